@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Builds, tests and installs osync. `make help` lists the targets.
+#
+# One makefile, no list of files to keep: sources and tests are found. Every
+# variant (release, asan, ...) has its own tree below build/, so switching
+# between them rebuilds nothing. Where a target calls $(MAKE), it is this same
+# file again, only to do things strictly one after the other.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# The distribution's Python, which has the distribution's pytest: a python3
+# that comes first on PATH may be another one.
+PYTHON := /usr/bin/python3
+
+# Processors to use. Most system tests wait for a timer or a socket, so they
+# are given more workers than there are processors, unless JOBS says otherwise.
+PYTEST_JOBS := $(if $(JOBS),$(JOBS),4)
+JOBS ?= $(shell nproc)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
+
+# V=1 shows the commands.
+Q   := $(if $(V),,@)
+say  = $(if $(V),:,printf '  %-7s %s\n' "$1" "$2")
+
+# Sources and tests -----------------------------------------------------------
+
+LIB_SRCS   := $(sort $(wildcard src/*/*.c))
+MAIN       := $(wildcard src/main.c)
+HEADERS    := $(sort $(wildcard src/*/*.h))
+UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_HELP  := $(sort $(filter-out $(UNIT_TESTS),$(wildcard tests/unit/*.c)))
+FUZZERS    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+PY_TESTS   := $(sort $(wildcard tests/*/test_*.py))
+C_FILES    := $(MAIN) $(LIB_SRCS) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h)
+
+# Flags -----------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla \
+	-Wswitch-enum -Wnull-dereference -Wundef -Wformat=2 -Wcast-qual \
+	-Wcast-align -Wwrite-strings -Wpointer-arith -Wredundant-decls \
+	-Wnested-externs -Wdate-time -Walloca
+WARNINGS_GCC := -Wlogical-op -Wduplicated-cond -Wduplicated-branches \
+	-Wjump-misses-init -Wformat-signedness
+
+BASE := -std=gnu11 -D_GNU_SOURCE -Isrc -pthread -fno-common $(if $(WERROR),-Werror)
+
+# A variant is a compiler, flags to compile, flags to link.
+VARIANTS := release asan fault fuzz cov gcc clang analyze
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# The sanitizers' own branches set off the flow-based warnings; the other
+# variants keep them on.
+QUIET_FLOW := -Wno-null-dereference -Wno-uninitialized
+HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fPIE -fstack-protector-strong \
+	-fstack-clash-protection
+
+# What is installed, and what the benchmarks measure.
+CC_release      := $(CC)
+CFLAGS_release  := -O2 -g $(HARDEN)
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+# What the tests run.
+CC_asan         := $(CC)
+CFLAGS_asan     := -O1 -g $(SANITIZE) -DOSYNC_FAULTS
+LDFLAGS_asan    := $(SANITIZE)
+
+# Fault points without sanitizers: starts in a tenth of the time, for tests
+# that run the program thousands of times.
+CC_fault        := $(CC)
+CFLAGS_fault    := -O1 -g -DOSYNC_FAULTS
+
+CC_fuzz         := clang
+CFLAGS_fuzz     := -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) -DOSYNC_FAULTS
+LDFLAGS_fuzz    := -fsanitize=fuzzer $(SANITIZE)
+
+CC_cov          := gcc
+CFLAGS_cov      := -O0 -g --coverage -fprofile-abs-path -DOSYNC_FAULTS
+LDFLAGS_cov     := --coverage
+
+# Only for `make lint`: nobody runs these, every warning is an error.
+CC_gcc          := gcc
+CFLAGS_gcc      := -O2 -Werror
+CC_clang        := clang
+CFLAGS_clang    := -O2 -Werror
+CC_analyze      := gcc
+CFLAGS_analyze  := -O1 -Werror -fanalyzer
+
+# Asked only when something is compiled, so that `make setup` works without
+# pkg-config, and only once.
+PKGS := libssh2 libcrypto libxxhash libzstd libarchive libcurl libacl
+pkg   = $(shell pkg-config $1 $(PKGS))$(if $(filter-out 0,$(.SHELLSTATUS)),\
+	$(error something is missing; `make setup` installs it))
+LIBS  = $(eval LIBS := $$(call pkg,--libs))$(LIBS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(call pkg,--cflags))$(PKG_CFLAGS)
+
+# Build -----------------------------------------------------------------------
+
+all: $(if $(MAIN),build/release/osync) ## build build/release/osync (the default)
+
+# $(call variant,NAME): the rules of one variant.
+define variant
+WARN_$1 := $$(WARNINGS) $$(if $$(findstring clang,$$(CC_$1)),,$$(WARNINGS_GCC)) \
+	$$(if $$(findstring -fsanitize,$$(CFLAGS_$1)),$$(QUIET_FLOW))
+COMPILE_$1 := $$(CC_$1) $$(BASE) $$(WARN_$1) $$(CFLAGS_$1) $$(CPPFLAGS) $$(CFLAGS)
+
+build/$1/%.o: %.c build/$1/flags
+	@$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(COMPILE_$1) $$(EXTRA) $$(PKG_CFLAGS) -MMD -MP -c -o $$@ $$<
+
+build/$1/tests/%.o: EXTRA := -Wno-unused-parameter -Wno-missing-prototypes
+build/$1/src/base/version.o: EXTRA = -DOSYNC_VERSION='"$$(VERSION)"' \
+	-DOSYNC_BUILD='"$$(file <build/id)"'
+build/$1/src/base/version.o: build/id
+
+build/$1/libosync.a: $$(LIB_SRCS:%.c=build/$1/%.o) build/$1/sources
+	@$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$(filter %.o,$$^)
+
+build/$1/osync: build/$1/src/main.o build/$1/libosync.a
+	@$$(call say,LINK,$$@)
+	$$(Q)$$(CC_$1) -pthread $$(LDFLAGS_$1) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(LIBS)
+
+build/$1/tests/unit/test_%: build/$1/tests/unit/test_%.o \
+		$$(UNIT_HELP:%.c=build/$1/%.o) build/$1/libosync.a
+	@$$(call say,LINK,$$@)
+	$$(Q)$$(CC_$1) -pthread $$(LDFLAGS_$1) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(LIBS) -lcmocka
+
+# Rebuild when the flags or the set of files have changed.
+build/$1/flags: FORCE
+	@mkdir -p $$(@D)
+	@$$(call write-if-changed,$$(COMPILE_$1) $$(LDFLAGS_$1) $$(LDFLAGS))
+build/$1/sources: FORCE
+	@mkdir -p $$(@D)
+	@$$(call write-if-changed,$$(LIB_SRCS))
+endef
+write-if-changed = echo "$1" | cmp -s - $@ || echo "$1" > $@
+
+$(foreach v,$(VARIANTS),$(eval $(call variant,$v)))
+
+# Which commit this is; only src/base/version.c is compiled again for it.
+build/id: FORCE
+	@mkdir -p $(@D)
+	@$(call write-if-changed,$$(git describe --always --dirty 2>/dev/null || echo unknown))
+
+-include $(wildcard build/*/src/*.d build/*/src/*/*.d build/*/tests/*/*.d)
+
+install: build/release/osync ## install to $(DESTDIR)$(PREFIX)
+	install -D -m 755 build/release/osync $(DESTDIR)$(PREFIX)/bin/osync
+
+setup: ## install the packages that building and testing need
+	scripts/setup build test
+
+# Test ------------------------------------------------------------------------
+
+check: ## install what is missing, build, and run every test
+	$(Q)scripts/setup build test
+	$(Q)$(MAKE) all
+	$(Q)$(MAKE) unit
+	$(Q)$(MAKE) fuzz-smoke
+	$(Q)$(MAKE) system
+	$(Q)$(MAKE) fault
+	$(Q)$(MAKE) model
+	@echo "check: all tests passed"
+
+# $(call matching,WORD,NAMES): those that contain WORD, all when it is empty.
+matching = $(if $1,$(foreach n,$2,$(if $(findstring $1,$n),$n)),$2)
+
+unit_programs = $(patsubst %.c,build/$1/%,$(call matching,$(K),$(UNIT_TESTS)))
+
+unit: $(call unit_programs,asan) ## unit tests; K=WORD chooses by name
+	$(Q)scripts/run-unit $^
+
+# Each runs the tests of its folder against the real program.
+system: ## black-box tests; K=EXPR as pytest -k, JOBS=N at once
+fault:  ## tests that kill, fail or cut at every step
+model:  ## randomized tests of the invariants
+system fault model: $(if $(PY_TESTS),build/asan/osync build/release/osync)
+	$(Q)$(if $(filter tests/$@/%,$(PY_TESTS)),$(call pytest,asan,$@),echo "$@: no tests yet")
+
+# HYPOTHESIS_STORAGE_DIRECTORY and the rest keep the tree clean.
+pytest = OSYNC=$(CURDIR)/build/$1/osync OSYNC_RELEASE=$(CURDIR)/build/release/osync \
+	PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/build/hypothesis \
+	$(PYTHON) -m pytest -q -p no:cacheprovider -n $(PYTEST_JOBS) \
+	$(if $(K),-k "$(K)") $(PYTEST_FLAGS) tests/$2
+
+FUZZ_SECONDS ?= 600
+fuzz_programs = $(patsubst %.c,build/fuzz/%,$(call matching,$(FUZZ_TARGET),$(FUZZERS)))
+
+fuzz-smoke: $(fuzz_programs) ## a few seconds of every fuzzer, from its corpus
+	$(Q)scripts/run-fuzz smoke $^
+
+fuzz: $(fuzz_programs) ## long run; FUZZ_SECONDS=600 FUZZ_TARGET=name
+	$(Q)scripts/run-fuzz $(FUZZ_SECONDS) $^
+
+build/fuzz/tests/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libosync.a
+	@$(call say,LINK,$@)
+	$(Q)$(CC_fuzz) -pthread $(LDFLAGS_fuzz) -o $@ $^ -Wl,--as-needed $(LIBS)
+
+# The rest --------------------------------------------------------------------
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## show this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*##/\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
+
+FORCE:
+.PHONY: FORCE all install setup check unit system fault model fuzz-smoke fuzz clean help
+# Objects are kept: make would take those of the tests for intermediate files.
+.SECONDARY:
