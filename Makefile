@@ -111,6 +111,8 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $$(call pkg,--cflags))$(PKG_CFLAGS)
 
 all: $(if $(MAIN),build/release/osync) ## build build/release/osync (the default)
 
+VERSION_FLAGS = -DOSYNC_VERSION='"$(VERSION)"' -DOSYNC_BUILD='"$(file <build/id)"'
+
 # $(call variant,NAME): the rules of one variant.
 define variant
 WARN_$1 := $$(WARNINGS) $$(if $$(findstring clang,$$(CC_$1)),,$$(WARNINGS_GCC)) \
@@ -123,8 +125,7 @@ build/$1/%.o: %.c build/$1/flags
 	$$(Q)$$(COMPILE_$1) $$(EXTRA) $$(PKG_CFLAGS) -MMD -MP -c -o $$@ $$<
 
 build/$1/tests/%.o: EXTRA := -Wno-unused-parameter -Wno-missing-prototypes
-build/$1/src/base/version.o: EXTRA = -DOSYNC_VERSION='"$$(VERSION)"' \
-	-DOSYNC_BUILD='"$$(file <build/id)"'
+build/$1/src/base/version.o: EXTRA = $$(VERSION_FLAGS)
 build/$1/src/base/version.o: build/id
 
 build/$1/libosync.a: $$(LIB_SRCS:%.c=build/$1/%.o) build/$1/sources
@@ -211,16 +212,96 @@ build/fuzz/tests/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libosync
 	@$(call say,LINK,$@)
 	$(Q)$(CC_fuzz) -pthread $(LDFLAGS_fuzz) -o $@ $^ -Wl,--as-needed $(LIBS)
 
+# Lint ------------------------------------------------------------------------
+
+lint: ## everything that reads the code instead of running it
+	$(Q)scripts/setup build test lint
+	$(Q)$(MAKE) --keep-going $(LINTERS)
+	@echo "lint: clean"
+
+# Those that a script answers in a second come first.
+LINT_SCRIPTS := $(notdir $(sort $(wildcard scripts/lint-*)))
+LINTERS := $(LINT_SCRIPTS) lint-format lint-shell lint-headers lint-warnings lint-analyze \
+	lint-cppcheck lint-tidy
+
+$(LINT_SCRIPTS): lint-%: scripts/lint-%
+	@$(call say,LINT,$*)
+	$(Q)$<
+
+lint-format:
+	@$(call say,LINT,format)
+	$(Q)$(if $(C_FILES),clang-format --dry-run --Werror $(C_FILES))
+
+# SC2016: the inner shell of an xargs is meant to expand its own $1.
+lint-shell:
+	@$(call say,LINT,shell)
+	$(Q)shellcheck --exclude=SC2016 $(SHELL_SCRIPTS)
+SHELL_SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh' $(wildcard scripts/* packaging/* .ci/*))
+
+# A header can be included on its own.
+lint-headers: $(HEADERS:%=lint-header/%)
+$(HEADERS:%=lint-header/%): lint-header/%:
+	$(Q)$(COMPILE_gcc) $(PKG_CFLAGS) -x c -fsyntax-only -include $* /dev/null
+
+# Both compilers, all warnings, all code.
+lint-warnings: $(foreach v,gcc clang,$(C_SOURCES:%.c=build/$v/%.o))
+C_SOURCES := $(filter %.c,$(C_FILES))
+
+lint-analyze: $(patsubst %.c,build/analyze/%.o,$(filter src/%,$(C_SOURCES)))
+
+CPPCHECK := cppcheck --quiet --std=c11 --enable=warning,portability,performance \
+	--inline-suppr --library=posix --suppress=missingIncludeSystem --error-exitcode=1 \
+	--cppcheck-build-dir=build/cppcheck -j $(JOBS) \
+	-D_GNU_SOURCE -D__GNUC__ -D__linux__ -Isrc
+lint-cppcheck:
+	@$(call say,LINT,cppcheck)
+	@mkdir -p build/cppcheck
+	$(Q)$(if $(LIB_SRCS),$(CPPCHECK) $(MAIN) $(LIB_SRCS))
+
+# One stamp for each source. It depends on clang's object, and so on all headers.
+lint-tidy: $(patsubst %.c,build/tidy/%.ok,$(filter src/%,$(C_SOURCES)))
+build/tidy/src/base/version.ok: EXTRA = $(VERSION_FLAGS)
+build/tidy/%.ok: %.c build/clang/%.o .clang-tidy
+	@$(call say,TIDY,$<)
+	@mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- $(BASE) $(CPPFLAGS) $(EXTRA) $(PKG_CFLAGS) 2>$@.log || \
+		{ grep -v 'warnings generated' $@.log; exit 1; }
+	@touch $@
+
+format: ## lay the C code out as .clang-format says
+	clang-format -i $(C_FILES)
+
 # The rest --------------------------------------------------------------------
 
+demo: ## sync two folders and look at them; INITIATOR=DIR TARGET=DIR for your own
+	$(Q)scripts/setup build
+	$(Q)$(MAKE) all
+	$(Q)INITIATOR="$(INITIATOR)" TARGET="$(TARGET)" scripts/demo
+
+bench: all ## measure, with scripts/bench
+	$(Q)$(if $(wildcard scripts/bench),scripts/bench,echo "bench: there is no scripts/bench yet")
+
+# Processes that were killed have written no counts: the figures are a lower bound.
+coverage: ## line coverage of the unit and system tests, in build/cov/report
+	$(Q)scripts/setup build test coverage
+	$(Q)find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	$(Q)$(MAKE) build/cov/osync build/release/osync $(call unit_programs,cov)
+	$(Q)scripts/run-unit $(call unit_programs,cov)
+	$(Q)$(if $(filter tests/system/%,$(PY_TESTS)),$(call pytest,cov,system))
+	@mkdir -p build/cov/report
+	$(Q)gcovr --root . --filter src/ --object-directory build/cov --print-summary \
+		--html-details build/cov/report/index.html --txt build/cov/report/summary.txt
+	@echo "coverage: build/cov/report/index.html"
+
 clean: ## remove everything that was built
-	rm -rf build
+	rm -rf build demo
 
 help: ## show this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*##/\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: FORCE all install setup check unit system fault model fuzz-smoke fuzz clean help
+.PHONY: FORCE all install setup check unit system fault model fuzz-smoke fuzz \
+	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:
