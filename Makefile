@@ -244,10 +244,10 @@ $(HEADERS:%=lint-header/%): lint-header/%:
 	$(Q)$(COMPILE_gcc) $(PKG_CFLAGS) -x c -fsyntax-only -include $* /dev/null
 
 # Both compilers, all warnings, all code.
-lint-warnings: $(foreach v,gcc clang,$(C_SOURCES:%.c=build/$v/%.o))
+lint-warnings: $(foreach v,gcc clang,$(C_SOURCES:%.c=build/$v/%.o)) ; @:
 C_SOURCES := $(filter %.c,$(C_FILES))
 
-lint-analyze: $(patsubst %.c,build/analyze/%.o,$(filter src/%,$(C_SOURCES)))
+lint-analyze: $(patsubst %.c,build/analyze/%.o,$(filter src/%,$(C_SOURCES))) ; @:
 
 CPPCHECK := cppcheck --quiet --std=c11 --enable=warning,portability,performance \
 	--inline-suppr --library=posix --suppress=missingIncludeSystem --error-exitcode=1 \
@@ -259,7 +259,7 @@ lint-cppcheck:
 	$(Q)$(if $(LIB_SRCS),$(CPPCHECK) $(MAIN) $(LIB_SRCS))
 
 # One stamp for each source. It depends on clang's object, and so on all headers.
-lint-tidy: $(patsubst %.c,build/tidy/%.ok,$(filter src/%,$(C_SOURCES)))
+lint-tidy: $(patsubst %.c,build/tidy/%.ok,$(filter src/%,$(C_SOURCES))) ; @:
 build/tidy/src/base/version.ok: EXTRA = $(VERSION_FLAGS)
 build/tidy/%.ok: %.c build/clang/%.o .clang-tidy
 	@$(call say,TIDY,$<)
