@@ -52,6 +52,7 @@ enum entry_flag {
 		2, /* its time stamps are too young to prove that digest and stat belong together */
 	ENTRY_OPAQUE = 4, /* a folder that could not be listed, or is another file system:
 				 nothing is known about what is below */
+	ENTRY_MOUNT = 8,      /* with ENTRY_OPAQUE: another file system is mounted here */
 };
 
 /*
@@ -73,6 +74,15 @@ struct entry {
 	uint64_t xattr; /* checksum of the attributes synced, 0 for none or not asked for */
 	struct digest digest;
 	const char *link; /* symlinks only; owned by whoever owns the entry; NULL in a saved list */
+};
+
+/* Metadata fields, as a mask. */
+enum meta_field {
+	META_MODE = 1,
+	META_UID = 2,
+	META_GID = 4,
+	META_MTIME = 8,
+	META_XATTR = 16,
 };
 
 /* What both sides last agreed on for a path, and how each side showed it then. */

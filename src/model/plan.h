@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The plan: every operation on either side, each with what it expects to find, in an
+ * order in which each finds it.
+ *
+ * Pure: built from settled changes (structure_settle) and the moves that were followed;
+ * a dry run prints it and stops.  Operations of one phase may be done in any order but for
+ * PHASE_MOVE and PHASE_FOLDER, which are done in list order; a phase begins when the one
+ * before is durable on both sides.
+ */
+#ifndef MODEL_PLAN_H
+#define MODEL_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "model/entry.h"
+#include "model/reconcile.h"
+
+struct change;
+struct changes;
+struct moves;
+
+enum op_kind {
+	OP_MKDIR,   /* a folder; over a file of ours it replaces, the file goes to the trash */
+	OP_PUT,	    /* a file whose bytes are read at `from` on the other side */
+	OP_SYMLINK,
+	OP_LINK,    /* a hard link to `from` on the same side */
+	OP_COPY,    /* a copy of `from` on the same side */
+	OP_MOVE,    /* rename `from` to `path` */
+	OP_DELETE,  /* into the trash; a folder when it is empty */
+	OP_META,
+};
+
+enum op_phase {
+	PHASE_MOVE,    /* renames, and the folders they and everything else need */
+	PHASE_KEEP,    /* copies of losing versions, before they are replaced */
+	PHASE_FOLDER,  /* folders that take the place of such a version, and what is below them */
+	PHASE_CONTENT, /* files and symlinks, metadata of files */
+	PHASE_LINK,    /* hard links to them */
+	PHASE_REMOVE,  /* deletions, deepest first */
+	PHASE_REPLACE, /* files where a folder was */
+	PHASE_FINISH,  /* metadata of folders, deepest first */
+};
+enum { PHASES = PHASE_FINISH + 1 };
+
+/* What an operation is called in the report. */
+enum op_report {
+	REPORT_CREATE,
+	REPORT_UPDATE,
+	REPORT_DELETE,
+	REPORT_MOVE,
+	REPORT_METADATA,
+	REPORT_SILENT, /* part of another operation */
+};
+
+enum op_state { OP_WAITING, OP_SENT, OP_DONE, OP_FAILED };
+
+/* Metadata to set, resolved to values; names are for the receiving machine to look up. */
+struct op_meta {
+	unsigned mask; /* enum meta_field */
+	uint16_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	int64_t mtime_ns;
+	const char *user;  /* NULL: the number is this side's own */
+	const char *group;
+};
+
+struct op {
+	uint8_t kind;	/* enum op_kind */
+	uint8_t side;	/* enum side: where it is done */
+	uint8_t phase;	/* enum op_phase */
+	uint8_t report; /* enum op_report */
+	uint8_t reason; /* enum reason */
+	uint8_t state;	/* enum op_state */
+	const char *path;
+	const char *from;	    /* see enum op_kind; else NULL */
+	struct change *change;	    /* whose saved-list record waits for it */
+	const struct entry *expect; /* at `path` (OP_MOVE: at `from`) before; NULL: nothing */
+	struct entry *source;	    /* what is copied, linked or put: type, size, digest, link target */
+	struct op_meta meta;
+	struct op *after;	    /* must be done before; if it failed, so does this */
+	struct op *next_on_side;    /* for the runner */
+};
+
+struct plan {
+	struct arena arena;
+	struct op **ops; /* sorted by phase, then in the order to be done */
+	size_t count;
+	size_t cap;
+	struct op **moves; /* the operation of moves->items[i] */
+};
+
+#define PLAN_INIT { ARENA_INIT, NULL, 0, 0, NULL }
+
+void plan_release(struct plan *plan);
+
+/*
+ * Build the plan.  Every change whose verdict keeps the loser has `copy` set, or NULL where that
+ * copy exists already.  Counts each change's operations in change->pending.
+ */
+void plan_build(struct plan *plan, struct changes *changes, const struct moves *moves,
+		const struct policy *policy, bool hardlinks);
+
+#endif

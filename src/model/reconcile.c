@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/reconcile.h"
+
+#include <stddef.h>
+
+#include "model/owners.h"
+
+/* What both sides agreed this path is, or ENTRY_ABSENT. */
+static enum entry_type agreed_type(const struct base *base)
+{
+	return base ? (enum entry_type)base->type : ENTRY_ABSENT;
+}
+
+/* The side's entry at the last agreement where it showed the agreed thing, or NULL. */
+static const struct entry *agreed_entry(const struct base *base, enum side side)
+{
+	if (agreed_type(base) == ENTRY_ABSENT || base->side[side].type != base->type)
+		return NULL;
+	return &base->side[side];
+}
+
+/* Whether stat alone proves that this side's content is still the agreed one. */
+static bool proven_unchanged(const struct base *base, const struct entry *now, enum side side)
+{
+	const struct entry *then = agreed_entry(base, side);
+
+	return then && now && !(then->flags & ENTRY_RACY) && entry_same_content_key(then, now);
+}
+
+bool reconcile_changed(const struct base *base, const struct entry *now, enum side side)
+{
+	if (!now)
+		return agreed_entry(base, side) != NULL;
+	if (now->type != agreed_type(base))
+		return true;
+	if (now->type != ENTRY_FILE && now->type != ENTRY_SYMLINK)
+		return false;
+	if (now->flags & ENTRY_HAS_DIGEST)
+		return !digest_same(&now->digest, &base->digest);
+	return !proven_unchanged(base, now, side);
+}
+
+bool reconcile_same_content(const struct entry *a, const struct entry *b)
+{
+	if (a->type != b->type)
+		return false;
+	if (a->type == ENTRY_DIR)
+		return true;
+	if (a->type == ENTRY_SPECIAL || a->size != b->size)
+		return false;
+	return (a->flags & b->flags & ENTRY_HAS_DIGEST) && digest_same(&a->digest, &b->digest);
+}
+
+/* The size its content had at the last agreement equals today's. */
+static bool size_as_agreed(const struct base *base, const struct entry *now, enum side side)
+{
+	const struct entry *then = agreed_entry(base, side);
+
+	return agreed_type(base) == ENTRY_FILE && (!then || then->size == now->size);
+}
+
+bool reconcile_wants_digest(const struct base *base, const struct entry *const now[SIDES], enum side side)
+{
+	const struct entry *mine = now[side];
+	const struct entry *other = now[side_other(side)];
+
+	if (!mine || mine->type != ENTRY_FILE || (mine->flags & ENTRY_HAS_DIGEST))
+		return false;
+	if (proven_unchanged(base, mine, side))
+		return false;
+	if (size_as_agreed(base, mine, side))
+		return true;
+	return other && other->type == ENTRY_FILE && other->size == mine->size;
+}
+
+static bool same_executability(const struct entry *a, const struct entry *b)
+{
+	return !(a->mode & 0111) == !(b->mode & 0111);
+}
+
+unsigned reconcile_meta_changed(const struct entry *before, const struct entry *now, unsigned mask)
+{
+	unsigned changed = 0;
+
+	if (before->type != now->type)
+		return mask;
+	/* Links have no permissions of their own on Linux. */
+	if (before->mode != now->mode && now->type != ENTRY_SYMLINK)
+		changed |= META_MODE;
+	if (before->uid != now->uid)
+		changed |= META_UID;
+	if (before->gid != now->gid)
+		changed |= META_GID;
+	if (before->mtime_ns != now->mtime_ns)
+		changed |= META_MTIME;
+	if (before->xattr != now->xattr)
+		changed |= META_XATTR;
+	return changed & mask;
+}
+
+/* Whether two times are the same as far as the coarser file system can tell. */
+static bool same_time(int64_t a, int64_t b, int64_t granularity)
+{
+	uint64_t apart = a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
+
+	/* Fine clocks tick in steps of a few milliseconds but store every nanosecond. */
+	return granularity >= INT64_C(1000000000) ? apart < (uint64_t)granularity : apart == 0;
+}
+
+/* Fields in which the two sides show different values. */
+static unsigned meta_differs(const struct entry *const now[SIDES], const struct policy *policy)
+{
+	const struct entry *i = now[SIDE_INITIATOR];
+	const struct entry *t = now[SIDE_TARGET];
+	unsigned differs = 0;
+
+	if (i->type == ENTRY_SYMLINK)
+		differs = 0;
+	else if (policy->executability_only)
+		differs = i->type == ENTRY_FILE && !same_executability(i, t) ? META_MODE : 0;
+	else if ((i->mode & 0777) != (t->mode & 0777))
+		differs = META_MODE;
+	if (!owners_same_user(policy->owners, i->uid, t->uid))
+		differs |= META_UID;
+	if (!owners_same_group(policy->owners, i->gid, t->gid))
+		differs |= META_GID;
+	if (!same_time(i->mtime_ns, t->mtime_ns, policy->granularity_ns))
+		differs |= META_MTIME;
+	if (i->xattr != t->xattr)
+		differs |= META_XATTR;
+	return differs;
+}
+
+/*
+ * Without history for a field both sides changed: the winner of the content, else the
+ * prevailing side; but of two mtimes of equal content the older one, which is when the
+ * content was really made (a copy, or a folder of a run that was killed, is younger).
+ */
+static enum side meta_winner(enum meta_field field, const struct entry *const now[SIDES], int content_from,
+			     const struct policy *policy)
+{
+	if (content_from >= 0)
+		return (enum side)content_from;
+	if (field == META_MTIME && now[SIDE_INITIATOR]->mtime_ns != now[SIDE_TARGET]->mtime_ns)
+		return now[SIDE_INITIATOR]->mtime_ns < now[SIDE_TARGET]->mtime_ns ? SIDE_INITIATOR
+										  : SIDE_TARGET;
+	return policy->prevalence;
+}
+
+/*
+ * Merge metadata field by field: fills verdict->meta_to.  content_from is the side whose
+ * content wins, or -1.  Both entries are present and of one type.
+ */
+static void merge_meta(struct verdict *verdict, const struct base *base, const struct entry *const now[SIDES],
+		       int content_from, const struct policy *policy)
+{
+	unsigned differs = meta_differs(now, policy);
+	unsigned changed[SIDES];
+
+	for (int s = 0; s < SIDES; s++) {
+		const struct entry *then = agreed_entry(base, (enum side)s);
+
+		changed[s] = then ? reconcile_meta_changed(then, now[s], differs) : differs;
+	}
+	for (unsigned field = META_MODE; field <= META_XATTR; field <<= 1) {
+		enum side from = SIDE_INITIATOR;
+
+		if (!(differs & field) || !((changed[0] | changed[1]) & field))
+			continue;
+		if (changed[0] & changed[1] & field)
+			from = meta_winner((enum meta_field)field, now, content_from, policy);
+		else
+			from = changed[SIDE_INITIATOR] & field ? SIDE_INITIATOR : SIDE_TARGET;
+		if (policy->fields[side_other(from)] & field)
+			verdict->meta_to[side_other(from)] |= (uint8_t)field;
+	}
+}
+
+/* Whether the saved list must be brought up to date although nothing is to be done. */
+static bool record_is_stale(const struct base *base, const struct entry *const now[SIDES])
+{
+	for (int s = 0; s < SIDES; s++) {
+		const struct entry *then = agreed_entry(base, (enum side)s);
+
+		if (!then || !entry_same_stat(then, now[s]) || (then->flags & ENTRY_RACY))
+			return true;
+	}
+	return false;
+}
+
+static struct verdict verdict_of(enum verdict_kind kind, enum side from, enum reason reason)
+{
+	return (struct verdict){ .kind = (uint8_t)kind, .from = (uint8_t)from, .reason = (uint8_t)reason };
+}
+
+/* Both present with equal content. */
+static struct verdict agree(const struct base *base, const struct entry *const now[SIDES],
+			    const struct policy *policy)
+{
+	struct verdict verdict = verdict_of(VERDICT_KEEP, SIDE_INITIATOR, REASON_NONE);
+
+	merge_meta(&verdict, base, now, -1, policy);
+	if (verdict.meta_to[0] | verdict.meta_to[1])
+		verdict = (struct verdict){ .kind = VERDICT_META,
+					    .reason = REASON_META,
+					    .meta_to = { verdict.meta_to[0], verdict.meta_to[1] } };
+	else if (record_is_stale(base, now))
+		verdict.kind = VERDICT_RECORD;
+	return verdict;
+}
+
+static struct verdict copy(const struct base *base, const struct entry *const now[SIDES], enum side from,
+			   enum reason reason, const struct policy *policy)
+{
+	struct verdict verdict = verdict_of(VERDICT_COPY, from, reason);
+	const struct entry *old = now[side_other(from)];
+
+	if (old && old->type == now[from]->type)
+		merge_meta(&verdict, base, now, (int)from, policy);
+	else if (old)
+		verdict.reason = REASON_TYPE;
+	return verdict;
+}
+
+enum side reconcile_newer(const struct entry *const now[SIDES], const struct policy *policy)
+{
+	int64_t mine = now[SIDE_INITIATOR]->mtime_ns;
+	int64_t theirs = 0;
+
+	if (__builtin_sub_overflow(now[SIDE_TARGET]->mtime_ns, policy->skew_ns, &theirs))
+		theirs = now[SIDE_TARGET]->mtime_ns;
+	if (same_time(mine, theirs, policy->granularity_ns))
+		return policy->prevalence;
+	return mine > theirs ? SIDE_INITIATOR : SIDE_TARGET;
+}
+
+/* Both present, both changed, different content. */
+static struct verdict conflict(const struct base *base, const struct entry *const now[SIDES],
+			       const struct policy *policy)
+{
+	enum reason reason = agreed_type(base) == ENTRY_ABSENT ? REASON_BOTH_NEW : REASON_BOTH_CHANGED;
+	struct verdict verdict = verdict_of(VERDICT_CONFLICT, reconcile_newer(now, policy), reason);
+	bool folder[SIDES] = { now[0]->type == ENTRY_DIR, now[1]->type == ENTRY_DIR };
+
+	if (policy->rule == RULE_SKIP)
+		return verdict_of(VERDICT_LEAVE, SIDE_INITIATOR, REASON_SKIP);
+	verdict.keep_loser = policy->rule == RULE_KEEP_BOTH;
+	if (policy->rule == RULE_INITIATOR)
+		verdict.from = SIDE_INITIATOR;
+	else if (policy->rule == RULE_TARGET)
+		verdict.from = SIDE_TARGET;
+	/* A folder's contents cannot lose to a file: it keeps the name and the file is kept beside it. */
+	if (folder[0] != folder[1]) {
+		verdict.from = folder[SIDE_INITIATOR] ? SIDE_INITIATOR : SIDE_TARGET;
+		verdict.keep_loser = true;
+	}
+	return verdict;
+}
+
+/* A side that shows something that is not synced: leave the path alone, on both sides. */
+static bool not_synced(const struct base *base, const struct entry *now, enum side side, struct verdict *out)
+{
+	const struct entry *then = base ? &base->side[side] : NULL;
+	bool known = false;
+
+	if (!now || !(now->type == ENTRY_SPECIAL || (now->flags & ENTRY_OPAQUE)))
+		return false;
+	known = then && then->type == now->type && (then->flags & ENTRY_OPAQUE) == (now->flags & ENTRY_OPAQUE);
+	if (now->flags & ENTRY_MOUNT)
+		*out = verdict_of(VERDICT_LEAVE, side, known ? REASON_SPECIAL_KNOWN : REASON_MOUNT);
+	else if (now->flags & ENTRY_OPAQUE)
+		*out = verdict_of(VERDICT_LEAVE, side, REASON_UNKNOWN);
+	else
+		*out = verdict_of(VERDICT_LEAVE, side,
+				  known && then->ino == now->ino ? REASON_SPECIAL_KNOWN : REASON_SPECIAL);
+	return true;
+}
+
+/* Exactly one side shows something. */
+static struct verdict one_sided(const struct base *base, const struct entry *const now[SIDES],
+				const struct policy *policy)
+{
+	enum side has = now[SIDE_INITIATOR] ? SIDE_INITIATOR : SIDE_TARGET;
+	bool edited = reconcile_changed(base, now[has], has);
+	bool deleted = reconcile_changed(base, NULL, side_other(has));
+
+	if (deleted && !edited)
+		return verdict_of(VERDICT_DELETE, side_other(has), REASON_DELETED);
+	if (deleted)
+		return copy(base, now, has, REASON_EDIT_LIVES, policy);
+	return copy(base, now, has, edited ? REASON_NEW : REASON_RESTORE, policy);
+}
+
+struct verdict reconcile(const struct base *base, const struct entry *const now[SIDES],
+			 const struct policy *policy)
+{
+	struct verdict left;
+	bool changed[SIDES];
+
+	if (not_synced(base, now[SIDE_INITIATOR], SIDE_INITIATOR, &left) ||
+	    not_synced(base, now[SIDE_TARGET], SIDE_TARGET, &left))
+		return left;
+	if (!now[SIDE_INITIATOR] && !now[SIDE_TARGET])
+		return verdict_of(base ? VERDICT_RECORD : VERDICT_KEEP, SIDE_INITIATOR, REASON_NONE);
+	if (!now[SIDE_INITIATOR] || !now[SIDE_TARGET])
+		return one_sided(base, now, policy);
+
+	for (int s = 0; s < SIDES; s++)
+		changed[s] = reconcile_changed(base, now[s], (enum side)s);
+	if (!changed[0] && !changed[1])
+		return agree(base, now, policy);
+	if (reconcile_same_content(now[0], now[1]))
+		return agree(base, now, policy);
+	if (changed[0] != changed[1])
+		return copy(base, now, changed[SIDE_INITIATOR] ? SIDE_INITIATOR : SIDE_TARGET, REASON_EDITED,
+			    policy);
+	return conflict(base, now, policy);
+}
+
+const char *reason_text(enum reason reason)
+{
+	switch (reason) {
+	case REASON_NONE:
+		return "";
+	case REASON_NEW:
+		return "new";
+	case REASON_EDITED:
+		return "edited";
+	case REASON_TYPE:
+		return "became another type";
+	case REASON_DELETED:
+		return "deleted on the other side";
+	case REASON_EDIT_LIVES:
+		return "edited on one side, deleted on the other: the edit lives";
+	case REASON_BOTH_CHANGED:
+		return "changed on both sides";
+	case REASON_BOTH_NEW:
+		return "differs, and there is no history";
+	case REASON_META:
+		return "metadata changed";
+	case REASON_RESTORE:
+		return "missing on one side";
+	case REASON_KEPT_FOLDER:
+		return "deleted on one side, but something below it lives";
+	case REASON_MOVED:
+		return "moved";
+	case REASON_SPECIAL:
+		return "a special file (fifo, socket or device) is not synced; it is left alone";
+	case REASON_SPECIAL_KNOWN:
+		return "is not synced";
+	case REASON_UNKNOWN:
+		return "could not be read, so nothing is done about it";
+	case REASON_MOUNT:
+		return "another file system is mounted here; it is left alone";
+	case REASON_BLOCKED:
+		return "its folder is left alone";
+	case REASON_SKIP:
+		return "changed on both sides; left alone (CONFLICT_POLICY=skip)";
+	}
+	return "";
+}

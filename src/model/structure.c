@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/structure.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/path.h"
+#include "model/change.h"
+#include "model/reconcile.h"
+
+static bool is_opaque(const struct change *change)
+{
+	for (int s = 0; s < SIDES; s++)
+		if (change->now[s] && (change->now[s]->flags & ENTRY_OPAQUE))
+			return true;
+	return false;
+}
+
+void structure_block_unknown(struct changes *changes)
+{
+	const char *opaque = NULL;
+
+	for (size_t i = 0; i < changes->count; i++) {
+		struct change *change = &changes->items[i];
+
+		if (opaque && path_is_below(change->path, opaque))
+			change->blocked = true;
+		else if (is_opaque(change))
+			opaque = change->path;
+	}
+}
+
+/* Which sides change->path exists on when the plan has been carried out, as a mask. */
+static unsigned exists_after(const struct change *change)
+{
+	unsigned now = (change->now[0] ? 1U : 0U) | (change->now[1] ? 2U : 0U);
+
+	switch ((enum verdict_kind)change->verdict.kind) {
+	case VERDICT_COPY:
+	case VERDICT_CONFLICT:
+		return 3;
+	case VERDICT_DELETE:
+		return 0;
+	case VERDICT_KEEP:
+	case VERDICT_RECORD:
+	case VERDICT_META:
+	case VERDICT_LEAVE:
+		return now;
+	}
+	return now;
+}
+
+static bool is_folder(const struct entry *entry)
+{
+	return entry && entry->type == ENTRY_DIR;
+}
+
+/* Whether the plan makes this path something that is not a folder, or removes it. */
+static bool folder_goes(const struct change *change)
+{
+	const struct verdict *verdict = &change->verdict;
+
+	if (verdict->kind == VERDICT_DELETE)
+		return true;
+	if (verdict->kind != VERDICT_COPY && verdict->kind != VERDICT_CONFLICT)
+		return false;
+	return !is_folder(change->now[verdict->from]);
+}
+
+/* Something below `change` lives, so it must be a folder on both sides. */
+static void keep_folder(struct change *change, const struct policy *policy)
+{
+	enum side has = is_folder(change->now[SIDE_INITIATOR]) ? SIDE_INITIATOR : SIDE_TARGET;
+	bool file_there = change->now[side_other(has)] != NULL;
+
+	if (!is_folder(change->now[has]))
+		return;
+	if (file_there && policy->rule == RULE_SKIP)
+		change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_SKIP };
+	else
+		change->verdict = (struct verdict){
+			.kind = file_there ? VERDICT_CONFLICT : VERDICT_COPY,
+			.from = (uint8_t)has,
+			.reason = file_there ? REASON_BOTH_CHANGED : REASON_KEPT_FOLDER,
+			.keep_loser = file_there,
+		};
+}
+
+/* Children come after their folder, so from the back every child has its final verdict first. */
+static void keep_folders_of_survivors(struct changes *changes, const struct policy *policy)
+{
+	for (size_t i = changes->count; i-- > 0;) {
+		struct change *change = &changes->items[i];
+		struct change *parent = NULL;
+
+		if (exists_after(change) == 0)
+			continue;
+		parent = changes_find_parent(changes, change->path);
+		if (parent && folder_goes(parent))
+			keep_folder(parent, policy);
+	}
+}
+
+/* Below what is left alone nothing is done. */
+static void block_below_left_alone(struct changes *changes)
+{
+	const char *left = NULL;
+
+	for (size_t i = 0; i < changes->count; i++) {
+		struct change *change = &changes->items[i];
+
+		if (left && path_is_below(change->path, left))
+			change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_BLOCKED };
+		else if (change->verdict.kind == VERDICT_LEAVE)
+			left = change->path;
+	}
+}
+
+void structure_settle(struct changes *changes, const struct policy *policy)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		struct change *change = &changes->items[i];
+		const struct entry *const now[SIDES] = { change->now[0], change->now[1] };
+
+		if (change->blocked)
+			change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_BLOCKED };
+		else if (change->failed)
+			change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_UNKNOWN };
+		else
+			change->verdict = reconcile(change->base, now, policy);
+	}
+	keep_folders_of_survivors(changes, policy);
+	block_below_left_alone(changes);
+	/* A child that is left alone keeps its folder too, and that may block again: settled after one more pass. */
+	keep_folders_of_survivors(changes, policy);
+}
