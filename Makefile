@@ -14,10 +14,6 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-# The distribution's Python, which has the distribution's pytest: a python3
-# that comes first on PATH may be another one.
-PYTHON := /usr/bin/python3
-
 # Processors to use. Most system tests wait for a timer or a socket, so they
 # are given more workers than there are processors, unless JOBS says otherwise.
 PYTEST_JOBS := $(if $(JOBS),$(JOBS),4)
@@ -76,7 +72,8 @@ LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 # What the tests run.
 CC_asan         := $(CC)
 CFLAGS_asan     := -O1 -g $(SANITIZE) -DOSYNC_FAULTS
-LDFLAGS_asan    := $(SANITIZE)
+# gcc's shared libubsan ignores the log_path that scripts/run-pytest looks into.
+LDFLAGS_asan    := $(SANITIZE) $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 
 # Fault points without sanitizers: starts in a tenth of the time, for tests
 # that run the program thousands of times.
@@ -193,11 +190,7 @@ model:  ## randomized tests of the invariants
 system fault model: $(if $(PY_TESTS),build/asan/osync build/release/osync)
 	$(Q)$(if $(filter tests/$@/%,$(PY_TESTS)),$(call pytest,asan,$@),echo "$@: no tests yet")
 
-# HYPOTHESIS_STORAGE_DIRECTORY and the rest keep the tree clean.
-pytest = OSYNC=$(CURDIR)/build/$1/osync OSYNC_RELEASE=$(CURDIR)/build/release/osync \
-	PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/build/hypothesis \
-	$(PYTHON) -m pytest -q -p no:cacheprovider -n $(PYTEST_JOBS) \
-	$(if $(K),-k "$(K)") $(PYTEST_FLAGS) tests/$2
+pytest = scripts/run-pytest $1 tests/$2 -n $(PYTEST_JOBS) $(if $(K),-k "$(K)") $(PYTEST_FLAGS)
 
 FUZZ_SECONDS ?= 600
 fuzz_programs = $(patsubst %.c,build/fuzz/%,$(call matching,$(FUZZ_TARGET),$(FUZZERS)))
