@@ -75,7 +75,7 @@ CFLAGS_asan     := -O1 -g $(SANITIZE) -DOSYNC_FAULTS
 # gcc's shared libubsan ignores the log_path that scripts/run-pytest looks into.
 LDFLAGS_asan    := $(SANITIZE) $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 
-# Fault points without sanitizers: starts in a tenth of the time, for tests
+# Fault points without sanitizers: several times as fast, for tests
 # that run the program thousands of times.
 CC_fault        := $(CC)
 CFLAGS_fault    := -O1 -g -DOSYNC_FAULTS
