@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "config/keys.h"
+#include "config/settings.h"
+#include "config/target.h"
+#include "model/entry.h"
+
+#define WORKDIR "/.osync_workdir"
+
+/* A part of file names in both state folders. */
+enum { INSTANCE_ID_MAX = 64 };
+
+struct checker {
+	const struct settings *settings;
+	struct config *config;
+	struct problems *problems;
+};
+
+#define complain(c, origin, ...) problems_add((c)->problems, PROBLEM_ERROR, origin, __VA_ARGS__)
+
+static void complain_missing(struct checker *c, const char *name, const char *option)
+{
+	struct origin origin = { SOURCE_FILE, c->config->file, 0 };
+
+	complain(c, &origin, "%s is missing", c->config->file ? name : option);
+}
+
+/* CONFIG_FILE_REVISION -------------------------------------------------------- */
+
+/* The number at *text, which moves behind it; -1 where there is none. */
+static int take_number(const char **text)
+{
+	int value = 0;
+	const char *start = *text;
+
+	while (**text >= '0' && **text <= '9' && value < 1000)
+		value = value * 10 + (*(*text)++ - '0');
+	return *text > start ? value : -1;
+}
+
+/* 1 for a revision of osync 1.3 or later ("1.3.0-beta" is one), 0 for an older one, or -1. */
+static int is_readable_revision(const char *text)
+{
+	int major = take_number(&text);
+	int minor = *text == '.' ? (text++, take_number(&text)) : -1;
+
+	if (major < 0 || minor < 0)
+		return -1;
+	return major > 1 || (major == 1 && minor >= 3);
+}
+
+void check_revision(const struct settings *settings, struct problems *problems)
+{
+	const struct setting *setting = settings_get(settings, "CONFIG_FILE_REVISION");
+	int readable =
+		setting->broken || !*setting->value ? 1 : is_readable_revision(setting->value);
+
+	if (readable < 0)
+		problems_add(problems, PROBLEM_ERROR, &setting->origin,
+			     "CONFIG_FILE_REVISION is '%s', not a version as in 1.3.0",
+			     setting->value);
+	if (readable == 0)
+		problems_add(
+			problems, PROBLEM_ERROR, &setting->origin,
+			"CONFIG_FILE_REVISION is '%s', older than 1.3.0. Since then "
+			"MASTER_SYNC_DIR is INITIATOR_SYNC_DIR, SLAVE_SYNC_DIR is "
+			"TARGET_SYNC_DIR, SYNC_ID is INSTANCE_ID, and CONFLICT_PREVALANCE takes "
+			"initiator or target. Change these, then set CONFIG_FILE_REVISION=1.3.0",
+			setting->value);
+}
+
+/* INSTANCE_ID ----------------------------------------------------------------- */
+
+static bool is_instance_id(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= INSTANCE_ID_MAX && text[0] != '.' &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
+		       len;
+}
+
+static void check_instance(struct checker *c)
+{
+	const struct setting *setting = settings_get(c->settings, "INSTANCE_ID");
+
+	if (setting->broken)
+		return;
+	if (!c->config->instance_id && c->config->file)
+		complain_missing(c, "INSTANCE_ID", "--instance-id");
+	else if (!c->config->instance_id)
+		c->config->instance_id = xstrdup("quicksync_task");
+	else if (!is_instance_id(c->config->instance_id))
+		complain(c, &setting->origin,
+			 "INSTANCE_ID is '%s'; it takes up to %d of A-Z a-z 0-9 . _ - and does not "
+			 "begin with a dot",
+			 setting->value, INSTANCE_ID_MAX);
+}
+
+/* The folders ----------------------------------------------------------------- */
+
+static void check_initiator(struct checker *c)
+{
+	const struct key *key = keys_find("INITIATOR_SYNC_DIR");
+	const struct setting *setting = settings_get(c->settings, key->name);
+
+	if (setting->broken)
+		return;
+	if (!*setting->value)
+		complain_missing(c, key->name, "--initiator");
+	else if (target_is_url(setting->value))
+		complain(c, &setting->origin,
+			 "INITIATOR_SYNC_DIR is a folder of this machine; run osync on the other "
+			 "one, or swap the two");
+	else
+		c->config->initiator_dir =
+			keys_absolute(key, setting->value, &setting->origin, c->problems);
+}
+
+/* TRANSPORT says what it is going to be, not what was asked for. */
+static void resolve_transport(struct checker *c, const struct setting *target)
+{
+	struct config *config = c->config;
+	const struct setting *asked = settings_get(c->settings, "TRANSPORT");
+	bool has_command = settings_given(c->settings, "TRANSPORT_COMMAND");
+
+	if (config->transport == TRANSPORT_AUTO && has_command)
+		config->transport = TRANSPORT_COMMAND;
+	if (config->transport == TRANSPORT_AUTO && config->target.remote)
+		config->transport = TRANSPORT_SSH;
+	if (config->transport == TRANSPORT_COMMAND && !has_command)
+		complain(c, &asked->origin,
+			 "TRANSPORT is command, but TRANSPORT_COMMAND is missing");
+	if (config->transport == TRANSPORT_SSH && config->target.path && !config->target.remote)
+		complain(
+			c, &target->origin,
+			"TRANSPORT is ssh, but TARGET_SYNC_DIR is not ssh://[USER@]HOST[:PORT]/PATH");
+}
+
+/* A path that a command reaches: as it is, "~/" being where the command arrives. */
+static void make_remote(struct target *target)
+{
+	const char *path = target->path;
+
+	if (strncmp(path, "~/", 2) == 0) {
+		char *below = xstrdup(path + 1 + strspn(path + 1, "/"));
+
+		free(target->path);
+		target->path = below;
+	}
+	target->remote = true;
+}
+
+static void make_local(struct checker *c, const struct setting *setting)
+{
+	const struct key *key = keys_find("TARGET_SYNC_DIR");
+	char *path = keys_absolute(key, c->config->target.path, &setting->origin, c->problems);
+
+	free(c->config->target.path);
+	c->config->target.path = path;
+}
+
+static void check_target(struct checker *c)
+{
+	const struct setting *setting = settings_get(c->settings, "TARGET_SYNC_DIR");
+	struct target *target = &c->config->target;
+	struct err err = ERR_INIT;
+
+	if (!setting->broken && !*setting->value)
+		complain_missing(c, "TARGET_SYNC_DIR", "--target");
+	else if (!setting->broken && target_parse(setting->value, target, &err) < 0)
+		complain(c, &setting->origin, "TARGET_SYNC_DIR: %s", err.msg);
+	resolve_transport(c, setting);
+	if (!target->path || target->remote)
+		return;
+	if (c->config->transport == TRANSPORT_COMMAND)
+		make_remote(target);
+	else
+		make_local(c, setting);
+}
+
+/*
+ * Where a path leads: the part that exists resolved, the rest as it is, so that
+ * a folder that will be created is judged by where it is going to be.
+ */
+static char *resolved(const char *path)
+{
+	AUTO_FREE char *head = xstrdup(path);
+	AUTO_FREE char *real = realpath(head, NULL);
+	size_t len = strlen(head);
+
+	while (!real && len > 1) {
+		while (len > 1 && head[len - 1] != '/')
+			len--;
+		while (len > 1 && head[len - 1] == '/')
+			len--;
+		head[len] = '\0';
+		real = realpath(head, NULL);
+	}
+	if (!real || !path[len])
+		return real ? steal_ptr(&real) : xstrdup(path);
+	return xasprintf("%s%s", strcmp(real, "/") == 0 ? "" : real, len > 1 ? path + len : path);
+}
+
+static bool same_place(const struct stat *st, const char *path)
+{
+	struct stat other;
+
+	return stat(path, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+}
+
+/*
+ * Whether `inner` is `outer` or lies below it.  Both are resolved.  Folders are
+ * also compared by device and inode, which finds one that is mounted twice.
+ */
+static bool is_at_or_below(const char *inner, const char *outer)
+{
+	AUTO_FREE char *up = xstrdup(inner);
+	struct stat st;
+	bool exists = stat(outer, &st) == 0;
+
+	for (;;) {
+		char *slash = strrchr(up, '/');
+
+		if (strcmp(up, outer) == 0 || (exists && same_place(&st, up)))
+			return true;
+		if (!slash || strcmp(up, "/") == 0)
+			return false;
+		slash[slash == up] = '\0';
+	}
+}
+
+static void check_overlap(struct checker *c)
+{
+	const struct setting *setting = settings_get(c->settings, "TARGET_SYNC_DIR");
+	/* Two values that do not go together: of the configuration, wherever they stand. */
+	struct origin origin = { SOURCE_FILE, setting->origin.where, setting->origin.line };
+	AUTO_FREE char *initiator = NULL;
+	AUTO_FREE char *target = NULL;
+
+	if (!c->config->initiator_dir || !c->config->target.path || c->config->target.remote)
+		return;
+	initiator = resolved(c->config->initiator_dir);
+	target = resolved(c->config->target.path);
+	if (is_at_or_below(target, initiator) && is_at_or_below(initiator, target))
+		complain(c, &origin, "INITIATOR_SYNC_DIR and TARGET_SYNC_DIR are the same folder");
+	else if (is_at_or_below(target, initiator))
+		complain(c, &origin, "TARGET_SYNC_DIR lies inside INITIATOR_SYNC_DIR");
+	else if (is_at_or_below(initiator, target))
+		complain(c, &origin, "INITIATOR_SYNC_DIR lies inside TARGET_SYNC_DIR");
+}
+
+/* State folders --------------------------------------------------------------- */
+
+/* State inside a synced folder would be synced, unless it lies in the work folder. */
+static void check_state_outside(struct checker *c, const struct setting *setting, const char *name,
+				const char *state_dir, const char *root)
+{
+	AUTO_FREE char *state = NULL;
+	AUTO_FREE char *outer = NULL;
+
+	if (!root || strstr(state_dir, WORKDIR))
+		return;
+	state = resolved(state_dir);
+	outer = resolved(root);
+	if (is_at_or_below(state, outer))
+		complain(c, &setting->origin, "%s lies inside the synced folder '%s'", name, root);
+}
+
+static void check_state_dir(struct checker *c, enum side side)
+{
+	static const char *const names[] = { "INITIATOR_CUSTOM_STATE_DIR",
+					     "TARGET_CUSTOM_STATE_DIR" };
+	const struct setting *setting = settings_get(c->settings, names[side]);
+	const struct target *target = &c->config->target;
+	bool here = side == SIDE_INITIATOR || !target->remote;
+	bool home = here && (setting->value[0] == '~');
+
+	if (setting->broken || !*setting->value)
+		return;
+	if (setting->value[0] != '/' && !home) {
+		complain(c, &setting->origin, "%s is '%s', but has to be absolute", names[side],
+			 setting->value);
+		return;
+	}
+	if (!here)
+		return;
+	free(c->config->state_dir[side]);
+	c->config->state_dir[side] = keys_absolute(keys_find(names[side]), setting->value,
+						   &setting->origin, c->problems);
+	if (!c->config->state_dir[side])
+		return;
+	check_state_outside(c, setting, names[side], c->config->state_dir[side],
+			    c->config->initiator_dir);
+	check_state_outside(c, setting, names[side], c->config->state_dir[side],
+			    target->remote ? NULL : target->path);
+}
+
+/* Logging in ------------------------------------------------------------------ */
+
+static void check_readable(struct checker *c, const char *name, const char *path)
+{
+	if (path && access(path, R_OK) < 0)
+		complain(c, &settings_get(c->settings, name)->origin, "%s: cannot read '%s': %s",
+			 name, path, strerrordesc_np(errno));
+}
+
+/* osync 1.3's rule: a key that is not there is fine as long as there is a password file. */
+static void check_ssh(struct checker *c)
+{
+	struct config *config = c->config;
+
+	if (config->transport != TRANSPORT_SSH)
+		return;
+	if (config->ssh_password_file && config->ssh_key_file &&
+	    access(config->ssh_key_file, R_OK) < 0)
+		free(steal_ptr(&config->ssh_key_file));
+	check_readable(c, "SSH_RSA_PRIVATE_KEY", config->ssh_key_file);
+	check_readable(c, "SSH_PASSWORD_FILE", config->ssh_password_file);
+	check_readable(c, "SSH_CONFIG_FILE", config->ssh_config_file);
+	if (config->ssh_ignore_known_hosts)
+		problems_add(c->problems, PROBLEM_WARNING,
+			     &settings_get(c->settings, "SSH_IGNORE_KNOWN_HOSTS")->origin,
+			     "SSH_IGNORE_KNOWN_HOSTS: anybody on the way can pose as the server");
+}
+
+void check_config(const struct settings *settings, struct config *config, struct problems *problems)
+{
+	struct checker c = { settings, config, problems };
+	struct origin command_line = { SOURCE_OPTION, NULL, 0 };
+
+	if (!config->file && !settings_given(settings, "INITIATOR_SYNC_DIR") &&
+	    !settings_given(settings, "TARGET_SYNC_DIR")) {
+		complain(&c, &command_line,
+			 "name a configuration file or a profile, or --initiator and --target");
+		return;
+	}
+	check_instance(&c);
+	check_initiator(&c);
+	check_target(&c);
+	check_overlap(&c);
+	check_state_dir(&c, SIDE_INITIATOR);
+	check_state_dir(&c, SIDE_TARGET);
+	check_ssh(&c);
+}

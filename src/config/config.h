@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the user asked for: command line, then file, then environment, then
+ * default, merged into one value that nobody changes afterwards.
+ *
+ * The keys and their meaning are in osync.conf.example; the grammar is in
+ * config/parse.h; the options in config/options.h.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+struct buf;
+struct err;
+struct filter;
+
+enum conflict_policy {
+	CONFLICT_KEEP_BOTH, /* the newer keeps the name, the other is kept beside it */
+	CONFLICT_NEWER,	    /* the newer wins, the other goes to the trash */
+	CONFLICT_INITIATOR,
+	CONFLICT_TARGET,
+	CONFLICT_SKIP, /* leave both alone and say so */
+};
+
+enum fsync_mode { FSYNC_BATCH, FSYNC_FILE, FSYNC_OFF };
+enum transport_kind { TRANSPORT_AUTO, TRANSPORT_SSH, TRANSPORT_COMMAND };
+
+/* Where the target is. */
+struct target {
+	bool remote; /* ssh://..., or reached by TRANSPORT_COMMAND */
+	char *user;  /* NULL: what ssh would take */
+	char *host;  /* without brackets */
+	int port;    /* 0: what ssh would take */
+	char *path;  /* a path here, or on the server: absolute (always, if local), or
+			  relative to the login folder; without trailing slashes */
+};
+
+struct config {
+	char *file; /* the configuration file, NULL on a quick sync */
+	char *instance_id;
+	char *initiator_dir; /* absolute, without trailing slashes */
+	struct target target;
+	bool create_dirs;
+	/* *_CUSTOM_STATE_DIR by enum side, absolute; NULL: <root>/.osync_workdir/state */
+	char *state_dir[2];
+
+	/* reaching the target */
+	enum transport_kind transport; /* resolved; TRANSPORT_AUTO only for a local target */
+	char *transport_command;
+	char *ssh_key_file;	    /* readable; NULL: ~/.ssh defaults and the ssh-agent */
+	char *ssh_password_file;    /* NULL: none */
+	char *ssh_known_hosts_file; /* NULL: what ssh would take */
+	char *ssh_config_file;	    /* NULL: ~/.ssh/config through `ssh -G` */
+	bool ssh_ignore_known_hosts;
+	bool ssh_compression;
+	int ssh_connect_timeout_s;
+	int ssh_keepalive_s;
+	char *remote_osync_path; /* "osync" */
+	bool sudo_exec;
+
+	/* what is synced */
+	struct filter *filter;
+	bool preserve_permissions;
+	bool preserve_owner;
+	bool preserve_group;
+	bool preserve_executability; /* only asked when preserve_permissions is off */
+	bool preserve_acl;
+	bool preserve_xattr;
+	bool preserve_hardlinks;
+	bool checksum; /* read every file on every run instead of trusting the stat key */
+
+	/* decisions */
+	enum conflict_policy conflict_policy;
+	int prevalence;		/* enum side: breaks ties */
+	int max_delete_percent; /* guard: both must be exceeded; 0..100 */
+	int64_t max_delete_count;
+	enum fsync_mode fsync;
+
+	int64_t lock_wait_s;
+	int64_t start_jitter_s;
+
+	/* this run only: options */
+	bool dry_run;
+	bool json;
+	bool summary;
+	bool quiet;
+	bool allow_deletes; /* confirm the deletion guard once */
+	bool adopt;	    /* confirm another root identity once */
+	enum log_level log_level;
+};
+
+void config_free(struct config *config);
+
+/*
+ * Build the configuration of `osync sync` from argv (argv[0] is the first argument after
+ * "sync"; a first argument without "--" is a CONF file or PROFILE name).  Warnings (one a
+ * line) and, on failure, all problems (one a line, "FILE:LINE: what", most useful first) go
+ * to `messages`; err then holds ERR_USAGE or ERR_CONFIG and a one-line digest of them.
+ * *out is owned by the caller (config_free).
+ */
+int config_load(int argc, char **argv, struct config **out, struct buf *messages, struct err *err);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of config/keys.h, apart from the code that reads it. */
+#include "config/keys.h"
+
+#include <stddef.h>
+
+#include "config/config.h"
+#include "model/entry.h"
+
+#define FIELD(name) offsetof(struct config, name)
+
+/* What is set: type, default, field. */
+#define BOOL(key, fallback, field)                                                \
+	{                                                                         \
+		key, KEY_BOOL, KEY_SETS, fallback, 0, 0, NULL, FIELD(field), NULL \
+	}
+#define INT(key, fallback, min, max, field)                                          \
+	{                                                                            \
+		key, KEY_INT, KEY_SETS, fallback, min, max, NULL, FIELD(field), NULL \
+	}
+#define INT64(key, fallback, min, max, field)                                          \
+	{                                                                              \
+		key, KEY_INT64, KEY_SETS, fallback, min, max, NULL, FIELD(field), NULL \
+	}
+#define WORD(key, fallback, words, field)                                          \
+	{                                                                          \
+		key, KEY_WORD, KEY_SETS, fallback, 0, 0, words, FIELD(field), NULL \
+	}
+#define TEXT(key, fallback, field)                                                \
+	{                                                                         \
+		key, KEY_TEXT, KEY_SETS, fallback, 0, 0, NULL, FIELD(field), NULL \
+	}
+#define PATH(key, field)                                                      \
+	{                                                                     \
+		key, KEY_PATH, KEY_SETS, NULL, 0, 0, NULL, FIELD(field), NULL \
+	}
+#define READ(key, type, fallback, words)                            \
+	{                                                           \
+		key, type, KEY_READ, fallback, 0, 0, words, 0, NULL \
+	}
+
+/* What is not: treatment, default or "off", why. */
+#define ACCEPTED(key)                                                  \
+	{                                                              \
+		key, KEY_TEXT, KEY_ACCEPTED, NULL, 0, 0, NULL, 0, NULL \
+	}
+#define ALWAYS(key, note)                                              \
+	{                                                              \
+		key, KEY_BOOL, KEY_ALWAYS, "true", 0, 0, NULL, 0, note \
+	}
+#define LATER(key, off, note)                                      \
+	{                                                          \
+		key, KEY_TEXT, KEY_LATER, off, 0, 0, NULL, 0, note \
+	}
+#define NEVER(key, off, note)                                      \
+	{                                                          \
+		key, KEY_TEXT, KEY_NEVER, off, 0, 0, NULL, 0, note \
+	}
+#define NO_EFFECT(key, fallback, note)                                      \
+	{                                                                   \
+		key, KEY_TEXT, KEY_NO_EFFECT, fallback, 0, 0, NULL, 0, note \
+	}
+#define RENAMED(key, now)                                            \
+	{                                                            \
+		key, KEY_TEXT, KEY_RENAMED, NULL, 0, 0, NULL, 0, now \
+	}
+
+#define NO_RSYNC "rsync does not run here"
+#define NO_HOOKS "running commands before and after a run"
+
+enum {
+	HOUR_S = 3600,
+	DAY_S = 24 * HOUR_S,
+	WEEK_S = 7 * DAY_S,
+};
+
+/* More files than any file system holds. */
+#define COUNT_MAX INT64_C(1000000000000)
+
+/* clang-format off */
+const struct key keys_table[] = {
+	/* folders */
+	READ("CONFIG_FILE_REVISION", KEY_TEXT, NULL, NULL),
+	TEXT("INSTANCE_ID", NULL, instance_id),
+	READ("INITIATOR_SYNC_DIR", KEY_TEXT, NULL, NULL),
+	READ("TARGET_SYNC_DIR", KEY_TEXT, NULL, NULL),
+	BOOL("CREATE_DIRS", "false", create_dirs),
+	PATH("INITIATOR_CUSTOM_STATE_DIR", state_dir[SIDE_INITIATOR]),
+	/* A folder of the target's machine: not for us to complete. */
+	TEXT("TARGET_CUSTOM_STATE_DIR", NULL, state_dir[SIDE_TARGET]),
+
+	/* the server */
+	WORD("TRANSPORT", "auto", "auto ssh command", transport),
+	TEXT("TRANSPORT_COMMAND", NULL, transport_command),
+	PATH("SSH_RSA_PRIVATE_KEY", ssh_key_file),
+	PATH("SSH_PASSWORD_FILE", ssh_password_file),
+	PATH("SSH_KNOWN_HOSTS_FILE", ssh_known_hosts_file),
+	PATH("SSH_CONFIG_FILE", ssh_config_file),
+	BOOL("SSH_IGNORE_KNOWN_HOSTS", "false", ssh_ignore_known_hosts),
+	BOOL("SSH_COMPRESSION", "false", ssh_compression),
+	INT("SSH_CONNECT_TIMEOUT", "30", 1, HOUR_S, ssh_connect_timeout_s),
+	INT("SSH_KEEPALIVE", "15", 1, HOUR_S, ssh_keepalive_s),
+	TEXT("REMOTE_OSYNC_PATH", "osync", remote_osync_path),
+	BOOL("SUDO_EXEC", "false", sudo_exec),
+
+	/* what is synced */
+	READ("RSYNC_PATTERN_FIRST", KEY_WORD, "include", "include exclude"),
+	READ("RSYNC_INCLUDE_PATTERN", KEY_TEXT, NULL, NULL),
+	READ("RSYNC_EXCLUDE_PATTERN", KEY_TEXT, NULL, NULL),
+	READ("RSYNC_INCLUDE_FROM", KEY_TEXT, NULL, NULL),
+	READ("RSYNC_EXCLUDE_FROM", KEY_TEXT, NULL, NULL),
+	READ("PATH_SEPARATOR_CHAR", KEY_TEXT, ";", NULL),
+	BOOL("PRESERVE_PERMISSIONS", "true", preserve_permissions),
+	BOOL("PRESERVE_OWNER", "true", preserve_owner),
+	BOOL("PRESERVE_GROUP", "true", preserve_group),
+	BOOL("PRESERVE_EXECUTABILITY", "true", preserve_executability),
+	BOOL("PRESERVE_ACL", "false", preserve_acl),
+	BOOL("PRESERVE_XATTR", "false", preserve_xattr),
+	BOOL("PRESERVE_HARDLINKS", "false", preserve_hardlinks),
+	BOOL("CHECKSUM", "false", checksum),
+
+	/* conflicts and guards; the words stand in the order of the enums */
+	WORD("CONFLICT_POLICY", "keep-both", "keep-both newer initiator target skip",
+	     conflict_policy),
+	WORD("CONFLICT_PREVALANCE", "initiator", "initiator target", prevalence),
+	INT("MAX_DELETE_PERCENT", "50", 0, 100, max_delete_percent),
+	INT64("MAX_DELETE_COUNT", "10", 0, COUNT_MAX, max_delete_count),
+	WORD("FSYNC", "batch", "batch file off", fsync),
+
+	/* locks */
+	INT64("LOCK_WAIT", "0", 0, WEEK_S, lock_wait_s),
+	INT64("START_JITTER", "0", 0, DAY_S, start_jitter_s),
+
+	/* always so */
+	ALWAYS("SOFT_DELETE", "what is deleted always goes to the trash"),
+	ALWAYS("CONFLICT_BACKUP", "what is overwritten always goes to the trash"),
+	ACCEPTED("CONFLICT_BACKUP_MULTIPLE"), /* the trash has a folder for each run */
+	ACCEPTED("RESUME_TRY"),
+	ACCEPTED("KEEP_LOGGING"),
+
+	/* matter only together with a key or an option that is refused */
+	ACCEPTED("MIN_WAIT"),
+	ACCEPTED("MAX_WAIT"),
+	ACCEPTED("MAIL_BODY_CHARSET"),
+	ACCEPTED("SENDER_MAIL"),
+	ACCEPTED("SMTP_SERVER"),
+	ACCEPTED("SMTP_PORT"),
+	ACCEPTED("SMTP_ENCRYPTION"),
+	ACCEPTED("SMTP_USER"),
+	ACCEPTED("SMTP_PASSWORD"),
+	ACCEPTED("MAX_EXEC_TIME_PER_CMD_BEFORE"),
+	ACCEPTED("MAX_EXEC_TIME_PER_CMD_AFTER"),
+	ACCEPTED("STOP_ON_CMD_ERROR"),
+	ACCEPTED("RUN_AFTER_CMD_ON_ERROR"),
+
+	/* not yet */
+	LATER("LOGFILE", "", "writing a log file; the output may be redirected"),
+	LATER("MINIMUM_SPACE", "0", "watching the free space"),
+	LATER("BANDWIDTH", "0", "limiting the bandwidth"),
+	LATER("SOFT_MAX_EXEC_TIME", "0", "limiting the time of a run"),
+	LATER("HARD_MAX_EXEC_TIME", "0", "limiting the time of a run"),
+	LATER("LOG_CONFLICTS", "false", "listing conflicts apart from the report"),
+	LATER("ALERT_CONFLICTS", "false", "sending mail"),
+	LATER("CONFLICT_BACKUP_DAYS", "0", "emptying the trash by age"),
+	LATER("SOFT_DELETE_DAYS", "0", "emptying the trash by age"),
+	LATER("SKIP_DELETION", "", "keeping deletions from one side"),
+	LATER("SYNC_TYPE", "", "syncing in one direction"),
+	LATER("DESTINATION_MAILS", "", "sending mail"),
+	LATER("ALWAYS_SEND_MAILS", "false", "sending mail"),
+	LATER("LOCAL_RUN_BEFORE_CMD", "", NO_HOOKS),
+	LATER("LOCAL_RUN_AFTER_CMD", "", NO_HOOKS),
+	LATER("REMOTE_RUN_BEFORE_CMD", "", NO_HOOKS),
+	LATER("REMOTE_RUN_AFTER_CMD", "", NO_HOOKS),
+	LATER("LOCK_TTL", "0", "taking over a lock after a time"),
+	LATER("MAX_CHANGE_PERCENT", "0", "stopping a run that changes too much"),
+	LATER("TRASH_DAYS", "0", "emptying the trash by age"),
+	LATER("TRASH_PACK_DAYS", "0", "packing the trash"),
+	LATER("SMTP_URL", "", "sending mail"),
+	LATER("MAIL_ON", "", "sending mail"),
+	{ "DIGEST", KEY_TEXT, KEY_LATER, "", 0, 0, "xxh3 xxh128 xxh3-128", 0,
+	  "digests other than XXH3-128" },
+
+	/* on purpose not */
+	NEVER("COPY_SYMLINKS", "false", "symlinks are synced as symlinks and never followed"),
+	NEVER("KEEP_DIRLINKS", "false", "symlinks are synced as symlinks and never followed"),
+	NEVER("KRB5", "", "for Kerberos set TRANSPORT=command and a TRANSPORT_COMMAND that starts "
+	      "the OpenSSH client"),
+	NEVER("_REMOTE_TOKEN", "", "to tie a key to one folder, let the server's authorized_keys "
+	      "force the command 'osync agent --root=DIR'"),
+
+	/* without effect */
+	NO_EFFECT("RSYNC_EXECUTABLE", "rsync", NO_RSYNC),
+	NO_EFFECT("RSYNC_REMOTE_PATH", "", "rsync does not run here; see REMOTE_OSYNC_PATH"),
+	NO_EFFECT("RSYNC_OPTIONAL_ARGS", "", NO_RSYNC),
+	NO_EFFECT("RSYNC_COMPRESS", "true", "rsync does not run here; see SSH_COMPRESSION"),
+	NO_EFFECT("PARTIAL", "false", NO_RSYNC),
+	NO_EFFECT("DELTA_COPIES", "true", NO_RSYNC),
+	NO_EFFECT("SSH_OPTIONAL_ARGS", "", "ssh's command line is not used; see SSH_CONFIG_FILE"),
+	NO_EFFECT("SSH_CONTROLMASTER", "false", "a run has only one connection anyway"),
+	NO_EFFECT("REMOTE_HOST_PING", "false", "the connection itself is the test"),
+	NO_EFFECT("REMOTE_3RD_PARTY_HOSTS", "", "the connection itself is the test"),
+	NO_EFFECT("RESUME_SYNC", "true", "the next run always goes on where one was cut off"),
+	NO_EFFECT("FORCE_STRANGER_LOCK_RESUME", "false",
+		  "a lock here ends with the run that holds it"),
+
+	/* osync 1.0 */
+	RENAMED("MASTER_SYNC_DIR", "INITIATOR_SYNC_DIR"),
+	RENAMED("SLAVE_SYNC_DIR", "TARGET_SYNC_DIR"),
+	RENAMED("SYNC_ID", "INSTANCE_ID"),
+	RENAMED("MASTER_CUSTOM_STATE_DIR", "INITIATOR_CUSTOM_STATE_DIR"),
+	RENAMED("SLAVE_CUSTOM_STATE_DIR", "TARGET_CUSTOM_STATE_DIR"),
+};
+/* clang-format on */
+
+const size_t keys_count = sizeof(keys_table) / sizeof(*keys_table);

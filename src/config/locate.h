@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Finding and reading the files a configuration is made of.
+ */
+#ifndef CONFIG_LOCATE_H
+#define CONFIG_LOCATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct err;
+
+/*
+ * The configuration file that the user calls `name`: a path if it has a '/', ends
+ * in ".conf" or is a file; otherwise a profile, NAME.conf in $XDG_CONFIG_HOME/osync
+ * (~/.config/osync), then in /etc/osync.  A malloc'ed path, or NULL and ERR_CONFIG
+ * with the places looked in.  That a path exists is found out by reading it.
+ */
+char *locate_config(const char *name, struct err *err);
+
+/*
+ * Append the bytes of a file to *out.  ERR_CONFIG with the reason if it cannot be
+ * read or holds more than `max` bytes.
+ */
+int locate_read(const char *path, size_t max, struct buf *out, struct err *err);
+
+#endif
