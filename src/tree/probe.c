@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tree/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/random.h"
+#include "base/sys.h"
+
+enum { PROBE_NAMES = 3, PROBE_NAME_SIZE = 32 };
+
+static const int64_t TICKS_NS = 20 * NS_PER_MS;
+
+/* Random names, so that what a killed probe left behind is in nobody's way. */
+struct probe {
+	int dirfd;
+	char name[PROBE_NAMES][PROBE_NAME_SIZE];
+};
+
+struct root_caps probe_defaults(void)
+{
+	return (struct root_caps){
+		.exchange = true,
+		.noreplace = true,
+		.hardlinks = true,
+		.symlinks = true,
+		.xattrs = true,
+		.chown = geteuid() == 0,
+		.granularity_ns = TICKS_NS,
+		.clock_offset_ns = 0,
+	};
+}
+
+static void probe_clean(struct probe *probe)
+{
+	for (int i = 0; i < PROBE_NAMES; i++)
+		sys_unlinkat(probe->dirfd, probe->name[i], 0);
+}
+
+static int probe_create(const struct probe *probe, int which)
+{
+	return sys_openat(probe->dirfd, probe->name[which],
+			  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+}
+
+/* Success onto a free name and EEXIST onto a taken one: some servers ignore the flag. */
+static bool probe_noreplace(const struct probe *probe)
+{
+	const char *a = probe->name[0];
+	const char *b = probe->name[1];
+	const char *c = probe->name[2];
+	int dirfd = probe->dirfd;
+
+	if (sys_renameat2(dirfd, a, dirfd, b, RENAME_NOREPLACE) == 0 || errno != EEXIST)
+		return false;
+	return sys_renameat2(dirfd, a, dirfd, c, RENAME_NOREPLACE) == 0 &&
+	       sys_renameat2(dirfd, c, dirfd, a, RENAME_NOREPLACE) == 0;
+}
+
+static bool probe_exchange(const struct probe *probe)
+{
+	struct stat before = { 0 };
+	struct stat after = { 0 };
+	int dirfd = probe->dirfd;
+
+	return fstatat(dirfd, probe->name[0], &before, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys_renameat2(dirfd, probe->name[0], dirfd, probe->name[1], RENAME_EXCHANGE) == 0 &&
+	       fstatat(dirfd, probe->name[1], &after, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       before.st_ino == after.st_ino;
+}
+
+/* Needs the third name free; leaves it free. */
+static bool probe_links(const struct probe *probe, bool hard)
+{
+	int dirfd = probe->dirfd;
+	const char *name = probe->name[2];
+	int made = hard ? sys_linkat(dirfd, probe->name[0], dirfd, name)
+			: sys_symlinkat("nowhere", dirfd, name);
+
+	return made == 0 && sys_unlinkat(dirfd, name, 0) == 0;
+}
+
+/* The step in which mtimes are kept: set one that is odd in every digit and read it back. */
+static int64_t probe_step_ns(int fd)
+{
+	static const int64_t steps[] = { 1, 100, 1000, NS_PER_MS, NS_PER_SEC, 2 * NS_PER_SEC };
+	const int64_t odd = 1000000001 * NS_PER_SEC + 123456789;
+	const struct timespec times[2] = { clock_to_timespec(odd), clock_to_timespec(odd) };
+	struct stat st = { 0 };
+
+	if (sys_futimens(fd, times) < 0 || fstat(fd, &st) < 0)
+		return 2 * NS_PER_SEC;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (clock_from_timespec(st.st_mtim) == odd - odd % steps[i])
+			return steps[i];
+	}
+	return 2 * NS_PER_SEC;
+}
+
+static int64_t offset_ns(int64_t before_ns, int64_t ctime_ns, int64_t after_ns, int64_t slack_ns)
+{
+	if (ctime_ns >= before_ns - slack_ns && ctime_ns <= after_ns + slack_ns)
+		return 0;
+	return ctime_ns - after_ns;
+}
+
+int probe_folder(int dirfd, struct root_caps *caps, struct err *err)
+{
+	AUTO(probe_clean) struct probe probe = { .dirfd = dirfd };
+	AUTO_CLOSE int a = -1;
+	AUTO_CLOSE int b = -1;
+	struct stat st = { 0 };
+	int64_t before_ns = clock_file_ns();
+
+	for (unsigned i = 0; i < PROBE_NAMES; i++)
+		snprintf(probe.name[i], sizeof(probe.name[i]), "probe-%016llx-%u",
+			 (unsigned long long)random_u64(), i);
+	a = probe_create(&probe, 0);
+	if (a < 0 || fstat(a, &st) < 0)
+		return err_sys(err, errno, "cannot create a file in '" ROOT_WORKDIR "/stage'");
+	caps->granularity_ns = probe_step_ns(a) + TICKS_NS;
+	caps->clock_offset_ns = offset_ns(before_ns, clock_from_timespec(st.st_ctim),
+					  clock_file_ns(), caps->granularity_ns);
+	b = probe_create(&probe, 1);
+	if (b < 0)
+		return err_sys(err, errno, "cannot create a file in '" ROOT_WORKDIR "/stage'");
+	caps->noreplace = probe_noreplace(&probe);
+	caps->exchange = probe_exchange(&probe);
+	caps->hardlinks = probe_links(&probe, true);
+	caps->symlinks = probe_links(&probe, false);
+	caps->xattrs = sys_fsetxattr(a, "user.osync.probe", "1", 1) == 0;
+	caps->chown = sys_fchown(a, geteuid() == 0 ? 1 : 0, (gid_t)-1) == 0;
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Find out what a file system can do by trying it on temporaries of our own.
+ * A file system's name tells little: FUSE, NFS and their servers differ in what they
+ * pass on.  Everything probed is removed again.
+ */
+#ifndef TREE_PROBE_H
+#define TREE_PROBE_H
+
+#include "tree/root.h"
+
+struct err;
+
+/* What to assume before probing: a local Linux file system, as an ordinary user. */
+struct root_caps probe_defaults(void);
+
+/*
+ * Probe in the private folder `dirfd`.  ERR_SYSTEM where not even a file can be created.
+ *
+ * granularity_ns is the step in which mtimes are kept (found by setting an odd one and reading
+ * it back) plus 20 ms, which is two ticks of the slowest kernel clock (100 Hz).
+ * clock_offset_ns is 0 where a new file's ctime fits our own coarse clock; otherwise the
+ * smallest difference that explains it, so that root_now_ns is rather early.
+ */
+int probe_folder(int dirfd, struct root_caps *caps, struct err *err);
+
+#endif
