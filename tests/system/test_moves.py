@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the receiving side already has under another name is moved, not sent again."""
+
+import os
+
+import pytest
+from harness import LOOK, OK, OTHER, SIDES
+
+SIZE = 200_000
+LITTLE = 20_000
+
+
+def traffic(result):
+    return result.summary["sent_bytes"] + result.summary["received_bytes"]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_renamed_file_is_a_move(pair, side):
+    content = pair.write("initiator", "old", os.urandom(SIZE))
+    pair.run()
+    pair.rename(side, "old", "new")
+    result = pair.run()
+    move = result.change("new")
+    assert (move.op, move.origin, move.to) == ("move", "old", OTHER[side])
+    assert pair.both("new") == content
+    assert pair.gone("old")
+    assert traffic(result) < LITTLE
+    assert result.summary[f"to_{OTHER[side]}"]["move"] == 1
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_file_moved_to_a_new_folder_is_a_move(pair, side):
+    content = pair.write("initiator", "one/file", os.urandom(SIZE))
+    pair.run()
+    pair.rename(side, "one/file", "two/three/file")
+    result = pair.run()
+    assert result.change("two/three/file").op == "move"
+    assert pair.both("two/three/file") == content
+    assert pair.gone("one/file")
+    assert traffic(result) < LITTLE
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i49_a_renamed_folder_is_a_move(pair, side):
+    contents = {pair.write("initiator", f"old/{number % 3}/{number}", os.urandom(10_000))
+                for number in range(30)}
+    pair.folder("initiator", "old/empty")
+    pair.run()
+    pair.rename(side, "old", "new")
+    result = pair.run()
+    assert ("new", "old") in [(c.path, c.origin) for c in result.changes if c.op == "move"]
+    assert pair.gone("old")
+    assert pair.contents("initiator") == contents
+    assert result.ops("create") == []
+    assert traffic(result) < 30_000
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i49_a_renamed_folder_with_changes_on_both_sides_sends_only_these(pair, side):
+    for number in range(30):
+        pair.write("initiator", f"old/{number}", os.urandom(10_000))
+    pair.run()
+    pair.rename(side, "old", "new")
+    edited = pair.write(side, "new/0", os.urandom(10_000))
+    added = pair.write(OTHER[side], "old/added", os.urandom(10_000))
+    result = pair.run(expect=(OK, LOOK))
+    assert pair.both("new/0") == edited
+    assert added in pair.contents("initiator")
+    assert traffic(result) < 60_000
+
+
+def test_a_renamed_folder_inside_a_renamed_folder(local):
+    content = local.write("initiator", "a/b/c", os.urandom(SIZE))
+    local.run()
+    local.rename("initiator", "a/b", "a/y")
+    local.rename("initiator", "a", "x")
+    result = local.run()
+    assert local.both("x/y/c") == content
+    assert local.names("target") == ["x", "x/y", "x/y/c"]
+    assert traffic(result) < LITTLE
+
+
+def test_i50_two_files_that_swapped_their_names(pair):
+    one = pair.write("initiator", "one", os.urandom(SIZE))
+    two = pair.write("initiator", "two", os.urandom(SIZE))
+    pair.run()
+    pair.rename("initiator", "one", "tmp")
+    pair.rename("initiator", "two", "one")
+    pair.rename("initiator", "tmp", "two")
+    pair.run()
+    assert pair.both("one") == two
+    assert pair.both("two") == one
+
+
+def test_i50_a_cycle_of_names(local):
+    contents = {name: local.write("initiator", name, os.urandom(5000)) for name in "abc"}
+    local.run()
+    for old, new in (("a", "tmp"), ("c", "a"), ("b", "c"), ("tmp", "b")):
+        local.rename("target", old, new)
+    local.run()
+    assert {name: local.both(name) for name in "abc"} == {
+        "a": contents["c"], "b": contents["a"], "c": contents["b"]}
+
+
+def test_i50_two_folders_that_swapped_their_names(local):
+    one = local.write("initiator", "one/file")
+    two = local.write("initiator", "two/file")
+    local.run()
+    local.rename("initiator", "one", "tmp")
+    local.rename("initiator", "two", "one")
+    local.rename("initiator", "tmp", "two")
+    local.run()
+    assert (local.both("one/file"), local.both("two/file")) == (two, one)
+
+
+def test_i50_a_file_renamed_and_another_put_in_its_place(pair):
+    old = pair.write("initiator", "x", os.urandom(SIZE))
+    pair.run()
+    pair.rename("initiator", "x", "x.1")
+    new = pair.write("initiator", "x")
+    result = pair.run()
+    assert (pair.both("x.1"), pair.both("x")) == (old, new)
+    assert traffic(result) < LITTLE
+
+
+def test_i50_rotated_logs_are_not_sent_again(local):
+    for number in range(4):
+        local.write("initiator", f"log.{number}", os.urandom(50_000))
+    local.run()
+    before = {number: local.read("initiator", f"log.{number}") for number in range(4)}
+    for number in (3, 2, 1, 0):
+        local.rename("initiator", f"log.{number}", f"log.{number + 1}")
+    local.write("initiator", "log.0")
+    local.run()
+    assert {number: local.both(f"log.{number + 1}") for number in range(4)} == before
+
+
+def test_i50_folders_moved_into_each_other_lose_nothing(local):
+    one, two = local.write("initiator", "a/one"), local.write("initiator", "b/two")
+    local.run()
+    local.rename("initiator", "a", "b/a")
+    local.rename("target", "b", "a/b")
+    local.run(expect=(OK, LOOK))
+    for _ in range(2):
+        local.run(expect=(OK, LOOK))
+    assert {one, two} <= local.contents("target")
+    assert len(local.names("target")) < 20, "nested without end"
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i51_a_file_renamed_here_and_edited_there_keeps_the_edit(pair, side):
+    old = pair.write("initiator", "old", os.urandom(5000))
+    pair.run()
+    pair.rename(side, "old", "new")
+    edited = pair.write(OTHER[side], "old")
+    pair.run(expect=(OK, LOOK))
+    assert edited in pair.contents("initiator")
+    holder = [name for name in pair.names("target") if pair.read("target", name) == edited]
+    assert holder in (["new"], ["old"])
+    if pair.exists("target", "new") and holder == ["old"]:
+        assert pair.both("new") == old
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_file_renamed_here_and_deleted_there_lives(local, side):
+    content = local.write("initiator", "old")
+    local.run()
+    local.rename(side, "old", "new")
+    local.remove(OTHER[side], "old")
+    local.run(expect=(OK, LOOK))
+    assert local.both("new") == content
+    assert local.gone("old")
+
+
+def test_one_file_renamed_differently_on_both_sides_loses_nothing(local):
+    content = local.write("initiator", "old")
+    local.run()
+    local.rename("initiator", "old", "here")
+    local.rename("target", "old", "there")
+    local.run(expect=(OK, LOOK))
+    assert local.both("here") == local.both("there") == content
+    assert local.gone("old")
+
+
+def test_one_file_renamed_alike_on_both_sides_is_silent(local):
+    content = local.write("initiator", "old", os.urandom(SIZE))
+    local.run()
+    for side in SIDES:
+        local.rename(side, "old", "new")
+    result = local.run()
+    assert local.both("new") == content
+    assert traffic(result) < LITTLE
+
+
+def test_i52_a_change_of_case_is_a_rename(pair):
+    content = pair.write("initiator", "Readme", os.urandom(SIZE))
+    pair.run()
+    pair.rename("initiator", "Readme", "README")
+    result = pair.run()
+    assert pair.names("target") == ["README"]
+    assert pair.both("README") == content
+    assert traffic(result) < LITTLE
+
+
+def test_a_file_renamed_onto_another_one(local):
+    kept = local.write("initiator", "one", os.urandom(5000))
+    replaced = local.write("initiator", "two", os.urandom(5000))
+    local.run()
+    local.rename("initiator", "one", "two")
+    local.run()
+    assert local.both("two") == kept
+    assert local.names("target") == ["two"]
+    assert replaced in [content for _, _, content in local.trash("target")]
+
+
+def test_a_move_meets_a_file_that_was_made_there(local):
+    moved = local.write("initiator", "old")
+    local.run()
+    local.rename("initiator", "old", "new")
+    made = local.write("target", "new")
+    local.run(expect=LOOK)
+    assert local.contents("initiator") == {moved, made}
+    assert local.gone("old")
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_copied_file_is_not_sent_again(pair, side):
+    content = pair.write("initiator", "one", os.urandom(SIZE))
+    pair.run()
+    pair.write(side, "two", content)
+    result = pair.run()
+    assert pair.both("two") == content
+    assert traffic(result) < LITTLE
+
+
+def test_a_renamed_symlink_arrives(pair):
+    pair.link("initiator", "old", "somewhere")
+    pair.run()
+    pair.rename("initiator", "old", "new")
+    pair.run()
+    assert pair.names("target") == ["new"]
+    assert os.readlink(pair.path("target", "new")) == "somewhere"
+
+
+def test_moves_are_not_deletions_to_the_guard(pair):
+    contents = {pair.write("initiator", f"album/{number}") for number in range(30)}
+    pair.run()
+    pair.rename("initiator", "album", "photos")
+    pair.run()
+    assert pair.contents("target") == contents
+    for number in range(30):
+        pair.rename("target", f"photos/{number}", f"sorted/{number % 4}/renamed {number}")
+    pair.run()
+    assert pair.contents("initiator") == contents
