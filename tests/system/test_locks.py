@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One run at a time for each root: who holds it is named, and one may wait."""
+
+import fcntl
+import threading
+
+import pytest
+from harness import LOCKED, OK, SIDES, finish
+
+HOLDER = "4711@elsewhere other since 2020-01-01"
+
+
+class Held:
+    """A root's lock, held by somebody else."""
+
+    def __init__(self, pair, side):
+        self.path = pair.workdir(side) / "lock"
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
+
+    def __enter__(self):
+        self.file = open(self.path, "w", encoding="ascii")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        self.file.write(HOLDER + "\n")
+        self.file.flush()
+        return self
+
+    def __exit__(self, *_):
+        self.file.truncate(0)
+        self.file.close()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_held_lock_ends_the_run_and_names_the_holder(pair, side):
+    pair.write("initiator", "x")
+    pair.run()
+    new = pair.write("initiator", "new")
+    with Held(pair, side):
+        before = pair.untouched()
+        result = pair.run("--lock-wait", "0", expect=LOCKED)
+        assert pair.untouched() == before
+    assert result.says("4711@elsewhere"), repr(result)
+    pair.run()
+    assert pair.both("new") == new
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_not_waiting_is_the_default(local, side):
+    local.write("initiator", "x")
+    local.run()
+    with Held(local, side):
+        local.run(expect=LOCKED)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_run_waits_for_a_lock_as_long_as_it_is_told(pair, side):
+    pair.write("initiator", "x")
+    pair.run()
+    new = pair.write("target", "new")
+    with Held(pair, side):
+        process = pair.start("--lock-wait", "60")
+        # Long enough for a run that does not wait to have ended.
+        with pytest.raises(Exception, match="timed out"):
+            process.wait(1.5)
+    finish(process, OK)
+    assert pair.both("new") == new
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_waiting_ends_when_its_time_is_over(local, side):
+    local.write("initiator", "x")
+    local.run()
+    with Held(local, side):
+        local.run("--lock-wait", "1", expect=LOCKED)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_lock_file_that_nobody_holds_is_no_lock(local, side):
+    local.write("initiator", "x")
+    local.run()
+    (local.workdir(side) / "lock").write_text(HOLDER + "\n")
+    local.run()
+
+
+def test_a_locked_run_is_quiet_when_asked(local):
+    local.write("initiator", "x")
+    local.run()
+    with Held(local, "target"):
+        result = local.run_human("--quiet", expect=LOCKED)
+    assert result.out == ""
+
+
+def test_two_runs_at_once_both_succeed_when_they_wait(pair):
+    contents = {pair.write("initiator", f"here/{number}") for number in range(50)}
+    contents |= {pair.write("target", f"there/{number}") for number in range(50)}
+    both = [pair.start("--lock-wait", "60") for _ in range(2)]
+    results = [None, None]
+
+    def wait(number):
+        results[number] = finish(both[number], None)
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [result.code for result in results] == [OK, OK], results
+    assert pair.contents("initiator") == pair.contents("target") == contents
+    assert sorted(len(result.ops("create")) > 0 for result in results) == [False, True]
+
+
+def test_a_dry_run_is_not_in_the_way_of_the_lock_of_another_profile(local):
+    local.write("initiator", "x")
+    local.run()
+    with Held(local, "initiator"):
+        before = local.stamps()
+        result = local.run("--dry-run", expect=(OK, LOCKED))
+        assert local.stamps() == before
+    assert result.changes == [] or result.code == OK
