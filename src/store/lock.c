@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/stop.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -109,16 +110,18 @@ static enum attempt attempt(int dirfd, const char *name, struct lock *lock, stru
 	return ATTEMPT_HELD;
 }
 
-/* Sleep until the next try. A signal handler that ran ends the wait. */
+/* Sleep until the next try, unless we are asked to stop. */
 static int wait_a_little(int64_t left_ms, const char *name, struct err *err)
 {
 	int64_t ms = POLL_MIN_MS + (int64_t)(random_u64() % (POLL_MAX_MS - POLL_MIN_MS + 1));
 	struct timespec ts = clock_to_timespec((ms < left_ms ? ms : left_ms) * NS_PER_MS);
 
-	if (nanosleep(&ts, NULL) < 0 && errno == EINTR)
-		return err_set(err, ERR_SIGNAL, "interrupted while waiting for the lock '%s'",
-			       name);
-	return 0;
+	/* Not clock_sleep_ms(), which would sleep on after a signal. */
+	nanosleep(&ts, NULL);
+	if (!stop_signal())
+		return 0;
+	return err_set_at(err, ERR_SIGNAL, stop_signal(), ERR_WHERE,
+			  "stopped while waiting for the lock '%s'", name);
 }
 
 static int wait_for(int dirfd, const char *name, int64_t wait_ms, struct lock *lock,
@@ -168,14 +171,14 @@ struct lock *lock_take(int dirfd, const char *name, enum lock_mode mode, const c
 	lock->owner = getpid();
 	if (wait_for(dirfd, name, wait_ms, lock, err) < 0)
 		return NULL;
-	if (mode == LOCK_WRITE)
+	if (mode == LOCK_HOLD)
 		sign(lock, holder);
 	return steal_ptr(&lock);
 }
 
 void lock_beat(struct lock *lock)
 {
-	if (lock->mode == LOCK_WRITE)
+	if (lock->mode == LOCK_HOLD)
 		sys_futimens(lock->fd, NULL);
 }
 
@@ -184,7 +187,7 @@ void lock_free(struct lock *lock)
 	if (!lock)
 		return;
 	if (lock->fd >= 0 && lock->owner == getpid()) {
-		if (lock->mode == LOCK_WRITE)
+		if (lock->mode == LOCK_HOLD)
 			sys_ftruncate(lock->fd, 0);
 		/* Closing alone would leave it to a child that has a copy of the descriptor. */
 		flock(lock->fd, LOCK_UN);

@@ -22,7 +22,7 @@ struct err;
 struct lock;
 
 enum lock_mode {
-	LOCK_WRITE, /* create the file where missing, write the holder into it */
+	LOCK_HOLD, /* create the file where missing, write the holder into it */
 	LOCK_PEEK,  /* for a dry run: lock an existing file without changing a byte; no file, no
 		       lock.  Dry runs exclude writers, not one another. */
 };
@@ -35,9 +35,9 @@ enum { LOCK_HOLDER_MAX = 400 };
  * is put behind it.  Control characters in it are escaped, and it is cut where the line
  * would have more than LOCK_HOLDER_MAX bytes.  A disk too full for the line is no error.
  *
- * ERR_LOCKED names who holds it and since when.  ERR_SIGNAL (sys 0: the caller's flag
- * knows which) when a signal handler interrupts the wait.  ERR_SYSTEM where the file
- * system has no locks, or where NAME is no regular file.
+ * ERR_LOCKED names who holds it and since when.  ERR_SIGNAL when asked to stop
+ * (base/stop.h) while waiting.  ERR_SYSTEM where the file system has no locks, or where
+ * NAME is no regular file.
  */
 struct lock *lock_take(int dirfd, const char *name, enum lock_mode mode, const char *holder,
 		       int64_t wait_ms, struct err *err);
