@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "transport/account.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/codec.h"
+#include "base/err.h"
+
+void account_encode(struct buf *out, const struct err *err)
+{
+	enc_uint(out, err->kind);
+	enc_uint(out, (uint64_t)(err->sys > 0 ? err->sys : 0));
+	enc_bytes(out, err->msg, strnlen(err->msg, sizeof(err->msg) - 1));
+}
+
+/* One line without anything that could steer a terminal. */
+static void copy_message(char *to, const unsigned char *from, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		to[i] = (from[i] < 0x20 || from[i] == 0x7f) ? '?' : (char)from[i];
+	to[len] = '\0';
+}
+
+int account_decode(const void *data, size_t len, struct err *err)
+{
+	struct dec dec = { NULL, NULL, false };
+
+	dec_init(&dec, data, len);
+	uint32_t kind = dec_u32(&dec);
+	uint32_t sys = dec_u32(&dec);
+	size_t msg_len = 0;
+	const unsigned char *msg = dec_bytes(&dec, sizeof(err->msg) - 1, &msg_len);
+
+	if (!dec_done(&dec) || kind == ERR_NONE || kind > ERR_SIGNAL || sys > 4095)
+		return -1;
+	err_set(err, (enum err_kind)kind, "%s", "");
+	err->sys = (int)sys;
+	copy_message(err->msg, msg, msg_len);
+	return 0;
+}
+
+/* What shells say, with 126 and 127 or (the csh family, sudo) with 1. */
+static bool is_not_found(int status, const char *last)
+{
+	if (status == 126 || status == 127)
+		return true;
+	return status == 1 && strcasestr(last, "command not found");
+}
+
+/* What the OpenSSH client says, with 255. */
+static bool is_refused_login(int status, const char *last)
+{
+	return status == 255 &&
+	       (strstr(last, "Permission denied") || strstr(last, "Host key verification failed") ||
+		strstr(last, "Too many authentication failures"));
+}
+
+int account_of_exit(const char *place, const char *osync, int status, const char *last,
+		    struct err *err)
+{
+	const char *colon = *last ? ": " : "";
+
+	if (status == 0)
+		return 0;
+	if (is_not_found(status, last))
+		return err_set(err, ERR_UNREACHABLE,
+			       "no osync agent on %s: '%s' not found in the server's PATH: install "
+			       "osync there or set REMOTE_OSYNC_PATH%s%.160s%s",
+			       place, osync, *last ? " (" : "", last, *last ? ")" : "");
+	if (is_refused_login(status, last))
+		return err_set(err, ERR_DENIED, "%s refused the login%s%.300s", place, colon, last);
+	return err_set(err, ERR_UNREACHABLE, "the agent on %s ended with status %d%s%.300s", place,
+		       status, colon, last);
+}
