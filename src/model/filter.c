@@ -269,18 +269,22 @@ static bool begins_with_component(const char *path, const char *name)
 	return strncmp(path, name, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
+/* The component behind this one, or NULL. */
+static const char *next_component(const char *component)
+{
+	const char *slash = strchr(component, '/');
+
+	return slash ? slash + 1 : NULL;
+}
+
 /* What belongs to osync itself, with everything below it. */
 static bool is_our_own(const char *path)
 {
-	const char *component = path;
-
 	if (begins_with_component(path, ".osync-update.push"))
 		return true;
-	while (component) {
-		if (begins_with_component(component, ".osync_workdir"))
+	for (const char *pos = path; pos; pos = next_component(pos)) {
+		if (begins_with_component(pos, ".osync_workdir"))
 			return true;
-		component = strchr(component, '/');
-		component += component != NULL;
 	}
 	return false;
 }

@@ -37,8 +37,8 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 
 
 def rsync_keeps(source, steps):
-    option = {(b"arg", b"+"): b"--include=", (b"arg", b"-"): b"--exclude=",
-              (b"file", b"+"): b"--include-from=", (b"file", b"-"): b"--exclude-from="}
+    option = {("arg", b"+"): b"--include=", ("arg", b"-"): b"--exclude=",
+              ("file", b"+"): b"--include-from=", ("file", b"-"): b"--exclude-from="}
     with tempfile.TemporaryDirectory() as folder:
         arguments = []
         for number, (how, sign, value) in enumerate(steps):
@@ -46,7 +46,7 @@ def rsync_keeps(source, steps):
                 rules = Path(folder, f"rules{number}")
                 rules.write_bytes(value)
                 value = os.fsencode(rules)
-            arguments.append(option[how.encode(), sign] + value)
+            arguments.append(option[how, sign] + value)
         done = subprocess.run(["rsync", "-rln", "-8", "--out-format=%n", *arguments,
                                f"{source}/", f"{folder}/nowhere/"],
                               env=ENVIRONMENT, capture_output=True, timeout=60)
@@ -155,7 +155,7 @@ ZOO = grow(
        b"-s foo", b"- ", b"+ ", b"! ", b"  ", "é".encode(), "d/é".encode(), b"\xe9", b"foo\xff",
        b"foo\nbar", b"foo\rbar", b"\xef\xbb\xbffoo", b"hide foo", b"-, foo"])
 
-# Patterns, each alone as --exclude=, as --include= before --exclude=*, and as a line.
+# Patterns, each alone as --exclude=, and some as --include= before --exclude=*.
 PATTERNS = [
     # Names, anchors and folders.
     b"foo", b"/foo", b"foo/", b"/foo/", b"d/foo", b"/d/foo", b"d/foo/", b"x/", b"d/x/", b"/e/d/",
@@ -251,9 +251,8 @@ def test_each_pattern_matches_what_it_matches_for_rsync(tool, zoo, part):
     assert matched > len(PATTERNS) // 10
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_a_pattern_brings_back_what_a_later_one_excludes(tool, zoo, part):
-    for pattern in PATTERNS[part::2]:
+def test_a_pattern_brings_back_what_a_later_one_excludes(tool, zoo):
+    for pattern in PATTERNS[::4]:
         compare(tool, zoo, ZOO, [("arg", b"+", pattern), ("arg", b"-", b"*")])
 
 
@@ -337,7 +336,8 @@ def test_what_belongs_to_osync_cannot_be_included(tool):
     (b"add - ", b"rules: empty pattern"),
     (b"add - " + hexed(b"+ "), b"rules: no pattern behind '+ '"),
     (b"text - " + hexed(b"a\r\n#x\n- \n"), b"rules:3: no pattern behind '- '"),
-    (b"text - " + hexed("ab\n".encode("utf-16-le")), b"rules:1: NUL byte in a pattern (is the file UTF-16?)"),
+    (b"text - " + hexed("ab\n".encode("utf-16-le")),
+     b"rules:1: NUL byte in a pattern (is the file UTF-16?)"),
     (b"text + " + hexed(b"\n\n" + b"a" * 4097), b"rules:3: pattern of more than 4096 bytes"),
     (b"list + " + hexed(b";") + b" " + hexed(b"a;;- ;b"), b"rules: no pattern behind '- '"),
 ])
@@ -425,7 +425,7 @@ def cases(draw):
     return lists, draw(trees(wanted))
 
 
-@settings(max_examples=EXAMPLES or 50, derandomize=not EXAMPLES, database=None, deadline=None,
+@settings(max_examples=EXAMPLES or 35, derandomize=not EXAMPLES, database=None, deadline=None,
           print_blob=False, suppress_health_check=list(HealthCheck))
 @given(case=cases())
 def test_random_rules_on_a_random_tree(tool, case):
