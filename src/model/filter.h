@@ -27,9 +27,9 @@
  *
  * Differences to rsync, all of them refusals instead of a guess: an empty pattern from
  * filter_add() (rsync ignores it), a NUL byte in a file (rsync cuts the line there, so
- * that a file in UTF-16 excludes one-letter names), and a line of more than 4096 bytes
- * (rsync drops it with a warning).  Classes hold ASCII only, as they do for rsync
- * in a UTF-8 locale; in a one-byte locale rsync may count accented letters in.
+ * that a file in UTF-16 excludes one-letter names), and a pattern of more than 4096
+ * bytes (rsync drops one of 4096 or more with a warning).  Classes hold ASCII only, as
+ * they do for rsync in a UTF-8 locale; in a one-byte locale rsync may count accented letters in.
  *
  * Two things are always excluded and no rule can bring them back: ".osync_workdir"
  * at any depth, and osync 1.3's ".osync-update.push" at the top; with what is below them.
