@@ -34,7 +34,7 @@ const char *keys_nearest(const char *name)
 
 	for (size_t i = 0; i < keys_count; i++)
 		if (keys_table[i].treat != KEY_RENAMED)
-			nearest_try(&nearest, keys_table[i].name);
+			nearest_try(&nearest, keys_table[i].name, strlen(keys_table[i].name));
 	return nearest.word;
 }
 
@@ -92,19 +92,27 @@ int keys_word(const struct key *key, const char *value, const struct origin *ori
 
 /* Paths ---------------------------------------------------------------------- */
 
+/* Append "/NAME" for each name in path: neither "//" nor "/./" nor a trailing '/' stays. */
+static void add_names(struct buf *out, const char *path)
+{
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len > 0 && !(len == 1 && path[0] == '.')) {
+			buf_addch(out, '/');
+			buf_add(out, path, len);
+		}
+		path += len;
+		path += strspn(path, "/");
+	}
+}
+
 static char *joined(const char *dir, const char *rest)
 {
 	AUTO_BUF path = BUF_INIT;
 
-	buf_addstr(&path, strcmp(dir, "/") == 0 ? "" : dir);
-	while (strncmp(rest, "./", 2) == 0)
-		rest += 2 + strspn(rest + 2, "/");
-	if (*rest && strcmp(rest, ".") != 0) {
-		buf_addch(&path, '/');
-		buf_addstr(&path, rest);
-	}
-	while (path.len > 0 && path.data[path.len - 1] == '/')
-		path.len--;
+	add_names(&path, dir);
+	add_names(&path, rest);
 	if (path.len == 0)
 		buf_addch(&path, '/');
 	return buf_steal_cstr(&path);
@@ -128,9 +136,9 @@ char *keys_absolute(const struct key *key, const char *path, const struct origin
 	AUTO_FREE char *cwd = NULL;
 
 	if (path[0] == '/')
-		return joined("/", path + strspn(path, "/"));
+		return joined("/", path);
 	if (path[0] == '~' && (path[1] == '/' || !path[1]))
-		return in_home(key, path + 1 + strspn(path + 1, "/"), origin, problems);
+		return in_home(key, path + 1, origin, problems);
 	cwd = getcwd(NULL, 0);
 	if (cwd)
 		return joined(cwd, path);

@@ -75,7 +75,7 @@ int keys_word(const struct key *key, const char *value, const struct origin *ori
 
 /*
  * A path on this machine as an absolute one: "~" and "~/" are $HOME, a relative
- * one is below the working folder, trailing slashes are dropped.  malloc'ed; NULL
+ * one is below the working folder; empty names and "." are left out.  malloc'ed; NULL
  * and a problem that names `key` if there is no $HOME or no working folder.
  */
 char *keys_absolute(const struct key *key, const char *path, const struct origin *origin,

@@ -12,7 +12,7 @@ struct nearest nearest_to(const char *typed)
 	unsigned len = (unsigned)strnlen(typed, WORD_MAX_LEN + 1);
 
 	/* One more than what is still near: nearest_try() wants less. */
-	return (struct nearest){ typed, NULL, len / 3 + 1 };
+	return (struct nearest){ typed, NULL, 0, len / 3 + 1 };
 }
 
 static unsigned least(unsigned a, unsigned b)
@@ -45,17 +45,20 @@ static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_le
 	return d[a_len][b_len];
 }
 
-void nearest_try(struct nearest *nearest, const char *word)
+void nearest_try(struct nearest *nearest, const char *word, size_t len)
 {
 	size_t typed_len = strnlen(nearest->typed, WORD_MAX_LEN + 1);
-	size_t word_len = strnlen(word, WORD_MAX_LEN + 1);
 	unsigned found = 0;
+	size_t longer = typed_len > len ? typed_len : len;
+	size_t shorter = typed_len > len ? len : typed_len;
 
-	if (typed_len > WORD_MAX_LEN || word_len > WORD_MAX_LEN)
+	/* The difference in length is a lower bound: most words need no closer look. */
+	if (longer > WORD_MAX_LEN || longer - shorter >= nearest->distance)
 		return;
-	found = distance(nearest->typed, typed_len, word, word_len);
+	found = distance(nearest->typed, typed_len, word, len);
 	if (found < nearest->distance) {
 		nearest->distance = found;
 		nearest->word = word;
+		nearest->len = len;
 	}
 }

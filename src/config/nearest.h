@@ -3,7 +3,7 @@
  * "Did you mean ...?": the known word nearest to a mistyped one.
  *
  *	struct nearest near = nearest_to(typed);
- *	nearest_try(&near, "TARGET_SYNC_DIR");	(for each known word)
+ *	nearest_try(&near, word, strlen(word));	(for each known word)
  *	if (near.word) ...
  *
  * The distance counts insertions, deletions, replacements and swaps of two
@@ -14,14 +14,17 @@
 #ifndef CONFIG_NEAREST_H
 #define CONFIG_NEAREST_H
 
+#include <stddef.h>
+
 struct nearest {
 	const char *typed;
 	const char *word; /* the best so far, NULL while there is none near enough */
+	size_t len;	  /* of word */
 	unsigned distance;
 };
 
 struct nearest nearest_to(const char *typed);
-/* Consider `word` (kept, not copied). O(length squared). */
-void nearest_try(struct nearest *nearest, const char *word);
+/* Consider word[0..len) (kept, not copied). O(length squared). */
+void nearest_try(struct nearest *nearest, const char *word, size_t len);
 
 #endif

@@ -59,7 +59,7 @@ struct option {
 static const struct option table[] = {
 	KEY("initiator", "DIR", "INITIATOR_SYNC_DIR", "the folder here"),
 	KEY("target", "DIR|URL", "TARGET_SYNC_DIR",
-	    "the other folder: DIR, or ssh://[USER@]HOST[:PORT]/PATH"),
+	    "a folder, or ssh://[USER@]HOST[:PORT]/PATH"),
 	KEY("instance-id", "ID", "INSTANCE_ID", "the name of this job (quicksync_task)"),
 	{ "config", 0, "FILE", SET_FILE, NULL, NULL, 0, "the configuration file" },
 	{ "set", 0, "KEY=VALUE", SET_ANY, NULL, NULL, 0, "any key of the configuration file" },
@@ -71,7 +71,7 @@ static const struct option table[] = {
 
 	FLAG("dry-run dry", 'n', dry_run, "show what would be done, change nothing"),
 	FLAG("allow-deletes", 0, allow_deletes, "go on this once, however much would be deleted"),
-	FLAG("adopt", 0, adopt, "accept this once that a folder is another one than before"),
+	FLAG("adopt", 0, adopt, "accept another folder than before, this once"),
 	KEY("conflict-policy", "POLICY", "CONFLICT_POLICY",
 	    "keep-both, newer, initiator, target or skip"),
 	KEY("lock-wait", "SECONDS", "LOCK_WAIT", "how long to wait for another run to end"),
@@ -127,19 +127,21 @@ struct reader {
 
 /* Finding -------------------------------------------------------------------- */
 
-/* Whether name[0..len) is one of the option's names. */
-static bool has_name(const struct option *option, const char *name, size_t len)
+/* The name at or behind `pos` in an option's names, and its length; NULL behind the last. */
+static const char *next_name(const char *pos, size_t *len)
 {
-	const char *word = option->names;
+	pos += strspn(pos, " ");
+	*len = strcspn(pos, " ");
+	return *len > 0 ? pos : NULL;
+}
 
-	while (*word) {
-		size_t word_len = strcspn(word, " ");
+static bool has_name(const struct option *option, const char *name, size_t name_len)
+{
+	size_t len = 0;
 
-		if (word_len == len && memcmp(word, name, len) == 0)
+	for (const char *word = option->names; (word = next_name(word, &len)); word += len)
+		if (len == name_len && memcmp(word, name, len) == 0)
 			return true;
-		word += word_len;
-		word += strspn(word, " ");
-	}
 	return false;
 }
 
@@ -164,18 +166,20 @@ static const struct option *find_letter(char letter)
 	problems_add((reader)->problems, PROBLEM_ERROR, \
 		     &(struct origin){ SOURCE_OPTION, (name), 0 }, __VA_ARGS__)
 
-static void complain_unknown(struct reader *reader, const char *typed, const char *name)
+static void complain_unknown(struct reader *reader, const char *typed)
 {
-	struct nearest nearest = nearest_to(name);
-	AUTO_BUF best = BUF_INIT;
+	struct nearest nearest = nearest_to(typed + 2);
+	size_t len = 0;
 
 	for (size_t i = 0; i < TABLE_LEN; i++)
-		if (table[i].effect != REFUSE)
-			nearest_try(&nearest, table[i].names);
+		for (const char *word = table[i].names; (word = next_name(word, &len)); word += len)
+			if (table[i].effect != REFUSE)
+				nearest_try(&nearest, word, len);
 	if (nearest.word)
-		buf_addf(&best, "; did you mean --%.*s?", (int)strcspn(nearest.word, " "),
-			 nearest.word);
-	complain(reader, typed, "this option is not known%s", buf_cstr(&best));
+		complain(reader, typed, "this option is not known; did you mean --%.*s?",
+			 (int)nearest.len, nearest.word);
+	else
+		complain(reader, typed, "this option is not known");
 }
 
 /* Doing ---------------------------------------------------------------------- */
@@ -223,7 +227,7 @@ static void take_effect(struct reader *reader, const struct option *option, cons
 
 	switch (option->effect) {
 	case SET_KEY:
-		set_key(reader, name, option->what, value ? value : option->value);
+		set_key(reader, name, option->what, option->argument ? value : option->value);
 		break;
 	case SET_ANY:
 		set_any(reader, name, value);
@@ -254,7 +258,7 @@ static void read_long(struct reader *reader, const char *arg)
 	const struct option *option = find_name(arg + 2, len);
 
 	if (!option) {
-		complain_unknown(reader, name, name + 2);
+		complain_unknown(reader, name);
 		return;
 	}
 	if (!option->argument && value) {
@@ -269,7 +273,7 @@ static void read_long(struct reader *reader, const char *arg)
 		complain(reader, name, "a value is missing: %s %s", name, option->argument);
 		return;
 	}
-	take_effect(reader, option, name, value);
+	take_effect(reader, option, name, value ? value : "");
 }
 
 static void read_letters(struct reader *reader, const char *arg)
@@ -279,7 +283,7 @@ static void read_letters(struct reader *reader, const char *arg)
 		const struct option *option = find_letter(*letter);
 
 		if (option && !option->argument)
-			take_effect(reader, option, name, NULL);
+			take_effect(reader, option, name, "");
 		else
 			complain(reader, arg, "the option '%s' is not known", name);
 	}
