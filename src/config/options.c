@@ -87,7 +87,7 @@ static const struct option table[] = {
 	KEY("known-hosts", "FILE", "SSH_KNOWN_HOSTS_FILE", "the keys of known servers"),
 	KEY("remote-osync", "PATH", "REMOTE_OSYNC_PATH", "how to call osync on the server"),
 	KEY("transport-command", "COMMAND", "TRANSPORT_COMMAND",
-	    "reach the target through this command's input and output"),
+	    "reach the target through this command"),
 
 	/* osync 1.3's, by way of the key; what it asks for is judged there */
 	KEY("skip-deletion", "SIDE", "SKIP_DELETION", NULL),
