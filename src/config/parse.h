@@ -13,7 +13,8 @@
  *
  * Between double quotes a backslash takes away the meaning of " \ $ and `, and
  * stays before anything else.  Pieces are put together as they stand; nothing is
- * split or matched against files.  A quote ends on its line.
+ * split or matched against files.  A quote ends on its line.  Unlike bash, a "~"
+ * behind a ':' stays one: there are no search paths here.
  *
  * Refused, since bash would do something else than set a value: unquoted
  * ; & | < > ( ), commands in $( ) or backticks, ${NAME:-...} and its kind, $1 and
