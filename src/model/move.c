@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/change.h"
+#include "model/structure.h"
 
 /*
  * Each followed folder costs a pass over the changes, so a run that reorganises more folders
@@ -27,12 +28,18 @@ static bool is_gone(const struct change *change, enum side side, enum entry_type
 	       !change->now[side] && !change->failed && !change->blocked;
 }
 
+/* Nothing of it was agreed on and the other side has nothing there: history can be put here. */
+static bool is_free(const struct change *change, enum side side)
+{
+	return (!change->base || change->base->type == ENTRY_ABSENT) &&
+	       !change->now[side_other(side)];
+}
+
 /* Never agreed on, and on this side only. */
 static bool is_new(const struct change *change, enum side side, enum entry_type type)
 {
-	return (!change->base || change->base->type == ENTRY_ABSENT) && change->now[side] &&
-	       change->now[side]->type == type && !change->now[side_other(side)] && !change->failed && !change->blocked &&
-	       !(change->now[side]->flags & ENTRY_OPAQUE);
+	return is_free(change, side) && change->now[side] && change->now[side]->type == type &&
+	       !change->failed && !change->blocked && !(change->now[side]->flags & ENTRY_OPAQUE);
 }
 
 /* Gone here and still there on the other side, so that a rename there can follow. */
@@ -41,6 +48,20 @@ static bool is_movable(const struct change *change, enum side side, enum entry_t
 	const struct entry *other = change->now[side_other(side)];
 
 	return is_gone(change, side, type) && other && other->type == type && !(other->flags & ENTRY_OPAQUE);
+}
+
+/*
+ * Whether a rename on the other side can put something at the path of `found`: what is above it
+ * there is a folder, or nothing (then the folder is made first), but no file, link or special,
+ * which may have to be kept aside first, or is left alone.
+ */
+static bool can_arrive(const struct changes *changes, const struct change *found, enum side side)
+{
+	const struct change *above = changes_find_parent(changes, found->path);
+
+	while (above && !above->now[side_other(side)])
+		above = changes_find_parent(changes, above->path);
+	return !above || above->now[side_other(side)]->type == ENTRY_DIR;
 }
 
 /* Sizes of the files that have gone from each side, sorted, for moves_wants_digest. */
@@ -211,7 +232,9 @@ static void follow_files(struct changes *changes, struct moves *moves, enum side
 		struct change *found = &changes->items[i];
 		struct change *from = NULL;
 
-		if (!is_new(found, side, ENTRY_FILE) || !(found->now[side]->flags & ENTRY_HAS_DIGEST))
+		if (!is_new(found, side, ENTRY_FILE) ||
+		    !(found->now[side]->flags & ENTRY_HAS_DIGEST) ||
+		    !can_arrive(changes, found, side))
 			continue;
 		from = take_gone(&gone, found->now[side], any_inode);
 		if (!from)
@@ -219,48 +242,163 @@ static void follow_files(struct changes *changes, struct moves *moves, enum side
 		move_add(moves, (struct move){ .side = side_other(side),
 					       .from = from->path,
 					       .to = found->path,
-					       .expect = from->now[side_other(side)] });
+					       .expect = from->now[side_other(side)],
+					       .after = found->move });
 		rebase(from, found, side, moves->count);
 	}
 	free(gone.items);
 	drop_empty(changes);
 }
 
+/* Items at and below `top`: [first, end). The set is sorted. */
+struct range {
+	size_t first;
+	size_t end;
+};
+
+static struct range range_of(const struct changes *changes, const struct change *top)
+{
+	size_t first = (size_t)(top - changes->items);
+	size_t end = first + 1;
+
+	while (end < changes->count && path_is_below(changes->items[end].path, top->path))
+		end++;
+	return (struct range){ first, end };
+}
+
+/* The path of an item at or below `from` when `from` is called `to`. Malloc'ed. */
+static char *renamed_path(const char *path, const char *from, const char *to)
+{
+	return xasprintf("%s%s", to, path + strlen(from));
+}
+
+/* The item that has the place under `to` which `gone`, at or below `from`, would get, or NULL. */
+static struct change *find_renamed(const struct changes *changes, const struct change *gone,
+				   const char *from, const char *to)
+{
+	AUTO_FREE char *path = renamed_path(gone->path, from, to);
+
+	return changes_find(changes, path);
+}
+
 /* Rewrite everything at and below `from` (gone from `side`) to stand at and below `to`. */
 static void rebase_folder(struct changes *changes, enum side side, const char *from, const char *to,
 			  size_t move)
 {
-	struct change *top = changes_find(changes, from);
-	size_t first = (size_t)(top - changes->items);
-	size_t end = first + 1;
+	struct range range = range_of(changes, changes_find(changes, from));
+	AUTO_FREE const char **renamed = xcalloc(range.end - range.first, sizeof(*renamed));
 
-	while (end < changes->count && path_is_below(changes->items[end].path, from))
-		end++;
-	AUTO_FREE const char **renamed = xcalloc(end - first, sizeof(*renamed));
-
-	for (size_t i = first; i < end; i++) {
+	for (size_t i = range.first; i < range.end; i++) {
 		struct change *gone = &changes->items[i];
-		AUTO_FREE char *path = xasprintf("%s%s", to, gone->path + strlen(from));
+		AUTO_FREE char *path = renamed_path(gone->path, from, to);
 		struct change *found = changes_find(changes, path);
 
-		if (!found)
-			renamed[i - first] = arena_strdup(&changes->arena, path);
-		else if (!found->base && !found->now[side_other(side)])
+		if (found)
 			rebase(gone, found, side, move);
+		else
+			renamed[i - range.first] = arena_strdup(&changes->arena, path);
 	}
 	/* Only now, since changes_find needs the old order. */
-	for (size_t i = first; i < end; i++) {
+	for (size_t i = range.first; i < range.end; i++) {
 		struct change *change = &changes->items[i];
 
-		if (!renamed[i - first])
+		if (!renamed[i - range.first])
 			continue;
 		if (!change->moved_from)
 			change->moved_from = change->path;
-		change->path = renamed[i - first];
+		change->path = renamed[i - range.first];
 		change->move = move;
 	}
 	drop_empty(changes);
 	changes_sort(changes);
+	/* What came to lie below a folder that could not be listed is unknown now. */
+	structure_block_unknown(changes);
+}
+
+/*
+ * A new folder that has the inode of a gone one may also be another one that got a free inode.
+ * It is the same where something of what was inside is still inside (or nothing was).
+ */
+static bool shares_a_child(const struct changes *changes, const struct change *gone,
+			   const struct change *found, enum side side)
+{
+	struct range range = range_of(changes, gone);
+	size_t len = strlen(gone->path);
+	bool had_any = false;
+
+	for (size_t i = range.first + 1; i < range.end; i++) {
+		const struct change *child = &changes->items[i];
+		const struct change *here = NULL;
+
+		if (!child->base || child->base->type == ENTRY_ABSENT ||
+		    path_parent_len(child->path) != len)
+			continue;
+		here = find_renamed(changes, child, gone->path, found->path);
+		if (here && here->now[side])
+			return true;
+		had_any = true;
+	}
+	return !had_any;
+}
+
+static bool any_moved(const struct changes *changes, struct range range)
+{
+	for (size_t i = range.first; i < range.end; i++)
+		if (changes->items[i].move)
+			return true;
+	return false;
+}
+
+/*
+ * Moves of the other side may have put things into `gone`. Their history then depends on two
+ * moves, and an item can wait for one: *after is set to it, and this move waits for that. False
+ * where there are more, where a place under the new name is taken, or where something was moved
+ * into `found` before, as if it was not this folder: then it is not followed.
+ */
+static bool can_carry(const struct changes *changes, const struct change *gone,
+		      const struct change *found, enum side side, size_t *after)
+{
+	struct range range = range_of(changes, gone);
+
+	*after = 0;
+	if (any_moved(changes, range_of(changes, found)))
+		return false;
+	for (size_t i = range.first; i < range.end; i++) {
+		const struct change *item = &changes->items[i];
+		const struct change *taken = find_renamed(changes, item, gone->path, found->path);
+
+		if (taken && !is_free(taken, side))
+			return false;
+		if (item->move && *after && item->move != *after)
+			return false;
+		if (item->move)
+			*after = item->move;
+	}
+	return true;
+}
+
+static void rename_below(struct changes *changes, const char **path, const char *from,
+			 const char *to)
+{
+	if (strcmp(*path, from) != 0 && !path_is_below(*path, from))
+		return;
+	AUTO_FREE char *renamed = renamed_path(*path, from, to);
+
+	*path = arena_strdup(&changes->arena, renamed);
+}
+
+/* Renames to be done on `side` go by the names that side has: there, `from` is called `to`. */
+static void rename_in_moves(struct changes *changes, struct moves *moves, enum side side,
+			    const char *from, const char *to)
+{
+	for (size_t i = 0; i < moves->count; i++) {
+		struct move *move = &moves->items[i];
+
+		if (move->side != side)
+			continue;
+		rename_below(changes, &move->from, from, to);
+		rename_below(changes, &move->to, from, to);
+	}
 }
 
 /* Inodes that folders gone from this side had there, sorted. */
@@ -289,29 +427,46 @@ static struct change *gone_folder(struct changes *changes, enum side side, uint6
 	return NULL;
 }
 
+/* Follow the move of a folder on `side` from `gone` to `found`. */
+static void follow_folder(struct changes *changes, struct moves *moves, enum side side,
+			  const struct change *gone, const struct change *found, size_t after)
+{
+	const char *from = gone->path;
+	const char *to = found->path;
+
+	rename_in_moves(changes, moves, side, from, to);
+	move_add(moves, (struct move){ .side = side_other(side),
+				       .from = from,
+				       .to = to,
+				       .expect = gone->now[side_other(side)],
+				       .folder = true,
+				       .after = after });
+	rebase_folder(changes, side, from, to, moves->count);
+}
+
 /* Follow the first folder at or after *at that was moved on `side`; false where there is none. */
-static bool follow_next_folder(struct changes *changes, struct moves *moves, enum side side, size_t *at)
+static bool follow_next_folder(struct changes *changes, struct moves *moves, enum side side,
+			       size_t *at)
 {
 	AUTO_FREE uint64_t *inodes = NULL;
 	size_t count = gone_folder_inodes(changes, side, &inodes);
 
 	for (; count > 0 && *at < changes->count; ++*at) {
-		struct change *found = &changes->items[*at];
-		struct change *gone = NULL;
+		const struct change *found = &changes->items[*at];
+		const struct change *gone = NULL;
+		size_t after = 0;
 
 		if (!is_new(found, side, ENTRY_DIR) ||
 		    !bsearch(&found->now[side]->ino, inodes, count, sizeof(*inodes), size_cmp))
 			continue;
 		gone = gone_folder(changes, side, found->now[side]->ino);
 		/* A folder cannot have been moved into itself; the inode was used again. */
-		if (!gone || path_is_below(found->path, gone->path))
+		if (!gone || path_is_below(found->path, gone->path) ||
+		    !shares_a_child(changes, gone, found, side) ||
+		    !can_arrive(changes, found, side) ||
+		    !can_carry(changes, gone, found, side, &after))
 			continue;
-		move_add(moves, (struct move){ .side = side_other(side),
-					       .from = gone->path,
-					       .to = found->path,
-					       .expect = gone->now[side_other(side)],
-					       .folder = true });
-		rebase_folder(changes, side, gone->path, found->path, moves->count);
+		follow_folder(changes, moves, side, gone, found, after);
 		return true;
 	}
 	return false;

@@ -31,6 +31,7 @@ struct move {
 	const char *to;
 	const struct entry *expect; /* at `from` on that side */
 	bool folder;
+	size_t after; /* 1 + index of a move (of either side) without which this one is void, or 0 */
 };
 
 struct moves {
