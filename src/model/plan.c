@@ -137,7 +137,8 @@ static void add_meta(struct builder *b, struct change *change, enum side side, u
 		return;
 	op = op_new(b, OP_META, side, change);
 	op->report = REPORT_METADATA;
-	op->phase = source->type == ENTRY_DIR ? PHASE_FINISH : PHASE_CONTENT;
+	/* After the content has been read: metadata are part of what the sender expects. */
+	op->phase = source->type == ENTRY_DIR ? PHASE_FINISH : PHASE_LINK;
 	op->source = change->now[side_other(side)];
 	op->meta.mask = fields;
 	op->meta.mode = mode_for(b->policy, side, source, op->expect, false);
@@ -266,8 +267,9 @@ static void add_conflict(struct builder *b, struct change *change)
 	if (keep)
 		first = b->plan->count;
 	add_copy(b, change);
+	/* Each that does not wait for another of these already; `keep` itself waits for the move. */
 	for (size_t i = first; keep && i < b->plan->count; i++)
-		if (!b->plan->ops[i]->after)
+		if (b->plan->ops[i]->after == keep->after)
 			b->plan->ops[i]->after = keep;
 }
 
@@ -311,7 +313,8 @@ static void add_moves(struct builder *b, const struct moves *moves)
 				   .path = move->to,
 				   .from = move->from,
 				   .expect = move->expect,
-				   .change = change };
+				   .change = change,
+				   .after = move->after ? b->plan->moves[move->after - 1] : NULL };
 		if (change)
 			change->pending++;
 		b->plan->moves[i] = op;
@@ -338,6 +341,22 @@ static int linked_cmp(const void *a, const void *b)
 	return path_cmp(one->op->path, two->op->path);
 }
 
+/*
+ * A file to be put on `side` that has several names on the other. Not a conflict copy: that is
+ * a file of its own on both sides.
+ */
+static bool is_linkable(const struct op *op, enum side side)
+{
+	return op->kind == OP_PUT && op->side == side && op->phase == PHASE_CONTENT &&
+	       op->source->nlink > 1 && op->source == op->change->now[side_other(side)];
+}
+
+/* Whether the second name can be a link to the first: the same file, put under the same condition. */
+static bool can_link(const struct op *first, const struct op *op)
+{
+	return entry_same_content_key(first->source, op->source) && first->after == op->after;
+}
+
 static void link_side(struct plan *plan, enum side side)
 {
 	AUTO_FREE struct linked *puts = xcalloc(plan->count, sizeof(*puts));
@@ -346,8 +365,7 @@ static void link_side(struct plan *plan, enum side side)
 	for (size_t i = 0; i < plan->count; i++) {
 		struct op *op = plan->ops[i];
 
-		if (op->kind == OP_PUT && op->side == side && op->phase == PHASE_CONTENT &&
-		    op->source->nlink > 1)
+		if (is_linkable(op, side))
 			puts[count++] = (struct linked){ op->source->ino, op };
 	}
 	if (count == 0)
@@ -358,6 +376,8 @@ static void link_side(struct plan *plan, enum side side)
 			first = i;
 			continue;
 		}
+		if (!can_link(puts[first].op, puts[i].op))
+			continue;
 		puts[i].op->kind = OP_LINK;
 		puts[i].op->phase = PHASE_LINK;
 		puts[i].op->from = puts[first].op->path;
@@ -365,13 +385,13 @@ static void link_side(struct plan *plan, enum side side)
 	}
 }
 
-/* A name of a file with several that both sides have and keep: something to link to. */
+/* A name of a file with several that both sides have and nothing is done to: something to link to. */
 static bool is_link_source(const struct change *change, enum side from)
 {
 	const struct entry *here = change->now[from];
 	const struct entry *there = change->now[side_other(from)];
 
-	return change->verdict.kind <= VERDICT_META && here && here->nlink > 1 && there &&
+	return change->verdict.kind <= VERDICT_RECORD && here && here->nlink > 1 && there &&
 	       there->type == ENTRY_FILE && reconcile_same_content(here, there);
 }
 
@@ -404,10 +424,10 @@ static void link_to_present(struct plan *plan, struct changes *changes, enum sid
 		struct present key = { op->source ? op->source->ino : 0, NULL };
 		struct present *found = NULL;
 
-		if (op->kind != OP_PUT || op->phase != PHASE_CONTENT || op->side != side || op->source->nlink < 2)
+		if (!is_linkable(op, side))
 			continue;
 		found = bsearch(&key, list, count, sizeof(*list), present_cmp);
-		if (!found)
+		if (!found || !reconcile_same_content(found->change->now[from], op->source))
 			continue;
 		op->kind = OP_LINK;
 		op->phase = PHASE_LINK;
@@ -443,6 +463,8 @@ static void sort_ops(struct plan *plan)
 {
 	AUTO_FREE struct ordered *order = xcalloc(plan->count, sizeof(*order));
 
+	if (plan->count == 0)
+		return;
 	for (size_t i = 0; i < plan->count; i++)
 		order[i] = (struct ordered){ plan->ops[i], i };
 	qsort(order, plan->count, sizeof(*order), ordered_cmp);
@@ -475,6 +497,8 @@ static void folders_before_moves(struct builder *b, size_t moves)
 	AUTO_FREE struct op **order = xcalloc(plan->count, sizeof(struct op *));
 	size_t count = 0;
 
+	if (plan->count == 0)
+		return;
 	for (size_t m = 0; m < moves; m++) {
 		list_folders_above(b, plan->ops[m], order, &count);
 		order[count++] = plan->ops[m];

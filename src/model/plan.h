@@ -38,8 +38,8 @@ enum op_phase {
 	PHASE_MOVE,    /* renames, and the folders they and everything else need */
 	PHASE_KEEP,    /* copies of losing versions, before they are replaced */
 	PHASE_FOLDER,  /* folders that take the place of such a version, and what is below them */
-	PHASE_CONTENT, /* files and symlinks, metadata of files */
-	PHASE_LINK,    /* hard links to them */
+	PHASE_CONTENT, /* files and symlinks */
+	PHASE_LINK,    /* hard links to them, metadata of files */
 	PHASE_REMOVE,  /* deletions, deepest first */
 	PHASE_REPLACE, /* files where a folder was */
 	PHASE_FINISH,  /* metadata of folders, deepest first */
