@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The model as a whole, over the simulator of model_sim.h: every pair of edits of every
+ * small tree, and long random histories.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "model_sim.h"
+
+/* Every small tree ------------------------------------------------------------ */
+
+/* What "a" (and "b") may be: two contents, and a folder with nothing or one of them in it. */
+enum shape { NOTHING, ONE, TWO, EMPTY_DIR, DIR_ONE, DIR_TWO, SHAPES };
+
+struct shapes {
+	enum shape a;
+	enum shape b;
+};
+
+static bool is_dir(enum shape shape)
+{
+	return shape >= EMPTY_DIR;
+}
+
+static bool is_file(enum shape shape)
+{
+	return shape == ONE || shape == TWO;
+}
+
+static void build(struct sim *sim, enum side side, const char *name, enum shape shape)
+{
+	char below[8] = "";
+
+	snprintf(below, sizeof(below), "%s/x", name);
+	if (is_file(shape))
+		sim_put(sim, side, name, ENTRY_FILE, shape);
+	if (is_dir(shape))
+		sim_put(sim, side, name, ENTRY_DIR, 0);
+	if (shape == DIR_ONE || shape == DIR_TWO)
+		sim_put(sim, side, below, ENTRY_FILE, shape == DIR_ONE ? 1 : 2);
+}
+
+/* In place where that is possible. */
+static void become(struct sim *sim, enum side side, const char *name, enum shape old,
+		   enum shape new)
+{
+	char below[8] = "";
+
+	snprintf(below, sizeof(below), "%s/x", name);
+	if (old == new)
+		return;
+	if (is_dir(old) && is_dir(new)) {
+		if (new == EMPTY_DIR)
+			sim_remove(sim, side, below);
+		else
+			sim_put(sim, side, below, ENTRY_FILE, new == DIR_ONE ? 1 : 2);
+		return;
+	}
+	if (!(is_file(old) && is_file(new)))
+		sim_remove(sim, side, name);
+	build(sim, side, name, new);
+}
+
+/* The names are swapped first where `renamed`: same things, other places. */
+static void edit(struct sim *sim, enum side side, struct shapes old, struct shapes new,
+		 bool renamed)
+{
+	if (renamed) {
+		sim_rename(sim, side, "a", "t");
+		sim_rename(sim, side, "b", "a");
+		sim_rename(sim, side, "t", "b");
+		old = (struct shapes){ old.b, old.a };
+	}
+	become(sim, side, "a", old.a, new.a);
+	become(sim, side, "b", old.b, new.b);
+}
+
+static struct shapes shapes_of(unsigned n)
+{
+	return (struct shapes){ (enum shape)(n / SHAPES), (enum shape)(n % SHAPES) };
+}
+
+/* The state after the first run: both sides have this tree, and it is saved. */
+static struct sim *synced(unsigned tree)
+{
+	struct sim *sim = sim_new(tree + 1);
+	struct shapes shapes = shapes_of(tree);
+
+	build(sim, SIDE_INITIATOR, "a", shapes.a);
+	build(sim, SIDE_INITIATOR, "b", shapes.b);
+	if (!sim_rest(sim))
+		fail_msg("first run of tree %u: %s", tree, sim->problem);
+	return sim;
+}
+
+static void try_pair(const struct sim *start, unsigned tree, unsigned initiator, unsigned target,
+		     unsigned renamed)
+{
+	struct sim *sim = xmalloc(sizeof(*sim));
+
+	*sim = *start;
+	edit(sim, SIDE_INITIATOR, shapes_of(tree), shapes_of(initiator), renamed & 1);
+	edit(sim, SIDE_TARGET, shapes_of(tree), shapes_of(target), renamed & 2);
+	if (!sim_run(sim) || !sim_rest(sim)) {
+		sim_print(sim);
+		fail_msg("from %u, initiator %u, target %u, renamed %u: %s", tree, initiator,
+			 target, renamed, sim->problem);
+	}
+	sim_free(sim);
+}
+
+static void test_every_pair_of_edits_of_every_small_tree(void **state)
+{
+	enum { TREES = SHAPES * SHAPES };
+
+	for (unsigned tree = 0; tree < TREES; tree++) {
+		struct sim *start = synced(tree);
+
+		for (unsigned pair = 0; pair < TREES * TREES; pair++)
+			for (unsigned renamed = 0; renamed < 4; renamed++)
+				try_pair(start, tree, pair / TREES, pair % TREES, renamed);
+		sim_free(start);
+	}
+}
+
+/* Random histories -------------------------------------------------------------- */
+
+static const char *const pool[] = { "a",     "b",	"c",	   "d",	    "a/a",
+				    "a/b",   "b/a",	"b/b",	   "c/a",   "c/b",
+				    "d/a",   "a/a/a",	"a/b/a",   "b/a/b", "b/b/b",
+				    "c/a/a", "a/a/a/a", "b/a/b/a", "c/a/b" };
+
+static const char *any_path(struct sim *sim)
+{
+	return pool[sim_random(sim, sizeof(pool) / sizeof(*pool))];
+}
+
+/* A path that exists, mostly; valid until the fourth call from now. */
+static const char *some_path(struct sim *sim, enum side side)
+{
+	const struct sim_tree *tree = &sim->tree[side];
+	static char paths[4][SIM_PATH];
+	static unsigned turn;
+	char *path = paths[turn++ % 4];
+
+	if (tree->count == 0 || sim_random(sim, 8) == 0)
+		return any_path(sim);
+	memcpy(path, tree->nodes[sim_random(sim, (unsigned)tree->count)].path, SIM_PATH);
+	return path;
+}
+
+/* Into a folder that exists, mostly. */
+static const char *new_path(struct sim *sim, enum side side)
+{
+	static char path[SIM_PATH + 8];
+	const char *folder = some_path(sim, side);
+	const struct sim_node *node = sim_find(sim, side, folder);
+
+	if (!node || node->entry.type != ENTRY_DIR || strlen(folder) > 24 ||
+	    sim_random(sim, 3) == 0)
+		return any_path(sim);
+	snprintf(path, sizeof(path), "%s/%c", folder, 'a' + (char)sim_random(sim, 3));
+	return path;
+}
+
+static void swap(struct sim *sim, enum side side)
+{
+	const char *one = any_path(sim);
+	const char *two = any_path(sim);
+
+	if (sim_find(sim, side, one) && sim_find(sim, side, two) &&
+	    sim_rename(sim, side, one, "swap")) {
+		sim_rename(sim, side, two, one);
+		if (!sim_rename(sim, side, "swap", two))
+			sim_rename(sim, side, "swap", any_path(sim));
+	}
+}
+
+static void replace(struct sim *sim, enum side side, enum entry_type type)
+{
+	const char *path = some_path(sim, side);
+
+	sim_remove(sim, side, path);
+	sim_put(sim, side, path, type, sim_fresh_content(sim));
+}
+
+/* One thing a user may do. */
+static void step(struct sim *sim, enum side side)
+{
+	static const enum entry_type types[] = { ENTRY_FILE, ENTRY_DIR, ENTRY_SYMLINK };
+	unsigned kind = sim_random(sim, 24);
+
+	if (kind < 4)
+		sim_put(sim, side, new_path(sim, side), ENTRY_FILE, sim_fresh_content(sim));
+	else if (kind < 7)
+		sim_put(sim, side, new_path(sim, side), ENTRY_DIR, 0);
+	else if (kind < 8)
+		sim_put(sim, side, new_path(sim, side), ENTRY_SYMLINK, sim_fresh_content(sim));
+	else if (kind < 10)
+		sim_put(sim, side, some_path(sim, side), ENTRY_FILE, sim_fresh_content(sim));
+	else if (kind < 11) /* not unique: the same edit here and there */
+		sim_put(sim, side, some_path(sim, side), ENTRY_FILE, 1 + sim_random(sim, 3));
+	else if (kind < 13)
+		sim_remove(sim, side, some_path(sim, side));
+	else if (kind < 18)
+		sim_rename(sim, side, some_path(sim, side), new_path(sim, side));
+	else if (kind < 19)
+		swap(sim, side);
+	else if (kind < 20)
+		replace(sim, side, types[sim_random(sim, 3)]);
+	else if (kind < 21)
+		sim_chmod(sim, side, some_path(sim, side), sim_random(sim, 2) ? 0600 : 0755);
+	else if (kind < 22)
+		sim_touch(sim, side, some_path(sim, side));
+	else if (sim->hardlinks)
+		sim_link(sim, side, some_path(sim, side), new_path(sim, side));
+}
+
+/* Every sixth run cannot list some folder; every third has operations that fail. */
+static void choose_conditions(struct sim *sim)
+{
+	static char unreadable[SIDES][SIM_PATH];
+
+	sim->fail_percent = sim_random(sim, 3) ? 0 : 20;
+	for (int s = 0; s < SIDES; s++) {
+		const char *path = some_path(sim, (enum side)s);
+		const struct sim_node *node = sim_find(sim, (enum side)s, path);
+
+		sim->unreadable[s] = NULL;
+		if (sim_random(sim, 6) || !node || node->entry.type != ENTRY_DIR)
+			continue;
+		snprintf(unreadable[s], SIM_PATH, "%s", path);
+		sim->unreadable[s] = unreadable[s];
+	}
+}
+
+static bool live(struct sim *sim)
+{
+	unsigned edits = sim_random(sim, 6);
+
+	for (unsigned n = 0; n < edits; n++)
+		step(sim, sim_random(sim, 2) ? SIDE_INITIATOR : SIDE_TARGET);
+	choose_conditions(sim);
+	return sim_run(sim) && (sim_random(sim, 2) || sim_rest(sim));
+}
+
+static void live_through(uint64_t seed)
+{
+	struct sim *sim = sim_new(seed);
+
+	sim->policy.rule =
+		sim_random(sim, 2) ? RULE_KEEP_BOTH : (enum conflict_rule)sim_random(sim, 5);
+	sim->policy.prevalence = sim_random(sim, 2) ? SIDE_INITIATOR : SIDE_TARGET;
+	sim->hardlinks = sim_random(sim, 3) == 0;
+	for (int n = 0; n < 12; n++)
+		if (sim->next_content < SIM_CONTENTS - 20 && !live(sim)) {
+			sim_print(sim);
+			fail_msg("seed %llu, round %d: %s", (unsigned long long)seed, n,
+				 sim->problem);
+		}
+	if (!sim_rest(sim))
+		fail_msg("seed %llu, at the end: %s", (unsigned long long)seed, sim->problem);
+	sim_free(sim);
+}
+
+/* MODEL_SEED=n repeats one history, MODEL_HISTORIES=n lives through more of them. */
+static void test_random_histories(void **state)
+{
+	const char *seed = getenv("MODEL_SEED");
+	const char *count = getenv("MODEL_HISTORIES");
+	uint64_t last = count ? strtoull(count, NULL, 10) : 2000;
+
+	if (seed) {
+		live_through(strtoull(seed, NULL, 10));
+		return;
+	}
+	for (uint64_t n = 1; n <= last; n++)
+		live_through(n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_histories),
+		cmocka_unit_test(test_every_pair_of_edits_of_every_small_tree),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
