@@ -50,11 +50,11 @@ static char *expand_file(struct ssh_options *options, const char *name)
 				       .home = options->home,
 				       .local_user = options->local_user };
 
-	if (name[0] == '~' && (name[1] == '/' || name[1] == '\0')) {
+	bool below_home = name[0] == '~' && (name[1] == '/' || name[1] == '\0');
+
+	if (below_home)
 		buf_addstr(&out, options->home);
-		name++;
-	}
-	if (quote_expand(&out, name, &tokens, false, NULL) < 0)
+	if (quote_expand(&out, name + below_home, &tokens, false, NULL) < 0)
 		return arena_strdup(&options->arena, name);
 	return arena_strdup(&options->arena, buf_cstr(&out));
 }
@@ -147,7 +147,7 @@ static void each_line(struct ssh_options *options, const char *text,
 		AUTO_FREE char *line = xstrndup(text, len);
 		char *blank = strchr(line, ' ');
 
-		if (blank) {
+		if (blank && blank[1]) {
 			*blank = '\0';
 			use(options, line, blank + 1);
 		}

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
+#include "base/cleanup.h"
 
 struct config;
 struct err;
