@@ -46,6 +46,7 @@ int sys_linkat(int olddir, const char *oldname, int newdir, const char *newname)
 int sys_unlinkat(int dirfd, const char *name, int flags);
 /* renameat2(2); flags are RENAME_NOREPLACE, RENAME_EXCHANGE or 0. */
 int sys_renameat2(int olddir, const char *oldname, int newdir, const char *newname, unsigned flags);
+/* Also of an O_PATH descriptor (a file that may not be opened), but never of a symlink. */
 int sys_fchmod(int fd, mode_t mode);
 int sys_fchown(int fd, uid_t uid, gid_t gid);
 /* Never follows a link. */
@@ -55,6 +56,8 @@ int sys_futimens(int fd, const struct timespec times[2]);
 int sys_lutimensat(int dirfd, const char *name, const struct timespec times[2]);
 int sys_fsetxattr(int fd, const char *name, const void *value, size_t len);
 int sys_fremovexattr(int fd, const char *name);
+/* Share all of `from`'s bytes with the empty file `to` (ioctl FICLONE), where the file system can. */
+int sys_clone(int to, int from);
 /* close(2) of a descriptor that was written: EIO and EDQUOT may come only here. */
 int sys_close(int fd);
 
