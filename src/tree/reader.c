@@ -250,10 +250,10 @@ static void free_reader(struct reader **reader)
 	reader_free(*reader);
 }
 
-int reader_digest(struct root *root, const char *path, const struct entry *expect, uint64_t seed,
-		  struct entry *out, struct err *err)
+/* Takes the reader over; NULL is an error that was reported already. */
+static int read_all(struct reader *taken, struct entry *out, struct err *err)
 {
-	AUTO(free_reader) struct reader *reader = reader_open(root, path, expect, seed, err);
+	AUTO(free_reader) struct reader *reader = taken;
 	AUTO_FREE char *room = xmalloc(READER_ROOM);
 	enum reader_piece piece = READER_DATA;
 	uint64_t len = 0;
@@ -266,4 +266,16 @@ int reader_digest(struct root *root, const char *path, const struct entry *expec
 		return -1;
 	reader_entry(reader, out);
 	return 0;
+}
+
+int reader_digest(struct root *root, const char *path, const struct entry *expect, uint64_t seed,
+		  struct entry *out, struct err *err)
+{
+	return read_all(reader_open(root, path, expect, seed, err), out, err);
+}
+
+int reader_digest_at(struct root *root, int dirfd, const char *name, const char *shown,
+		     uint64_t seed, struct entry *out, struct err *err)
+{
+	return read_all(reader_open_at(root, dirfd, name, shown, seed, err), out, err);
 }

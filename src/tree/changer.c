@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tree/changer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/sys.h"
+#include "store/atomic.h"
+#include "tree/changer_internal.h"
+#include "tree/scan.h"
+#include "tree/root.h"
+
+static const int64_t SETTLE_MAX_MS =
+	100; /* longer is not worth waiting for: it is read again next time */
+
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/*
+ * What dead runs left: files, links and empty folders, none of them a version that ever was in
+ * place (tree/changer.h). What cannot be removed is in nobody's way but its own.
+ */
+static void sweep(int stage)
+{
+	AUTO_CLOSE int copy = fcntl(stage, F_DUPFD_CLOEXEC, 0);
+	AUTO(close_dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *item = NULL;
+
+	if (!dir)
+		return;
+	steal_fd(&copy);
+	rewinddir(dir);
+	while ((item = readdir(dir))) {
+		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
+			continue;
+		if (sys_unlinkat(stage, item->d_name, 0) < 0)
+			sys_unlinkat(stage, item->d_name, AT_REMOVEDIR);
+	}
+}
+
+static mode_t current_umask(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return mask;
+}
+
+struct changer *changer_open(struct root *root, const struct changer_options *options,
+			     struct err *err)
+{
+	AUTO_CLOSE int stage = -1;
+	struct changer *changer = NULL;
+	int workdir = root_workdir(root);
+
+	if (workdir < 0) {
+		err_sys(err, errno, "cannot open '" ROOT_WORKDIR "'");
+		return NULL;
+	}
+	stage = atomic_mkdir_open(workdir, "stage", err);
+	if (stage < 0)
+		return NULL;
+	sweep(stage);
+	changer = xcalloc(1, sizeof(*changer));
+	changer->root = root;
+	changer->look = (struct look){ root, options->scan_flags, options->seed };
+	changer->run = xstrdup(options->run);
+	changer->sync = options->sync;
+	changer->umask = current_umask();
+	changer->stage = steal_fd(&stage);
+	changer->trash = -1;
+	return changer;
+}
+
+void changer_close(struct changer *changer)
+{
+	if (!changer)
+		return;
+	while (changer->meta_count > 0)
+		cleanup_close(&changer->metas[--changer->meta_count]);
+	free(changer->metas);
+	if (changer->trash >= 0)
+		chain_release(&changer->trash_chain);
+	cleanup_close(&changer->trash);
+	cleanup_close(&changer->stage);
+	touched_release(&changer->touched);
+	touched_release(&changer->trash_touched);
+	free(changer->run);
+	free(changer);
+}
+
+/* A folder that cannot be opened for reading cannot be synced alone. */
+static int sync_folder(struct changer *changer, int fd, struct err *err)
+{
+	if (sys_fsync(fd) == 0)
+		return 0;
+	if (errno == EBADF) {
+		changer->sync_all = true;
+		return 0;
+	}
+	return err_sys(err, errno, "cannot make changes durable");
+}
+
+/* A folder that is gone by now was removed by a change to its parent, which is synced as well. */
+static int sync_touched(struct changer *changer, struct err *err)
+{
+	const struct touched_folder *folder = NULL;
+
+	while ((folder = touched_next_dirty(&changer->touched))) {
+		struct err why = ERR_INIT;
+		int fd = -1;
+
+		if (root_folder(changer->root, folder->path, &fd, &why) == 0) {
+			if (sync_folder(changer, fd, err) < 0)
+				return -1;
+		} else if (why.kind != ERR_CHANGED) {
+			changer->sync_all = true;
+		}
+	}
+	return 0;
+}
+
+static int sync_trash(struct changer *changer, struct err *err)
+{
+	const struct touched_folder *folder = NULL;
+
+	while ((folder = touched_next_dirty(&changer->trash_touched))) {
+		size_t failed = 0;
+		int fd = chain_folder(&changer->trash_chain, folder->path, strlen(folder->path),
+				      &failed);
+
+		if (fd < 0)
+			return err_sys(err, errno, "cannot open a folder in the trash");
+		if (sync_folder(changer, fd, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Trash first: the old version's new name must not be lost where its old one is gone. */
+static int sync_changes(struct changer *changer, struct err *err)
+{
+	if (sync_trash(changer, err) < 0 || sync_touched(changer, err) < 0 ||
+	    meta_sync(changer, err) < 0)
+		return -1;
+	if (!changer->sync_all)
+		return 0;
+	if (sys_syncfs(changer->stage) < 0)
+		return err_sys(err, errno, "cannot make changes durable");
+	changer->sync_all = false;
+	return 0;
+}
+
+int changer_sync(struct changer *changer, struct err *err)
+{
+	root_forget(changer->root, "");
+	if (changer->sync == CHANGER_SYNC_OFF)
+		return meta_sync(changer, err);
+	if (sync_changes(changer, err) == 0)
+		return 0;
+	/* What was taken off the lists is not lost from sight: the next sync takes all. */
+	changer->sync_all = true;
+	return -1;
+}
+
+/* The folder may be gone, or another one may stand there by now: then there is nothing to restore. */
+static int restore_time(struct changer *changer, struct touched_folder *folder, struct err *err)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+					   clock_to_timespec(folder->mtime_ns) };
+	struct change change = { .changer = changer,
+				 .verb = "set the time of",
+				 .path = folder->path };
+	struct stat st = { 0 };
+	int fd = -1;
+	int result = 0;
+
+	if (root_folder(changer->root, folder->path, &fd, NULL) < 0 || fstat(fd, &st) < 0 ||
+	    st.st_ino != folder->ino || clock_from_timespec(st.st_mtim) == folder->mtime_ns)
+		return 0;
+	result = sys_futimens(fd, times);
+	if (result < 0 && errno == EBADF)
+		result = sys_lutimensat(fd, ".", times);
+	/* Of a folder that is not ours, only its owner may set the time. */
+	if (result < 0 && errno != EPERM && errno != EACCES)
+		return change_failed(&change, errno, err);
+	touched_dirty(&changer->touched, folder->path, strlen(folder->path));
+	return 0;
+}
+
+int changer_restore_times(struct changer *changer, struct err *err)
+{
+	struct err first = ERR_INIT;
+
+	for (size_t i = 0; i < changer->touched.count; i++) {
+		struct touched_folder *folder = &changer->touched.folders[i];
+		struct err why = ERR_INIT;
+
+		if (folder->restore && restore_time(changer, folder, &why) < 0 &&
+		    !err_is_set(&first))
+			first = why;
+		folder->restore = false;
+		folder->ino = 0;
+	}
+	if (!err_is_set(&first))
+		return 0;
+	if (err)
+		*err = first;
+	return -1;
+}
+
+/* Until the clock has left the newest stamp behind: 0, or -1 where that is too long to wait for. */
+static int wait_for_clock(struct changer *changer, const struct entry *entry)
+{
+	int64_t granularity_ns = root_caps(changer->root)->granularity_ns;
+	int64_t now_ns = root_now_ns(changer->root);
+	int64_t newest_ns = entry->ctime_ns;
+	int64_t wait_ns = 0;
+
+	/* An mtime in the future is somebody's choice (root_stamps_young). */
+	if (entry->mtime_ns > newest_ns && entry->mtime_ns <= now_ns + granularity_ns)
+		newest_ns = entry->mtime_ns;
+	wait_ns = newest_ns + granularity_ns - now_ns;
+	if (wait_ns < 0)
+		return 0;
+	if (wait_ns > 2 * granularity_ns || granularity_ns > SETTLE_MAX_MS * NS_PER_MS)
+		return -1;
+	clock_sleep_ms(wait_ns / NS_PER_MS + 1);
+	/* The coarse clock may lag by a tick. */
+	for (int i = 0; i < 20 && root_now_ns(changer->root) - granularity_ns <= newest_ns; i++)
+		clock_sleep_ms(1);
+	return 0;
+}
+
+void changer_settle(struct changer *changer, const char *path, struct entry *result)
+{
+	struct entry now = { 0 };
+
+	if (!(result->flags & ENTRY_RACY) || wait_for_clock(changer, result) < 0)
+		return;
+	if (scan_path(changer->root, path, changer->look.flags, changer->look.seed, &now, NULL,
+		      NULL) == 1 &&
+	    !(now.flags & ENTRY_RACY) && entry_same_stat(&now, result))
+		result->flags &= (uint8_t)~ENTRY_RACY;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every change to a tree, and the promise that none of them drops a version.
+ *
+ * Each operation names what it expects to find (struct entry, ENTRY_ABSENT for
+ * nothing).  It looks first (the full stat key; a racy one also by digest), acts with a
+ * primitive that cannot overwrite (RENAME_NOREPLACE, RENAME_EXCHANGE), and looks at what
+ * came out: is that not the expected version, it is put back (exchange back) or, where the
+ * name was taken meanwhile, kept in the trash, and the operation fails with ERR_CHANGED.
+ * What it displaces goes to trash/RUN/PATH of this root before or atomically with the
+ * change; no trash, no change.
+ *
+ * A replacement goes through the trash: the new content is first renamed from stage/ to the
+ * trash name, then the trash name and the path are exchanged.  So there is no instant at which
+ * a displaced version lies where a dead run's leftovers are swept: killed before the exchange,
+ * the trash holds a version that was never placed; killed after it, the old one.
+ *
+ * Folders are never displaced with anything in them: a folder makes way by rmdir, which the
+ * kernel refuses where it is not empty (ignored files, a nested .osync_workdir, what somebody
+ * put there a moment ago), and is made again in the trash.
+ *
+ * Where the file system lacks the primitives (root_caps):
+ *	no NOREPLACE	link to the new name and unlink the old one; without hard links a look
+ *			and a rename
+ *	no EXCHANGE	link the old version into the trash, look, look at the path again, rename;
+ *			without hard links, and where a folder is involved, the old version is
+ *			renamed into the trash, looked at, and the new one created
+ * In both, a version written between the last look and the rename may be lost, and a run that is
+ * killed between two renames leaves the path absent.
+ *
+ * ERR_CHANGED: the path is not what was expected; nothing was lost, try again next run.
+ * ERR_SYSTEM: the call failed (no space, no permission ...); the path is as it was, or the
+ * message says where its content is.
+ *
+ * New content is staged in .osync_workdir/stage first:
+ *
+ *	staged = staged_file(changer, err);
+ *	staged_write(staged, ...)*;  staged_hole(staged, len)*;
+ *	staged_finish(staged, &meta, err);	sets size, owner, mode, attributes, mtime; fsync with FSYNC=file
+ *	changer_sync_staged(changer, err);	FSYNC=batch: all finished so far are durable
+ *	changer_place(changer, staged, path, &expect, &result, err);
+ *	changer_sync(changer, err);		folders touched since are durable; results can be recorded
+ *
+ * Parent folders keep their mtime: the first touch remembers it, changer_restore_times
+ * puts it back (unless changer_meta set it later).  A parent without write permission that
+ * belongs to us is opened for the moment of the change and closed again.
+ *
+ * changer_sync forgets the root's cached descriptors, so a folder that somebody moved during
+ * the run is worked in at its new place for one batch at most.
+ */
+#ifndef TREE_CHANGER_H
+#define TREE_CHANGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/entry.h"
+
+struct err;
+struct root;
+struct changer;
+struct staged;
+
+enum changer_sync_mode { CHANGER_SYNC_BATCH, CHANGER_SYNC_FILE, CHANGER_SYNC_OFF };
+
+struct changer_options {
+	const char *run; /* name of this run's trash folder, a valid single component */
+	enum changer_sync_mode sync;
+	unsigned scan_flags; /* tree/scan.h: which attributes are synced */
+	uint64_t seed;	     /* keys digests */
+};
+
+struct meta {
+	unsigned mask; /* enum meta_field (model/entry.h): which of these are to be set */
+	uint16_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	int64_t mtime_ns;
+	const void *xattrs; /* tree/attrs.h form, borrowed */
+	size_t xattrs_len;
+};
+
+/* The work folder must exist. Empties stage/ of what dead runs left (the caller holds the lock). */
+struct changer *changer_open(struct root *root, const struct changer_options *options,
+			     struct err *err);
+void changer_close(struct changer *changer);
+
+struct staged *staged_file(struct changer *changer, struct err *err);
+int staged_write(struct staged *staged, const void *data, size_t len, struct err *err);
+int staged_hole(struct staged *staged, uint64_t len, struct err *err);
+/* A symlink with this target. */
+struct staged *staged_symlink(struct changer *changer, const char *target, struct err *err);
+/* An empty folder (0700 until its metadata is set). */
+struct staged *staged_folder(struct changer *changer, struct err *err);
+/* A hard link to an existing file of this root, which must be `expect`. */
+struct staged *staged_link(struct changer *changer, const char *path, const struct entry *expect,
+			   struct err *err);
+/* A copy (reflink where possible) of an existing file of this root, whose content must have expect->digest. */
+struct staged *staged_copy(struct changer *changer, const char *path, const struct entry *expect,
+			   struct err *err);
+/*
+ * Complete it. Owner and group that this process may not set are left, silently. Without META_MODE
+ * files get 0666 and folders 0777 minus the umask. Not for hard links.
+ */
+int staged_finish(struct staged *staged, const struct meta *meta, struct err *err);
+/* Digest of what was written so far (files). */
+struct digest staged_digest(const struct staged *staged);
+/* Remove it if it was not placed, free it. NULL does nothing. */
+void staged_free(struct staged *staged);
+/*
+ * Make all that were finished durable. All are tried; those that failed are refused by
+ * changer_place as well, so a caller may go on with the rest of the batch.
+ */
+int changer_sync_staged(struct changer *changer, struct err *err);
+
+/*
+ * Put it at `path`, where `expect` must be. A folder that is to be replaced must be empty.
+ * *result: what is there now (with digest for files and symlinks).
+ */
+int changer_place(struct changer *changer, struct staged *staged, const char *path,
+		  const struct entry *expect, struct entry *result, struct err *err);
+/*
+ * Move `path` into the trash; a folder must be empty (ERR_CHANGED "not empty" otherwise). Special
+ * files, mount points and folders that could not be listed are refused. Deleting what is expected
+ * to be absent, and is, succeeds.
+ */
+int changer_delete(struct changer *changer, const char *path, const struct entry *expect,
+		   struct err *err);
+/*
+ * Rename within the root; `to` must not exist. Folders with all they hold: of these only type and
+ * inode are compared.
+ */
+int changer_move(struct changer *changer, const char *from, const char *to,
+		 const struct entry *expect, struct entry *result, struct err *err);
+/*
+ * Set metadata of a file, folder or symlink (links: owner and mtime only). Of a folder's key, the
+ * mtime is not compared (what is placed in it changes it). *result has expect's digest.
+ * An edit in the microseconds between the last look and the setting of the mtime has its own mtime
+ * overwritten; ctime and size still show it, and *result is ENTRY_RACY.
+ */
+int changer_meta(struct changer *changer, const char *path, const struct entry *expect,
+		 const struct meta *meta, struct entry *result, struct err *err);
+
+/* Put the mtimes of touched folders back. */
+int changer_restore_times(struct changer *changer, struct err *err);
+/* All changes placed so far are durable (FSYNC=batch, file); with FSYNC=off nothing is done. */
+int changer_sync(struct changer *changer, struct err *err);
+/*
+ * Look at a placed result again after the file system's clock has moved on: clears ENTRY_RACY where
+ * the stat key is still the same. Waits at most one granularity, and not at all where that is over 100 ms.
+ */
+void changer_settle(struct changer *changer, const char *path, struct entry *result);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files behind tree/changer.h share: the changer itself, and one change
+ * to one path on its way from the first look to the last.
+ *
+ *	changer.c	open, sync, put times back, settle
+ *	parent.c	the open parent of a path, made writable for the moment
+ *	expect.c	is it what was expected
+ *	trash.c		names in the trash, and what goes there
+ *	stage.c		new content
+ *	place.c		put it in place by exchange
+ *	fallback.c	the same on file systems that cannot exchange
+ *	remove.c	delete and move
+ *	meta.c		owner, mode, attributes, times
+ */
+#ifndef TREE_CHANGER_INTERNAL_H
+#define TREE_CHANGER_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/digest.h"
+#include "model/entry.h"
+#include "tree/chain.h"
+#include "tree/changer.h"
+#include "tree/look.h"
+#include "tree/touched.h"
+
+struct changer {
+	struct root *root;
+	struct look look;
+	char *run;
+	enum changer_sync_mode sync;
+	mode_t umask;
+	int stage;		/* descriptor of .osync_workdir/stage */
+	unsigned long serial;	/* of the last staged name */
+	struct staged *pending; /* finished, not durable yet; a doubly linked list */
+	unsigned pending_count;
+	bool stage_dirty; /* names were added to the stage since it was synced */
+	struct touched touched;
+	int trash;		  /* trash/RUN, -1: nothing was put there yet */
+	struct chain trash_chain; /* folders below it, made where missing */
+	struct touched trash_touched;
+	int *metas; /* descriptors whose metadata was set and is not durable yet */
+	unsigned meta_count;
+	bool sync_all; /* something was changed that only syncfs can make durable */
+};
+
+enum {
+	/* Descriptors kept open for one common sync; more are synced as they come. */
+	CHANGER_PENDING_MAX = 256,
+};
+
+enum staged_state {
+	STAGED_OPEN,	 /* being written */
+	STAGED_FINISHED, /* complete, not durable */
+	STAGED_READY,	 /* durable as far as was asked for */
+	STAGED_BROKEN,	 /* it could not be made durable */
+	STAGED_GONE,	 /* placed, or in somebody else's hands: not in the stage any more */
+};
+
+enum { STAGED_NAME_SIZE = 24 };
+
+struct staged {
+	struct changer *changer;
+	struct staged *next; /* in changer->pending */
+	struct staged *prev;
+	enum staged_state state;
+	bool linked; /* a hard link to a file of the root */
+	char name[STAGED_NAME_SIZE];
+	int fd; /* of files and folders until durable */
+	uint64_t size;
+	bool hole_last; /* the size is not yet that of the file */
+	struct digest_stream *digest;
+	uint16_t folder_mode; /* to be set once a folder is in place */
+	struct entry entry;   /* what was staged, as it looked when it was finished */
+	struct digest value;  /* of its content */
+};
+
+/* fsync it if it must be and was not yet. */
+int staged_settle(struct staged *staged, struct err *err);
+
+/* The open parent folder of a path. */
+struct parent {
+	struct changer *changer;
+	int fd; /* owned */
+	const char *name;
+	const char *path; /* of the child; borrowed */
+	struct stat st;	  /* of the folder, before the change */
+	bool unlocked;	  /* its mode was changed for the moment */
+	bool changed;	  /* something in it was changed: remember mtime, sync it */
+};
+
+#define PARENT_INIT      \
+	{                \
+		.fd = -1 \
+	}
+#define AUTO_PARENT AUTO(parent_close) struct parent
+
+enum parent_use { PARENT_SEARCH, PARENT_WRITE };
+
+int parent_open(struct changer *changer, const char *path, enum parent_use use,
+		struct parent *parent, struct err *err);
+/* Put its mode back and, where it was changed, note it in changer->touched. Keeps errno. */
+void parent_close(struct parent *parent);
+
+enum { SLOT_NAME_SIZE = 256 };
+
+/* A name in the trash for a path. */
+struct slot {
+	int dirfd; /* borrowed from the trash's chain: valid until the next slot */
+	const char *wanted;
+	char name[SLOT_NAME_SIZE];
+};
+
+/* One change to one path. */
+struct change {
+	struct changer *changer;
+	const char *verb; /* for messages: "replace" */
+	const char *path;
+	const struct entry *expect;
+	struct parent parent;
+	struct slot slot;
+};
+
+/* ERR_CHANGED: "'PATH' HOW". */
+int change_differs(const struct change *change, const char *how, struct err *err);
+/* "cannot VERB 'PATH': ...": ERR_CHANGED where errnum says that something came or went, else ERR_SYSTEM. */
+int change_failed(const struct change *change, int errnum, struct err *err);
+
+/* Whether what is at the path is what was expected, full key and, where racy, content. 0, or -1. */
+int expect_before(struct change *change, struct entry *found, struct err *err);
+/*
+ * Whether what was taken from the path to dirfd/name is: 1, 0 with a reason, -1 on an error. ctime
+ * is not compared, since renaming has changed it. Content is where expect is racy.
+ */
+int expect_came_out(const struct change *change, int dirfd, const char *name, struct err *err);
+/* Of a symlink or file found just now: give it what is known of its content. */
+void expect_hand_on(const struct entry *expect, struct entry *found);
+
+/* Rename to a name that must be free (EEXIST otherwise), as well as the file system can. */
+int rename_new(struct changer *changer, int olddir, const char *oldname, int newdir,
+	       const char *newname);
+
+/* Find the parent of `path` in the trash, making what is missing. Sets slot->dirfd. */
+int trash_slot(struct change *change, struct err *err);
+/* Move dirfd/name to a free name in the slot: 0, or -1 with errno. */
+int trash_take(struct change *change, int dirfd, const char *name);
+/* The same with a second link instead of a rename. */
+int trash_link(struct change *change, int dirfd, const char *name);
+/* Make the folder PATH in the trash, as `like` is. */
+int trash_folder(struct change *change, const struct entry *like, struct err *err);
+/*
+ * Whether the folder that was taken from the path into the slot is empty: then it is removed and
+ * made again in the trash, where that can be done (an empty folder is no reason to fail): 1. 0 with
+ * a reason where it is not, -1 on an error; it is still in the slot then.
+ */
+int trash_took_folder(struct change *change, const struct entry *found, struct err *err);
+
+void change_release(struct change *change);
+/* Whether what lies in the slot now is the expected version (an empty folder, where that is one). */
+int change_verify_slot(struct change *change, const struct entry *before, struct err *err);
+/*
+ * Take what is at the path into the slot, look at it and put it back where it is not what was
+ * expected.  On success the path is free.
+ */
+int change_displace(struct change *change, const struct entry *before, struct err *err);
+
+/* place.c on file systems that cannot exchange. */
+int fallback_replace(struct change *change, struct staged *staged, const struct entry *before,
+		     struct err *err);
+
+/* Set what meta says on an open file or folder (fd may be O_PATH; then by name where needed). */
+int meta_apply(struct changer *changer, int fd, int dirfd, const char *name,
+	       const struct meta *meta, struct err *err);
+/* Sync the descriptors whose metadata was set. */
+int meta_sync(struct changer *changer, struct err *err);
+int meta_apply_link(int dirfd, const char *name, const struct meta *meta, struct err *err);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "tree/changer_internal.h"
+#include "tree/root.h"
+
+/* A folder that is moved to another parent gets a new "..", for which it must be writable. */
+struct own_folder {
+	int fd;
+	mode_t mode;
+	bool unlocked;
+};
+
+static void own_folder_close(struct own_folder *own)
+{
+	int saved = errno;
+
+	if (own->unlocked && sys_fchmod(own->fd, own->mode) < 0)
+		log_warn("cannot take back the permission to write in a folder");
+	cleanup_close(&own->fd);
+	errno = saved;
+}
+
+static void own_folder_open(const struct parent *parent, const struct entry *found,
+			    struct own_folder *own)
+{
+	if (found->type != ENTRY_DIR || found->mode & S_IWUSR || geteuid() == 0 ||
+	    found->uid != geteuid())
+		return;
+	own->fd = openat(parent->fd, parent->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own->mode = found->mode;
+	own->unlocked = own->fd >= 0 && sys_fchmod(own->fd, found->mode | S_IWUSR) == 0;
+}
+
+static int rename_to(struct change *change, struct parent *to, const struct entry *before,
+		     struct err *err)
+{
+	struct parent *from = &change->parent;
+	AUTO(own_folder_close) struct own_folder own = { .fd = -1 };
+
+	own_folder_open(from, before, &own);
+	sys_point("before-place");
+	if (rename_new(change->changer, from->fd, from->name, to->fd, to->name) < 0)
+		return change_failed(change, errno, err);
+	from->changed = true;
+	to->changed = true;
+	return 0;
+}
+
+static bool is_same_folder(const struct entry *expect, const struct entry *found)
+{
+	return expect->type != ENTRY_DIR || expect->ino == 0 || expect->ino == found->ino;
+}
+
+/* What arrived must be what was expected to leave; if not it goes back, or stays where no name is free. */
+static int verify_moved(struct change *change, const struct parent *to, struct entry *result,
+			struct err *err)
+{
+	const struct parent *from = &change->parent;
+	struct err why = ERR_INIT;
+
+	if (expect_came_out(change, to->fd, to->name, err) == 1) {
+		if (look_at(&change->changer->look, to->fd, to->name, result, NULL, &why) < 0)
+			return change_failed(change, why.sys, err);
+		if (result->type == change->expect->type && result->ino != 0 &&
+		    is_same_folder(change->expect, result)) {
+			expect_hand_on(change->expect, result);
+			return 0;
+		}
+		change_differs(change, "has changed in this moment", err);
+	}
+	sys_point("before-put-back");
+	rename_new(change->changer, to->fd, to->name, from->fd, from->name);
+	return -1;
+}
+
+static void note_moved(struct changer *changer, const char *from, const char *to)
+{
+	root_forget(changer->root, from);
+	root_forget(changer->root, to);
+	touched_moved(&changer->touched, from, to);
+}
+
+int changer_move(struct changer *changer, const char *from, const char *to,
+		 const struct entry *expect, struct entry *result, struct err *err)
+{
+	AUTO_PARENT parent = PARENT_INIT;
+	AUTO(change_release)
+	struct change change = { .changer = changer,
+				 .verb = "rename",
+				 .path = from,
+				 .expect = expect,
+				 .parent = PARENT_INIT };
+	struct entry before = { 0 };
+
+	if (parent_open(changer, from, PARENT_WRITE, &change.parent, err) < 0 ||
+	    expect_before(&change, &before, err) < 0)
+		return -1;
+	if (before.type == ENTRY_ABSENT || before.type == ENTRY_SPECIAL ||
+	    !is_same_folder(expect, &before))
+		return change_differs(&change, "has changed since it was listed", err);
+	if (parent_open(changer, to, PARENT_WRITE, &parent, err) < 0 ||
+	    rename_to(&change, &parent, &before, err) < 0)
+		return -1;
+	sys_point("between-exchange-and-look");
+	if (verify_moved(&change, &parent, result, err) < 0)
+		return -1;
+	note_moved(changer, from, to);
+	return 0;
+}

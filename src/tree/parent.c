@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/sys.h"
+#include "tree/changer_internal.h"
+#include "tree/root.h"
+
+/* What the owner needs to change names in a folder, or to reach what they name. */
+static mode_t needed_mode(enum parent_use use)
+{
+	return use == PARENT_WRITE ? S_IWUSR | S_IXUSR : S_IXUSR;
+}
+
+static int unlock(struct parent *parent, enum parent_use use, struct err *err)
+{
+	mode_t mode = parent->st.st_mode & 07777;
+	mode_t needed = needed_mode(use);
+
+	if ((mode & needed) == needed || geteuid() == 0 || parent->st.st_uid != geteuid())
+		return 0;
+	if (sys_fchmod(parent->fd, mode | needed) < 0)
+		return err_sys(err, errno, "cannot make the folder writable for a moment");
+	parent->unlocked = true;
+	return 0;
+}
+
+int parent_open(struct changer *changer, const char *path, enum parent_use use,
+		struct parent *parent, struct err *err)
+{
+	int dirfd = -1;
+
+	parent->changer = changer;
+	parent->path = path;
+	if (root_parent(changer->root, path, &dirfd, &parent->name, err) < 0)
+		return -1;
+	/* Borrowed descriptors do not outlive the next step through the root. */
+	parent->fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	if (parent->fd < 0 || fstat(parent->fd, &parent->st) < 0)
+		return err_sys(err, errno, "cannot look at its folder");
+	return unlock(parent, use, err);
+}
+
+static void note(struct parent *parent)
+{
+	struct touched *touched = &parent->changer->touched;
+	size_t len = path_parent_len(parent->path);
+	struct touched_folder *folder = touched_get(touched, parent->path, len);
+
+	if (folder->ino != parent->st.st_ino) {
+		folder->ino = parent->st.st_ino;
+		folder->mtime_ns = clock_from_timespec(parent->st.st_mtim);
+		folder->restore = true;
+	}
+	touched_dirty(touched, parent->path, len);
+}
+
+void parent_close(struct parent *parent)
+{
+	int saved = errno;
+
+	if (parent->unlocked && sys_fchmod(parent->fd, parent->st.st_mode & 07777) < 0)
+		log_warn("cannot take back the permission to write in a folder");
+	parent->unlocked = false;
+	if (parent->changed)
+		note(parent);
+	parent->changed = false;
+	cleanup_close(&parent->fd);
+	errno = saved;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "tree/changer_internal.h"
+#include "tree/reader.h"
+#include "tree/root.h"
+#include "tree/scan.h"
+
+enum { COPY_ROOM = 256 * 1024 /* bytes copied at a time */ };
+
+static int stage_failed(int errnum, struct err *err)
+{
+	return err_sys(err, errnum, "cannot stage new content");
+}
+
+static struct staged *staged_new(struct changer *changer, enum entry_type type)
+{
+	struct staged *staged = xcalloc(1, sizeof(*staged));
+
+	staged->changer = changer;
+	staged->fd = -1;
+	staged->entry.type = (uint8_t)type;
+	snprintf(staged->name, sizeof(staged->name), "s-%lu", ++changer->serial);
+	return staged;
+}
+
+/* For a constructor that fails: nothing lies in the stage. */
+static struct staged *staged_failed(struct staged *staged, struct err *err)
+{
+	stage_failed(errno, err);
+	staged->state = STAGED_GONE;
+	staged_free(staged);
+	return NULL;
+}
+
+struct staged *staged_file(struct changer *changer, struct err *err)
+{
+	struct staged *staged = staged_new(changer, ENTRY_FILE);
+
+	staged->fd = sys_openat(changer->stage, staged->name,
+				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (staged->fd < 0)
+		return staged_failed(staged, err);
+	staged->digest = digest_stream_new(changer->look.seed);
+	return staged;
+}
+
+int staged_write(struct staged *staged, const void *data, size_t len, struct err *err)
+{
+	if (sys_write_all(staged->fd, data, len) < 0)
+		return stage_failed(errno, err);
+	digest_stream_add(staged->digest, data, len);
+	staged->size += len;
+	staged->hole_last = staged->hole_last && len == 0;
+	return 0;
+}
+
+int staged_hole(struct staged *staged, uint64_t len, struct err *err)
+{
+	if (len > (uint64_t)INT64_MAX - staged->size)
+		return stage_failed(EFBIG, err);
+	/* Seeking knows how long a file may be, before any zero is counted. */
+	if (lseek(staged->fd, (off_t)len, SEEK_CUR) < 0)
+		return stage_failed(errno, err);
+	digest_stream_add_zeros(staged->digest, len);
+	staged->size += len;
+	staged->hole_last = staged->hole_last || len > 0;
+	return 0;
+}
+
+struct staged *staged_symlink(struct changer *changer, const char *target, struct err *err)
+{
+	struct staged *staged = staged_new(changer, ENTRY_SYMLINK);
+
+	if (sys_symlinkat(target, changer->stage, staged->name) < 0)
+		return staged_failed(staged, err);
+	staged->value = digest_of(target, strlen(target), changer->look.seed);
+	return staged;
+}
+
+struct staged *staged_folder(struct changer *changer, struct err *err)
+{
+	struct staged *staged = staged_new(changer, ENTRY_DIR);
+
+	if (sys_mkdirat(changer->stage, staged->name, 0700) < 0)
+		return staged_failed(staged, err);
+	staged->fd = openat(changer->stage, staged->name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (staged->fd >= 0)
+		return staged;
+	stage_failed(errno, err);
+	staged_free(staged);
+	return NULL;
+}
+
+/*
+ * Whether the staged link is to the file that was expected. Other links that were made to it since
+ * it was listed have changed its ctime; then its content decides.
+ */
+static int link_is(struct staged *staged, const struct entry *before, const struct entry *expect,
+		   struct err *err)
+{
+	struct changer *changer = staged->changer;
+	struct entry wanted = *expect;
+	struct entry read = { 0 };
+	bool sure = before->ctime_ns == expect->ctime_ns && !(expect->flags & ENTRY_RACY);
+
+	if (look_at(&changer->look, changer->stage, staged->name, &staged->entry, NULL, err) != 1)
+		return -1;
+	wanted.ctime_ns = staged->entry.ctime_ns;
+	if (!entry_same_stat(&staged->entry, &wanted))
+		return 0;
+	if (sure || !(expect->flags & ENTRY_HAS_DIGEST))
+		return sure;
+	if (reader_digest_at(changer->root, changer->stage, staged->name, "the staged link",
+			     changer->look.seed, &read, err) < 0)
+		return -1;
+	return digest_same(&read.digest, &expect->digest);
+}
+
+static int stage_link(struct staged *staged, const struct change *change, struct err *err)
+{
+	struct changer *changer = staged->changer;
+	const struct parent *parent = &change->parent;
+	struct entry before = { 0 };
+	int same = 0;
+
+	if (look_at(&changer->look, parent->fd, parent->name, &before, NULL, err) < 0)
+		return -1;
+	if (before.type != ENTRY_FILE || change->expect->type != ENTRY_FILE)
+		return change_differs(change, "has changed since it was listed", err);
+	if (sys_linkat(parent->fd, parent->name, changer->stage, staged->name) < 0)
+		return change_failed(change, errno, err);
+	staged->state = STAGED_READY;
+	same = link_is(staged, &before, change->expect, err);
+	return same == 0 ? change_differs(change, "has changed since it was listed", err) : same;
+}
+
+struct staged *staged_link(struct changer *changer, const char *path, const struct entry *expect,
+			   struct err *err)
+{
+	AUTO(change_release)
+	struct change change = { .changer = changer,
+				 .verb = "link",
+				 .path = path,
+				 .expect = expect,
+				 .parent = PARENT_INIT };
+	struct staged *staged = NULL;
+
+	if (parent_open(changer, path, PARENT_SEARCH, &change.parent, err) < 0)
+		return NULL;
+	staged = staged_new(changer, ENTRY_FILE);
+	staged->state = STAGED_GONE;
+	staged->linked = true;
+	staged->value = expect->digest;
+	if (stage_link(staged, &change, err) >= 0)
+		return staged;
+	staged_free(staged);
+	return NULL;
+}
+
+static void free_reader(struct reader **reader)
+{
+	reader_free(*reader);
+}
+
+static int copy_pieces(struct staged *staged, struct reader *reader, struct err *err)
+{
+	AUTO_FREE char *room = xmalloc(COPY_ROOM);
+	enum reader_piece piece = READER_DATA;
+	uint64_t len = 0;
+
+	while ((piece = reader_next(reader, room, COPY_ROOM, &len, err)) != READER_END) {
+		if (piece == READER_ERROR ||
+		    (piece == READER_DATA && staged_write(staged, room, (size_t)len, err) < 0) ||
+		    (piece == READER_HOLE && staged_hole(staged, len, err) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+/* The bytes are shared already; read them, through the copy, for their digest. */
+static int digest_clone(struct staged *staged, struct err *err)
+{
+	struct changer *changer = staged->changer;
+	struct entry read = { 0 };
+
+	if (reader_digest_at(changer->root, changer->stage, staged->name, "the staged copy",
+			     changer->look.seed, &read, err) < 0)
+		return -1;
+	staged->size = read.size;
+	staged->value = read.digest;
+	digest_stream_free(staged->digest);
+	staged->digest = NULL;
+	return 0;
+}
+
+static int fill_copy(struct staged *staged, const char *path, const struct entry *expect,
+		     struct err *err)
+{
+	struct changer *changer = staged->changer;
+	const struct change change = { .changer = changer, .verb = "copy", .path = path };
+	AUTO(free_reader)
+	struct reader *reader = reader_open(changer->root, path, expect, changer->look.seed, err);
+	struct digest digest = { { 0 } };
+
+	if (!reader)
+		return -1;
+	if ((sys_clone(staged->fd, reader_fd(reader)) == 0 ? digest_clone(staged, err)
+							   : copy_pieces(staged, reader, err)) < 0)
+		return -1;
+	digest = staged_digest(staged);
+	if (!(expect->flags & ENTRY_HAS_DIGEST) || !digest_same(&digest, &expect->digest))
+		return change_differs(&change, "does not hold what was expected", err);
+	return 0;
+}
+
+struct staged *staged_copy(struct changer *changer, const char *path, const struct entry *expect,
+			   struct err *err)
+{
+	struct staged *staged = staged_file(changer, err);
+
+	if (!staged || fill_copy(staged, path, expect, err) == 0)
+		return staged;
+	staged_free(staged);
+	return NULL;
+}
+
+struct digest staged_digest(const struct staged *staged)
+{
+	return staged->digest ? digest_stream_value(staged->digest) : staged->value;
+}
+
+static void pending_remove(struct staged *staged)
+{
+	struct changer *changer = staged->changer;
+
+	if (!staged->prev && changer->pending != staged)
+		return;
+	if (staged->prev)
+		staged->prev->next = staged->next;
+	else
+		changer->pending = staged->next;
+	if (staged->next)
+		staged->next->prev = staged->prev;
+	staged->next = NULL;
+	staged->prev = NULL;
+	changer->pending_count--;
+}
+
+static void pending_add(struct staged *staged)
+{
+	struct changer *changer = staged->changer;
+
+	staged->next = changer->pending;
+	if (staged->next)
+		staged->next->prev = staged;
+	changer->pending = staged;
+	changer->pending_count++;
+}
+
+void staged_free(struct staged *staged)
+{
+	int saved = errno;
+
+	if (!staged)
+		return;
+	pending_remove(staged);
+	cleanup_close(&staged->fd);
+	if (staged->state != STAGED_GONE)
+		sys_unlinkat(staged->changer->stage, staged->name,
+			     staged->entry.type == ENTRY_DIR ? AT_REMOVEDIR : 0);
+	digest_stream_free(staged->digest);
+	free(staged);
+	errno = saved;
+}
+
+/* Without a mode asked for: what the user's other programs would give. */
+static struct meta with_mode(const struct staged *staged, const struct meta *meta)
+{
+	struct meta full = *meta;
+	bool folder = staged->entry.type == ENTRY_DIR;
+
+	if (!(full.mask & META_MODE))
+		full.mode = (uint16_t)((folder ? 0777 : 0666) & ~staged->changer->umask);
+	full.mask |= META_MODE;
+	return full;
+}
+
+static int finish_meta(struct staged *staged, const struct meta *meta, struct err *err)
+{
+	struct changer *changer = staged->changer;
+	struct meta full = with_mode(staged, meta);
+
+	if (staged->entry.type == ENTRY_SYMLINK)
+		return meta_apply_link(changer->stage, staged->name, meta, err);
+	/* A folder must be writable by us to be moved out of the stage. */
+	staged->folder_mode = full.mode;
+	if (staged->entry.type == ENTRY_DIR)
+		full.mode |= 0700;
+	return meta_apply(changer, staged->fd, changer->stage, staged->name, &full, err);
+}
+
+static int finish_look(struct staged *staged, struct err *err)
+{
+	const struct changer *changer = staged->changer;
+
+	if (look_at(&changer->look, changer->stage, staged->name, &staged->entry, NULL, err) == 1)
+		return 0;
+	return err_is_set(err) ? -1 : stage_failed(ENOENT, err);
+}
+
+int staged_finish(struct staged *staged, const struct meta *meta, struct err *err)
+{
+	struct changer *changer = staged->changer;
+	struct err why = ERR_INIT;
+
+	if (staged->hole_last && sys_ftruncate(staged->fd, (off_t)staged->size) < 0)
+		return stage_failed(errno, err);
+	if (finish_meta(staged, meta, &why) < 0 || finish_look(staged, &why) < 0) {
+		if (err)
+			*err = why;
+		return err_wrap(err, "cannot stage new content");
+	}
+	if (staged->entry.type == ENTRY_FILE)
+		staged->value = staged_digest(staged);
+	staged->state = STAGED_FINISHED;
+	changer->stage_dirty = true;
+	if (changer->sync == CHANGER_SYNC_FILE || changer->pending_count >= CHANGER_PENDING_MAX)
+		return staged_settle(staged, err);
+	/* The disk begins to write while more is received; the fsync later finds it done. */
+	if (changer->sync == CHANGER_SYNC_BATCH && staged->entry.type == ENTRY_FILE)
+		sync_file_range(staged->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	if (changer->sync == CHANGER_SYNC_BATCH)
+		pending_add(staged);
+	else
+		staged_settle(staged, err);
+	return 0;
+}
+
+int staged_settle(struct staged *staged, struct err *err)
+{
+	bool file = staged->entry.type == ENTRY_FILE;
+
+	if (staged->state == STAGED_READY)
+		return 0;
+	if (staged->state != STAGED_FINISHED)
+		return err_set(err, ERR_SYSTEM, "new content could not be made durable");
+	pending_remove(staged);
+	staged->state = STAGED_BROKEN;
+	if (staged->changer->sync != CHANGER_SYNC_OFF && staged->fd >= 0 &&
+	    sys_fsync(staged->fd) < 0)
+		return err_sys(err, errno, "cannot make new content durable");
+	if (file && sys_close(steal_fd(&staged->fd)) < 0)
+		return err_sys(err, errno, "cannot make new content durable");
+	staged->state = STAGED_READY;
+	return 0;
+}
+
+int changer_sync_staged(struct changer *changer, struct err *err)
+{
+	struct err first = ERR_INIT;
+
+	while (changer->pending) {
+		struct err why = ERR_INIT;
+
+		if (staged_settle(changer->pending, &why) < 0 && !err_is_set(&first))
+			first = why;
+	}
+	if (changer->sync != CHANGER_SYNC_OFF && changer->stage_dirty && !err_is_set(&first) &&
+	    sys_fsync(changer->stage) < 0)
+		err_sys(&first, errno, "cannot make new content durable");
+	changer->stage_dirty = changer->stage_dirty && err_is_set(&first);
+	if (!err_is_set(&first))
+		return 0;
+	if (err)
+		*err = first;
+	return -1;
+}
