@@ -23,7 +23,7 @@ struct lock;
 
 enum lock_mode {
 	LOCK_HOLD, /* create the file where missing, write the holder into it */
-	LOCK_PEEK,  /* for a dry run: lock an existing file without changing a byte; no file, no
+	LOCK_PEEK, /* for a dry run: lock an existing file without changing a byte; no file, no
 		       lock.  Dry runs exclude writers, not one another. */
 };
 

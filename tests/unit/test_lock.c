@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Locks between processes: who waits, who is named, and what a killed holder leaves. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/stop.h"
+#include "box.h"
+#include "store/lock.h"
+
+/* Milliseconds nobody waits in vain: a test that needs them all has failed. */
+enum { LONG_MS = 60000 };
+
+static struct lock *take(enum lock_mode mode, int64_t wait_ms, struct err *err)
+{
+	return lock_take(box_dirfd(), "lock", mode, "1@host me", wait_ms, err);
+}
+
+/* Another process that holds the lock until it is told to let go, or is killed. */
+struct holder {
+	pid_t pid;
+	int go; /* a byte in here: let go */
+};
+
+static void hold(enum lock_mode mode, const char *name, int ready, int go)
+{
+	struct lock *lock = lock_take(box_dirfd(), "lock", mode, name, LONG_MS, NULL);
+	char byte = 0;
+
+	if (!lock || write(ready, "r", 1) != 1)
+		_exit(1);
+	while (read(go, &byte, 1) < 0)
+		continue;
+	lock_free(lock);
+	_exit(0);
+}
+
+static struct holder holder_start(enum lock_mode mode, const char *name)
+{
+	int ready[2] = { -1, -1 };
+	int go[2] = { -1, -1 };
+	char byte = 0;
+	pid_t pid = -1;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC) | pipe2(go, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		hold(mode, name, ready[1], go[0]);
+	}
+	close(ready[1]);
+	close(go[0]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return (struct holder){ pid, go[1] };
+}
+
+static void holder_end(struct holder *holder)
+{
+	int status = -1;
+
+	/* A byte, since closing would not show while another child has a copy. */
+	assert_int_equal(write(holder->go, "g", 1), 1);
+	close(holder->go);
+	assert_int_equal(waitpid(holder->pid, &status, 0), holder->pid);
+	assert_int_equal(status, 0);
+}
+
+static void content(struct buf *out)
+{
+	buf_reset(out);
+	assert_true(box_read("lock", out));
+}
+
+static void the_holder_is_written_and_wiped(void **state)
+{
+	AUTO_BUF text = BUF_INIT;
+	struct stat st;
+	struct lock *lock = take(LOCK_HOLD, 0, NULL);
+
+	assert_non_null(lock);
+	content(&text);
+	assert_int_equal(strncmp(buf_cstr(&text), "1@host me since 2", 17), 0);
+	assert_int_equal(text.data[text.len - 1], '\n');
+	assert_int_equal(stat("lock", &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
+	lock_beat(lock);
+	lock_free(lock);
+	content(&text);
+	assert_int_equal(text.len, 0);
+	/* The file stays: removing it would be a race. */
+	assert_true(box_exists("lock"));
+}
+
+static void a_second_process_is_told_who_holds_it(void **state)
+{
+	struct holder holder = holder_start(LOCK_HOLD, "77@elsewhere laptop");
+	struct err err = ERR_INIT;
+	struct lock *lock = NULL;
+
+	assert_null(take(LOCK_HOLD, 0, &err));
+	assert_int_equal(err.kind, ERR_LOCKED);
+	assert_non_null(strstr(err.msg, "77@elsewhere laptop since "));
+	assert_null(strchr(err.msg, '\n'));
+	err_clear(&err);
+	assert_null(take(LOCK_PEEK, 0, &err));
+	assert_int_equal(err.kind, ERR_LOCKED);
+	holder_end(&holder);
+	err_clear(&err);
+	lock = take(LOCK_HOLD, 0, &err);
+	assert_non_null(lock);
+	assert_false(err_is_set(&err));
+	lock_free(lock);
+}
+
+static void waiting_ends_when_the_time_is_over(void **state)
+{
+	struct holder holder = holder_start(LOCK_HOLD, "x");
+	struct err err = ERR_INIT;
+	int64_t start = clock_monotonic_ms();
+
+	assert_null(take(LOCK_HOLD, 120, &err));
+	assert_true(clock_monotonic_ms() - start >= 119);
+	assert_int_equal(err.kind, ERR_LOCKED);
+	holder_end(&holder);
+}
+
+static void one_who_waits_gets_it_when_it_is_let_go(void **state)
+{
+	struct holder first = holder_start(LOCK_HOLD, "first");
+	pid_t waiter = fork();
+	struct err err = ERR_INIT;
+	int status = -1;
+
+	if (waiter == 0) {
+		close(first.go);
+		_exit(take(LOCK_HOLD, LONG_MS, NULL) ? 0 : 1);
+	}
+	holder_end(&first);
+	assert_int_equal(waitpid(waiter, &status, 0), waiter);
+	assert_int_equal(status, 0);
+	lock_free(take(LOCK_HOLD, 0, &err));
+	assert_false(err_is_set(&err));
+}
+
+static void a_killed_holder_leaves_no_lock(void **state)
+{
+	struct holder holder = holder_start(LOCK_HOLD, "9@gone dead");
+	AUTO_BUF text = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct lock *lock = NULL;
+
+	kill(holder.pid, SIGKILL);
+	waitpid(holder.pid, NULL, 0);
+	close(holder.go);
+	content(&text);
+	assert_true(text.len > 0);
+	lock = take(LOCK_HOLD, 0, &err);
+	assert_non_null(lock);
+	content(&text);
+	assert_null(strstr(buf_cstr(&text), "gone"));
+	lock_free(lock);
+}
+
+static void a_dry_run_changes_nothing(void **state)
+{
+	AUTO_BUF calls = BUF_INIT;
+	AUTO_BUF text = BUF_INIT;
+	struct lock *lock = NULL;
+
+	box_fault("count:calls");
+	box_write("calls", "", 0);
+	lock = take(LOCK_PEEK, 0, NULL);
+	assert_non_null(lock);
+	assert_false(box_exists("lock"));
+	lock_free(lock);
+
+	/* A dead holder's line is not wiped either. */
+	box_write("lock", "5@h dead since then\n", 20);
+	lock = take(LOCK_PEEK, 0, NULL);
+	assert_non_null(lock);
+	lock_beat(lock);
+	lock_free(lock);
+	box_fault_off();
+	content(&text);
+	assert_int_equal(text.len, 20);
+	box_calls(&calls);
+	assert_int_equal(calls.len, 0);
+}
+
+static void a_dry_run_keeps_writers_out_but_not_dry_runs(void **state)
+{
+	struct err err = ERR_INIT;
+
+	box_write("lock", "", 0);
+	struct holder holder = holder_start(LOCK_PEEK, "ignored");
+	struct lock *peek = take(LOCK_PEEK, 0, NULL);
+
+	assert_non_null(peek);
+	assert_null(take(LOCK_HOLD, 0, &err));
+	assert_int_equal(err.kind, ERR_LOCKED);
+	assert_non_null(strstr(err.msg, "no name"));
+	lock_free(peek);
+	holder_end(&holder);
+	lock_free(take(LOCK_HOLD, 0, &err));
+}
+
+/* Whatever somebody has written into the file, the message is one printable line. */
+static void a_hostile_holder_line_is_tamed(void **state)
+{
+	struct holder holder = holder_start(LOCK_HOLD, "x");
+	AUTO_BUF junk = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	buf_addstr(&junk, "\x1b[2Jboo\x07\xff");
+	for (int i = 0; i < 100000; i++)
+		buf_addch(&junk, 'A' + i % 26);
+	box_write("lock", junk.data, junk.len);
+	assert_null(take(LOCK_HOLD, 0, &err));
+	assert_int_equal(err.kind, ERR_LOCKED);
+	assert_non_null(strstr(err.msg, "\\x1b[2Jboo\\x07\\xff"));
+	for (const char *c = err.msg; *c; c++)
+		assert_true(*c >= ' ' && *c <= '~');
+	holder_end(&holder);
+}
+
+static void a_holder_is_one_short_line(void **state)
+{
+	char name[2000];
+	AUTO_BUF text = BUF_INIT;
+	struct lock *lock = NULL;
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	name[5] = '\n';
+	lock = lock_take(box_dirfd(), "lock", LOCK_HOLD, name, 0, NULL);
+	assert_non_null(lock);
+	content(&text);
+	assert_int_equal(text.len, LOCK_HOLDER_MAX);
+	assert_ptr_equal(strchr(buf_cstr(&text), '\n'), text.data + text.len - 1);
+	assert_non_null(strstr(buf_cstr(&text), " since 2"));
+	lock_free(lock);
+}
+
+/* Locked, but no longer the file by that name: whoever looks there takes another lock. */
+static void a_removed_lock_file_is_made_anew(void **state)
+{
+	struct holder holder = holder_start(LOCK_HOLD, "old");
+	struct holder next = { -1, -1 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(unlink("lock"), 0);
+	next = holder_start(LOCK_HOLD, "new");
+	assert_null(take(LOCK_HOLD, 0, &err));
+	assert_non_null(strstr(err.msg, "new since"));
+	holder_end(&holder);
+	assert_null(take(LOCK_HOLD, 0, NULL));
+	holder_end(&next);
+	lock_free(take(LOCK_HOLD, 0, &err));
+}
+
+static void what_is_no_file_is_refused(void **state)
+{
+	struct err err = ERR_INIT;
+
+	box_write("real", "x", 1);
+	assert_int_equal(symlink("real", "lock"), 0);
+	assert_null(take(LOCK_HOLD, 0, &err));
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	unlink("lock");
+	assert_int_equal(mkfifo("lock", 0600), 0);
+	assert_null(take(LOCK_HOLD, LONG_MS, &err));
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	assert_null(take(LOCK_PEEK, LONG_MS, &err));
+}
+
+static void a_failing_disk_fails_the_lock_only_where_it_must(void **state)
+{
+	struct err err = ERR_INIT;
+
+	box_fault("fail:1:%d", ENOSPC);
+	assert_null(take(LOCK_HOLD, 0, &err));
+	assert_int_equal(err.sys, ENOSPC);
+	for (unsigned n = 2; n <= 3; n++) {
+		struct lock *lock = NULL;
+
+		box_fault("fail:%u:%d", n, ENOSPC);
+		lock = take(LOCK_HOLD, 0, NULL);
+		assert_non_null(lock);
+		box_fault_off();
+		assert_null(take(LOCK_HOLD, 0, NULL));
+		lock_free(lock);
+	}
+}
+
+/* A forked child that forgets to close it, or frees it, does not take or keep the lock. */
+static void a_child_has_no_say(void **state)
+{
+	struct lock *lock = take(LOCK_HOLD, 0, NULL);
+	AUTO_BUF text = BUF_INIT;
+	struct lock *again = NULL;
+	int wait_here[2] = { -1, -1 };
+	pid_t freeing = -1;
+	pid_t sleeping = -1;
+	char byte = 0;
+
+	assert_int_equal(pipe2(wait_here, O_CLOEXEC), 0);
+	freeing = fork();
+	if (freeing == 0) {
+		lock_free(lock);
+		_exit(0);
+	}
+	waitpid(freeing, NULL, 0);
+	content(&text);
+	assert_true(text.len > 0);
+	assert_null(take(LOCK_HOLD, 0, NULL));
+
+	sleeping = fork();
+	if (sleeping == 0) {
+		close(wait_here[1]);
+		_exit(read(wait_here[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	lock_free(lock);
+	again = take(LOCK_HOLD, 0, NULL);
+	assert_non_null(again);
+	lock_free(again);
+	close(wait_here[0]);
+	close(wait_here[1]);
+	waitpid(sleeping, NULL, 0);
+}
+
+static void being_asked_to_stop_ends_the_wait(void **state)
+{
+	struct holder holder = holder_start(LOCK_HOLD, "x");
+	int status = -1;
+	pid_t waiter = fork();
+
+	if (waiter == 0) {
+		struct err err = ERR_INIT;
+
+		stop_install();
+		raise(SIGTERM);
+		take(LOCK_HOLD, LONG_MS, &err);
+		_exit(err.kind == ERR_SIGNAL && err.sys == SIGTERM ? 0 : 1);
+	}
+	waitpid(waiter, &status, 0);
+	assert_int_equal(status, 0);
+	holder_end(&holder);
+}
+
+/* Each adds one to a number, reading and writing it in two steps. */
+static void work_count(void)
+{
+	for (int i = 0; i < 10; i++) {
+		struct lock *lock = take(LOCK_HOLD, LONG_MS, NULL);
+		AUTO_BUF number = BUF_INIT;
+		char text[16];
+
+		if (!lock || !box_read("number", &number))
+			_exit(1);
+		snprintf(text, sizeof(text), "%ld", strtol(buf_cstr(&number), NULL, 10) + 1);
+		box_write("number", text, strlen(text));
+		lock_free(lock);
+	}
+	_exit(0);
+}
+
+static void five_at_once_take_turns(void **state)
+{
+	AUTO_BUF number = BUF_INIT;
+	int status = -1;
+
+	box_write("number", "0", 1);
+	for (int i = 0; i < 5; i++)
+		if (fork() == 0)
+			work_count();
+	for (int i = 0; i < 5; i++) {
+		assert_true(wait(&status) > 0);
+		assert_int_equal(status, 0);
+	}
+	assert_true(box_read("number", &number));
+	assert_string_equal(buf_cstr(&number), "50");
+}
+
+static void freeing_nothing_is_fine(void **state)
+{
+	lock_free(NULL);
+}
+
+#define BOXED(test) cmocka_unit_test_setup_teardown(test, box_setup, box_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOXED(the_holder_is_written_and_wiped),
+		BOXED(a_second_process_is_told_who_holds_it),
+		BOXED(waiting_ends_when_the_time_is_over),
+		BOXED(one_who_waits_gets_it_when_it_is_let_go),
+		BOXED(a_killed_holder_leaves_no_lock),
+		BOXED(a_dry_run_changes_nothing),
+		BOXED(a_dry_run_keeps_writers_out_but_not_dry_runs),
+		BOXED(a_hostile_holder_line_is_tamed),
+		BOXED(a_holder_is_one_short_line),
+		BOXED(a_removed_lock_file_is_made_anew),
+		BOXED(what_is_no_file_is_refused),
+		BOXED(a_failing_disk_fails_the_lock_only_where_it_must),
+		BOXED(a_child_has_no_say),
+		BOXED(being_asked_to_stop_ends_the_wait),
+		BOXED(five_at_once_take_turns),
+		BOXED(freeing_nothing_is_fine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
