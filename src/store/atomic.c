@@ -147,3 +147,35 @@ int atomic_mkdir_open(int dirfd, const char *name, struct err *err)
 	}
 	return fd < 0 ? err_sys(err, errno, "cannot open the folder '%s'", name) : fd;
 }
+
+/* Make one folder of a path and its entry in the folder above durable. */
+static int make_folder(const char *path, const char *parent, struct err *err)
+{
+	AUTO_CLOSE int above = -1;
+
+	if (sys_mkdirat(AT_FDCWD, path, 0700) < 0)
+		return errno == EEXIST ? 0 : err_sys(err, errno, "cannot create the folder '%s'", path);
+	above = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above < 0)
+		return err_sys(err, errno, "cannot open the folder '%s'", parent);
+	return atomic_sync_folder(above, err);
+}
+
+int atomic_mkdir_path_open(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (const char *slash = strchr(path + 1, '/'); fd < 0 && errno == ENOENT; slash = strchr(slash + 1, '/')) {
+		AUTO_FREE char *part = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(path);
+		AUTO_FREE char *parent = xstrndup(part, (size_t)(strrchr(part, '/') - part));
+
+		if (make_folder(part, *parent ? parent : "/", err) < 0)
+			return -1;
+		if (!slash) {
+			fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			break;
+		}
+		errno = ENOENT;
+	}
+	return fd < 0 ? err_sys(err, errno, "cannot open the folder '%s'", path) : fd;
+}

@@ -41,5 +41,7 @@ bool atomic_is_temporary(const char *name);
 int atomic_open(int dirfd, const char *name, int flags, int *fd, size_t *size, struct err *err);
 /* Make the folder's entries durable. File systems that cannot (EINVAL) are believed to be. */
 int atomic_sync_folder(int dirfd, struct err *err);
+/* Open the folder at an absolute path, creating it and what is missing above it (0700). -1 with err. */
+int atomic_mkdir_path_open(const char *path, struct err *err);
 
 #endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/version.h"
+#include "config/options.h"
+#include "run/report.h"
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+	{ "sync", cmd_sync },
+	{ "agent", cmd_agent },
+	{ "list", cmd_list },
+	{ "help", cmd_help },
+};
+
+static const char usage[] =
+	"osync keeps a folder here and a folder on a server (or another disk) the same.\n"
+	"\n"
+	"  osync [sync] CONF|PROFILE [options]\n"
+	"  osync [sync] --initiator DIR --target DIR|ssh://[user@]host[:port]//DIR [options]\n"
+	"        synchronize once; a PROFILE is NAME.conf in ~/.config/osync or /etc/osync\n"
+	"  osync list --state CONF|PROFILE|--initiator DIR ...\n"
+	"        print the saved file list\n"
+	"  osync agent --root DIR\n"
+	"        serve one folder on standard input and output (what ssh starts)\n"
+	"\n"
+	"options of sync:\n";
+
+int cmd_help(int argc, char **argv)
+{
+	AUTO_BUF text = BUF_INIT;
+
+	(void)argc;
+	(void)argv;
+	buf_addstr(&text, usage);
+	options_add_help(&text);
+	fputs(buf_cstr(&text), stdout);
+	return 0;
+}
+
+int cmd_version(void)
+{
+	printf("osync %s (%s)\n", version_string, version_build);
+	return 0;
+}
+
+/* --help and --version stand anywhere before "--". */
+static const char *information_option(int argc, char **argv)
+{
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--version") == 0)
+			return argv[i];
+	return NULL;
+}
+
+int cmd_main(int argc, char **argv)
+{
+	const char *option = information_option(argc, argv);
+
+	if (option)
+		return strcmp(option, "--version") == 0 ? cmd_version() : cmd_help(argc, argv);
+	if (argc == 0) {
+		cmd_help(argc, argv);
+		return EXIT_BAD_USAGE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	return cmd_sync(argc, argv);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sub-commands.  Each takes the arguments behind its name and returns the exit status
+ * of the process.
+ */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+/* Find the command in argv (a file or profile name, or an option, means `sync`) and run it. */
+int cmd_main(int argc, char **argv);
+
+int cmd_sync(int argc, char **argv);
+int cmd_agent(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+int cmd_version(void);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the commands that work on a profile have in common. */
+#ifndef CMD_LOAD_H
+#define CMD_LOAD_H
+
+struct config;
+
+/*
+ * Load the configuration, print its warnings and problems, set the log up. *config is NULL on
+ * failure; the return value is the exit status then.
+ */
+int cmd_load(int argc, char **argv, struct config **config);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "peer/agent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "base/sys.h"
+#include "peer/agent_internal.h"
+#include "peer/frame.h"
+#include "peer/protocol.h"
+#include "store/lock.h"
+
+enum {
+	AGENT_READ = 256 * 1024,  /* bytes asked from the descriptor at once */
+	AGENT_WRITE = 64 * 1024,  /* collected output that is written without waiting for more */
+	AGENT_CREDIT = PEER_WINDOW / 4, /* owed credit that is given back at once */
+	AGENT_BEAT_MS = 10000,	  /* heartbeat of the lock */
+	AGENT_EXIT_FAILURE = 1,
+};
+
+int agent_flush(struct agent *agent, struct err *err)
+{
+	size_t done = 0;
+
+	while (done < agent->out.len) {
+		ssize_t n = write(agent->out_fd, agent->out.data + done, agent->out.len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd wait = { .fd = agent->out_fd, .events = POLLOUT };
+
+			poll(&wait, 1, PEER_SILENCE_MS);
+			continue;
+		}
+		if (n < 0)
+			return err_sys(err, errno, "cannot write to the initiator");
+		done += (size_t)n;
+	}
+	buf_reset(&agent->out);
+	return 0;
+}
+
+void agent_spend(struct agent *agent, size_t size)
+{
+	agent->credit -= (int64_t)size;
+}
+
+void agent_job_add(struct agent *agent, const struct job *job)
+{
+	struct job *copy = xmalloc(sizeof(*copy));
+
+	*copy = *job;
+	copy->next = NULL;
+	*agent->jobs_end = copy;
+	agent->jobs_end = &copy->next;
+	agent->job_count++;
+}
+
+static int on_credit(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct dec dec;
+	uint64_t credit = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	credit = dec_uint(&dec);
+	if (!dec_done(&dec) || credit > PEER_WINDOW || agent->credit + (int64_t)credit > PEER_WINDOW)
+		return msg_malformed(frame, err);
+	agent->credit += (int64_t)credit;
+	return 0;
+}
+
+/* What may come in any state, and what needs a welcome first. */
+static int dispatch_session(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	switch (frame->type) {
+	case PEER_HELLO:
+		return agent_on_hello(agent, frame, err);
+	case PEER_CREDIT:
+		return on_credit(agent, frame, err);
+	case PEER_PING:
+		msg_put_empty(&agent->out, PEER_PONG);
+		return 0;
+	case PEER_PONG:
+		return 0;
+	case PEER_BYE:
+		agent->done = true;
+		return 0;
+	default:
+		return msg_malformed(frame, err);
+	}
+}
+
+static int dispatch_request(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	switch (frame->type) {
+	case PEER_LOCK:
+		return agent_on_lock(agent, frame, err);
+	case PEER_PREPARE:
+		return agent_on_prepare(agent, frame, err);
+	case PEER_SCAN:
+		return agent_on_scan(agent, frame, err);
+	case PEER_HASH:
+		return agent_on_hash(agent, frame, err);
+	case PEER_ATTRS:
+		return agent_on_attrs(agent, frame, err);
+	case PEER_READ:
+		return agent_on_read(agent, frame, err);
+	default:
+		return dispatch_session(agent, frame, err);
+	}
+}
+
+/* Everything that changes something needs PREPARE. */
+static int dispatch_change(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	switch (frame->type) {
+	case PEER_OP:
+		return agent_on_op(agent, frame, err);
+	case PEER_DATA:
+		return agent_on_data(agent, frame, err);
+	case PEER_HOLE:
+		return agent_on_hole(agent, frame, err);
+	case PEER_PUT_END:
+		return agent_on_put_end(agent, frame, err);
+	case PEER_FLUSH:
+		return agent_on_flush(agent, frame, err);
+	case PEER_FINISH:
+		return agent_on_finish(agent, frame, err);
+	case PEER_RECORD:
+		return agent_on_record(agent, frame, err);
+	case PEER_COMMIT:
+		return agent_on_commit(agent, frame, err);
+	default:
+		return dispatch_request(agent, frame, err);
+	}
+}
+
+static int dispatch(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	if (agent->ops)
+		return dispatch_change(agent, frame, err);
+	if (agent->welcomed)
+		return dispatch_request(agent, frame, err);
+	return dispatch_session(agent, frame, err);
+}
+
+static void give_back_credit(struct agent *agent, const struct frame *frame, size_t size)
+{
+	size_t start = 0;
+
+	if (!frame_is_bulk(frame->type))
+		return;
+	agent->owed += size;
+	if (agent->owed < AGENT_CREDIT)
+		return;
+	start = frame_begin(&agent->out, PEER_CREDIT);
+	enc_uint(&agent->out, agent->owed);
+	frame_end(&agent->out, start);
+	agent->owed = 0;
+}
+
+/* Deal with all complete frames that are there. */
+static int handle_input(struct agent *agent, struct err *err)
+{
+	while (!agent->done) {
+		struct frame frame = { 0 };
+		size_t size = 0;
+		int got = frame_parse(agent->in.data + agent->in_used, agent->in.len - agent->in_used, &frame,
+				      &size, err);
+
+		if (got <= 0) {
+			buf_consume(&agent->in, agent->in_used);
+			agent->in_used = 0;
+			return got;
+		}
+		if (dispatch(agent, &frame, err) < 0)
+			return -1;
+		arena_release(&agent->arena);
+		give_back_credit(agent, &frame, size);
+		agent->in_used += size;
+		if (agent->out.len >= AGENT_WRITE && agent_flush(agent, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Read once; the end of the stream sets done. */
+static int read_input(struct agent *agent, struct err *err)
+{
+	ssize_t got = 0;
+
+	buf_reserve(&agent->in, AGENT_READ);
+	got = read(agent->in_fd, agent->in.data + agent->in.len, AGENT_READ);
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (got < 0)
+		return err_sys(err, errno, "cannot read from the initiator");
+	if (got == 0)
+		agent->done = true;
+	agent->in.len += (size_t)got;
+	return 0;
+}
+
+static void beat(struct agent *agent)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (agent->lock && !agent->dry && now - agent->last_beat_ms >= AGENT_BEAT_MS) {
+		lock_beat(agent->lock);
+		agent->last_beat_ms = now;
+	}
+}
+
+/* Wait for input unless a job can go on. Ends the session when the initiator is silent too long. */
+static int wait_input(struct agent *agent, int64_t *heard_ms, struct err *err)
+{
+	struct pollfd fd = { .fd = agent->in_fd, .events = POLLIN };
+	int ready = poll(&fd, 1, agent_job_ready(agent) ? 0 : AGENT_BEAT_MS);
+
+	if (ready < 0 && errno != EINTR)
+		return err_sys(err, errno, "cannot wait for the initiator");
+	if (ready > 0) {
+		*heard_ms = clock_monotonic_ms();
+		return read_input(agent, err);
+	}
+	if (clock_monotonic_ms() - *heard_ms > PEER_SILENCE_MS)
+		return err_set(err, ERR_UNREACHABLE, "heard nothing from the initiator for %d s",
+			       PEER_SILENCE_MS / 1000);
+	return 0;
+}
+
+static int serve_loop(struct agent *agent, struct err *err)
+{
+	int64_t heard_ms = clock_monotonic_ms();
+
+	while (!agent->done) {
+		if (agent_flush(agent, err) < 0 || wait_input(agent, &heard_ms, err) < 0 ||
+		    handle_input(agent, err) < 0)
+			return -1;
+		if (stop_signal())
+			return err_set(err, ERR_SIGNAL, "stopped by signal %d", stop_signal());
+		if (!agent->done && agent_job_ready(agent) && agent_job_step(agent, err) < 0)
+			return -1;
+		beat(agent);
+	}
+	return agent_flush(agent, err);
+}
+
+static void agent_close(struct agent *agent)
+{
+	agent_jobs_free(agent);
+	agent_session_close(agent);
+	buf_release(&agent->in);
+	buf_release(&agent->out);
+	arena_release(&agent->arena);
+}
+
+int agent_serve(int in_fd, int out_fd, const struct agent_options *options)
+{
+	struct err err = ERR_INIT;
+	struct err ignored = ERR_INIT;
+	struct agent agent = { .options = options,
+			       .in_fd = in_fd,
+			       .out_fd = out_fd,
+			       .credit = PEER_WINDOW,
+			       .state_fd = -1 };
+	int status = 0;
+
+	agent.jobs_end = &agent.jobs;
+	sys_set_role(options->role);
+	stop_install();
+	buf_add(&agent.out, PEER_GREETING, PEER_GREETING_LEN);
+	status = serve_loop(&agent, &err);
+	if (status < 0) {
+		log_debug("%s: %s", options->role, err.msg);
+		buf_reset(&agent.out);
+		msg_put_status(&agent.out, PEER_ERROR, &err);
+		agent_flush(&agent, &ignored);
+	}
+	agent_close(&agent);
+	return status < 0 ? AGENT_EXIT_FAILURE : 0;
+}

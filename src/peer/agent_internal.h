@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the agent share. Included by agent*.c only. */
+#ifndef PEER_AGENT_INTERNAL_H
+#define PEER_AGENT_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "model/entry.h"
+#include "peer/agent.h"
+#include "peer/msg.h"
+
+struct agent;
+struct agent_ops;
+struct filter;
+struct frame;
+struct reader;
+struct scan;
+struct table;
+
+/* The head of the cache: for whom and at which state of the saved list it was written. */
+struct cache_head {
+	bool known;
+	struct uuid initiator;
+	uint64_t generation;
+	uint64_t filter; /* checksum of the rules it was made with */
+};
+
+/* A request that takes many steps. Jobs run one after the other. */
+enum job_kind { JOB_SCAN, JOB_HASH, JOB_READ };
+
+struct job {
+	struct job *next;
+	enum job_kind kind;
+	uint64_t id;
+	char *path;
+	struct entry expect; /* ENTRY_ABSENT: whatever is there */
+	uint64_t seed;
+	bool attrs;	     /* READ: attributes too */
+	bool use_cache;	     /* SCAN */
+	struct filter *filter;
+	struct reader *reader; /* open while under way */
+	struct listing *listing;
+};
+
+struct agent {
+	const struct agent_options *options;
+	int in_fd;
+	int out_fd;
+	struct buf in;
+	size_t in_used;	     /* bytes of `in` dealt with */
+	struct buf out;	     /* collected until written */
+	int64_t credit;	     /* bulk bytes we may still send */
+	uint64_t owed;	     /* credit not given back yet */
+	bool done;	     /* BYE or end of input */
+	struct arena arena;  /* emptied after every frame */
+
+	bool welcomed;
+	bool dry;
+	struct root *root;
+	int state_fd;	     /* folder of caches, -1 before PREPARE where it is not there */
+	char *state_dir;     /* "" for the default */
+	char *profile;
+	unsigned scan_flags;
+	uint64_t seed;
+	unsigned fsync_mode;
+	struct lock *lock;
+	int64_t last_beat_ms;
+	struct table *cache;	/* what was last agreed on for this profile; NULL before LOCK */
+	struct cache_head head;
+	struct agent_ops *ops;	/* NULL before PREPARE */
+
+	struct job *jobs;	/* first is under way */
+	struct job **jobs_end;
+	unsigned job_count;
+};
+
+/* agent.c: output */
+/* Write out what was collected. */
+int agent_flush(struct agent *agent, struct err *err);
+/* A frame that was appended to agent->out counts against credit. */
+void agent_spend(struct agent *agent, size_t size);
+void agent_job_add(struct agent *agent, const struct job *job);
+
+/* agent_session.c: HELLO, LOCK, PREPARE, COMMIT */
+int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_record(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_commit(struct agent *agent, const struct frame *frame, struct err *err);
+void agent_session_close(struct agent *agent);
+
+/* agent_jobs.c: SCAN, HASH, READ, ATTRS */
+int agent_on_scan(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_hash(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_read(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_attrs(struct agent *agent, const struct frame *frame, struct err *err);
+/* Take the first job a step further: at most one bulk frame. */
+int agent_job_step(struct agent *agent, struct err *err);
+/* Whether there is a job that has the credit to go on. */
+bool agent_job_ready(const struct agent *agent);
+void agent_jobs_free(struct agent *agent);
+
+/* agent_ops.c: OP, DATA, HOLE, PUT_END, FLUSH, FINISH */
+struct agent_ops *agent_ops_open(struct agent *agent, const char *run, struct err *err);
+void agent_ops_close(struct agent_ops *ops);
+int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *err);
+
+/* agent_listing.c: the walk, less what the cache has */
+struct listing;
+struct listing *listing_open(struct agent *agent, const struct filter *filter, bool use_cache,
+			     struct err *err);
+/* Append at most one LIST frame, and LISTED at the end: 1 if there is more, 0 at the end. */
+int listing_step(struct listing *listing);
+void listing_free(struct listing *listing);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/codec.h"
+#include "base/path.h"
+#include "model/filter.h"
+#include "peer/agent_internal.h"
+#include "peer/frame.h"
+#include "peer/protocol.h"
+#include "tree/attrs.h"
+#include "tree/reader.h"
+#include "tree/root.h"
+#include "tree/scan.h"
+
+/* Bytes hashed between two looks at the input. */
+enum { HASH_STEP = 4 * 1024 * 1024 };
+
+static void job_release(struct job *job)
+{
+	reader_free(job->reader);
+	listing_free(job->listing);
+	filter_free(job->filter);
+	free(job->path);
+	free(job);
+}
+
+void agent_jobs_free(struct agent *agent)
+{
+	while (agent->jobs) {
+		struct job *job = agent->jobs;
+
+		agent->jobs = job->next;
+		job_release(job);
+	}
+}
+
+static void job_done(struct agent *agent)
+{
+	struct job *job = agent->jobs;
+
+	agent->jobs = job->next;
+	if (!agent->jobs)
+		agent->jobs_end = &agent->jobs;
+	agent->job_count--;
+	job_release(job);
+}
+
+/* A request may be queued unless there are too many already. */
+static int check_count(const struct agent *agent, const struct frame *frame, struct err *err)
+{
+	return agent->job_count < PEER_REQUESTS_MAX ? 0 : msg_malformed(frame, err);
+}
+
+int agent_on_scan(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct job job = { .kind = JOB_SCAN };
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	job.use_cache = dec_u8(&dec) == 1;
+	agent->seed = dec_le64(&dec);
+	job.filter = filter_decode(&dec);
+	if (!job.filter || !dec_done(&dec) || check_count(agent, frame, err) < 0) {
+		filter_free(job.filter);
+		return msg_malformed(frame, err);
+	}
+	agent_job_add(agent, &job);
+	return 0;
+}
+
+int agent_on_hash(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct job job = { .kind = JOB_HASH };
+	struct dec dec;
+	const char *path = NULL;
+
+	dec_init(&dec, frame->data, frame->len);
+	job.id = dec_uint(&dec);
+	path = msg_dec_path(&dec, &agent->arena);
+	job.seed = dec_le64(&dec);
+	if (dec_u8(&dec) == 1)
+		entry_decode(&dec, &agent->arena, &job.expect);
+	if (!dec_done(&dec) || check_count(agent, frame, err) < 0)
+		return msg_malformed(frame, err);
+	job.expect.link = NULL;
+	job.path = xstrdup(path);
+	agent_job_add(agent, &job);
+	return 0;
+}
+
+int agent_on_read(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct job job = { .kind = JOB_READ, .seed = agent->seed };
+	struct dec dec;
+	const char *path = NULL;
+
+	dec_init(&dec, frame->data, frame->len);
+	job.id = dec_uint(&dec);
+	path = msg_dec_path(&dec, &agent->arena);
+	entry_decode(&dec, &agent->arena, &job.expect);
+	job.attrs = dec_u8(&dec) == 1;
+	if (!dec_done(&dec) || check_count(agent, frame, err) < 0)
+		return msg_malformed(frame, err);
+	job.expect.link = NULL;
+	job.path = xstrdup(path);
+	agent_job_add(agent, &job);
+	return 0;
+}
+
+/* Attributes of a path, through a descriptor that follows no link. */
+static int read_attrs(struct agent *agent, const char *path, struct buf *out, struct err *err)
+{
+	AUTO_CLOSE int fd = -1;
+	const char *name = NULL;
+	int dirfd = -1;
+
+	if (root_parent(agent->root, path, &dirfd, &name, err) < 0)
+		return -1;
+	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ELOOP)
+		return 0;
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open it to read its attributes");
+	return attrs_read(fd, agent->scan_flags, out, err);
+}
+
+int agent_on_attrs(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	AUTO_BUF attrs = BUF_INIT;
+	struct msg_result result = { .status = ERR_INIT };
+	struct dec dec;
+	const char *path = NULL;
+
+	dec_init(&dec, frame->data, frame->len);
+	result.id = dec_uint(&dec);
+	path = msg_dec_path(&dec, &agent->arena);
+	if (!dec_done(&dec))
+		return msg_malformed(frame, err);
+	read_attrs(agent, path, &attrs, &result.status);
+	result.attrs = attrs.data;
+	result.attrs_len = attrs.len;
+	msg_put_result(&agent->out, PEER_ATTRS_IS, &result);
+	return 0;
+}
+
+static int step_scan(struct agent *agent, struct job *job, struct err *err)
+{
+	if (!job->listing)
+		job->listing = listing_open(agent, job->filter, job->use_cache, err);
+	if (!job->listing)
+		return -1;
+	if (listing_step(job->listing) == 0)
+		job_done(agent);
+	return 0;
+}
+
+static void finish_job(struct agent *agent, uint8_t type, const struct msg_result *result)
+{
+	msg_put_result(&agent->out, type, result);
+	job_done(agent);
+}
+
+/* What is there is not a file: its entry is the answer. */
+static bool answer_without_reading(struct agent *agent, struct job *job)
+{
+	struct msg_result result = { .id = job->id, .status = ERR_INIT };
+	AUTO_FREE char *link = NULL;
+	int got = scan_path(agent->root, job->path, agent->scan_flags, job->seed, &result.entry, &link,
+			    &result.status);
+
+	if (got > 0 && result.entry.type == ENTRY_FILE)
+		return false;
+	if (got == 0)
+		result.entry = (struct entry){ .type = ENTRY_ABSENT };
+	result.entry.link = link;
+	finish_job(agent, PEER_HASHED, &result);
+	return true;
+}
+
+static int step_hash(struct agent *agent, struct job *job)
+{
+	struct msg_result result = { .id = job->id, .status = ERR_INIT };
+	static unsigned char piece[256 * 1024];
+	const struct entry *expect = job->expect.type == ENTRY_ABSENT ? NULL : &job->expect;
+	enum reader_piece kind = READER_DATA;
+	uint64_t len = 0;
+
+	if (!job->reader && !expect && answer_without_reading(agent, job))
+		return 0;
+	if (!job->reader)
+		job->reader = reader_open(agent->root, job->path, expect, job->seed, &result.status);
+	if (!job->reader)
+		kind = READER_ERROR;
+	for (uint64_t done = 0; kind > READER_END && done < HASH_STEP; done += len)
+		kind = reader_next(job->reader, piece, sizeof(piece), &len, &result.status);
+	if (kind > READER_END)
+		return 0;
+	if (kind == READER_END)
+		reader_entry(job->reader, &result.entry);
+	finish_job(agent, PEER_HASHED, &result);
+	return 0;
+}
+
+/* One DATA or HOLE frame of the file being read; false at its end or on error (status). */
+static bool read_piece(struct agent *agent, struct job *job, struct err *status)
+{
+	static unsigned char piece[PEER_DATA_MAX];
+	uint64_t len = 0;
+	enum reader_piece kind = reader_next(job->reader, piece, sizeof(piece), &len, status);
+	size_t start = 0;
+
+	if (kind != READER_DATA && kind != READER_HOLE)
+		return false;
+	start = frame_begin(&agent->out, kind == READER_DATA ? PEER_DATA : PEER_HOLE);
+	enc_uint(&agent->out, job->id);
+	if (kind == READER_HOLE)
+		enc_uint(&agent->out, len);
+	else
+		enc_raw(&agent->out, piece, (size_t)len);
+	start = frame_end(&agent->out, start);
+	if (kind == READER_DATA)
+		agent_spend(agent, start);
+	return true;
+}
+
+static int step_read(struct agent *agent, struct job *job)
+{
+	struct msg_result result = { .id = job->id, .status = ERR_INIT };
+	AUTO_BUF attrs = BUF_INIT;
+
+	if (!job->reader)
+		job->reader = reader_open(agent->root, job->path, &job->expect, job->seed, &result.status);
+	if (job->reader && read_piece(agent, job, &result.status))
+		return 0;
+	if (!err_is_set(&result.status)) {
+		reader_entry(job->reader, &result.entry);
+		if (job->attrs)
+			read_attrs(agent, job->path, &attrs, &result.status);
+	}
+	result.attrs = attrs.data;
+	result.attrs_len = attrs.len;
+	finish_job(agent, PEER_READ_END, &result);
+	return 0;
+}
+
+bool agent_job_ready(const struct agent *agent)
+{
+	if (!agent->jobs)
+		return false;
+	return agent->jobs->kind == JOB_HASH || agent->credit > 0;
+}
+
+int agent_job_step(struct agent *agent, struct err *err)
+{
+	struct job *job = agent->jobs;
+	int status = 0;
+
+	switch (job->kind) {
+	case JOB_SCAN:
+		status = step_scan(agent, job, err);
+		break;
+	case JOB_HASH:
+		status = step_hash(agent, job);
+		break;
+	case JOB_READ:
+		status = step_read(agent, job);
+		break;
+	}
+	arena_release(&agent->arena);
+	return status;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/path.h"
+#include "model/filter.h"
+#include "peer/agent_internal.h"
+#include "peer/frame.h"
+#include "peer/listing.h"
+#include "peer/protocol.h"
+#include "store/table.h"
+#include "tree/root.h"
+#include "tree/scan.h"
+
+/*
+ * The walk and the cache are merged: both are in path order.  What the cache says and the walk
+ * confirms is left out; what only the cache has is GONE.
+ */
+struct listing {
+	struct agent *agent;
+	struct scan *scan;
+	struct scan_item found;
+	bool has_found;
+	struct table_cursor *cursor; /* NULL: no cache, or the whole listing was asked for */
+	const char *cached_path;     /* NULL at the end */
+	struct entry cached;
+	struct listing_writer writer;
+	uint64_t seen;
+	uint64_t checksum;
+	uint32_t *named[2];	     /* ids whose names were sent, by kind */
+	size_t named_count[2];
+};
+
+void listing_free(struct listing *listing)
+{
+	if (!listing)
+		return;
+	scan_free(listing->scan);
+	table_cursor_free(listing->cursor);
+	listing_writer_release(&listing->writer);
+	free(listing->named[0]);
+	free(listing->named[1]);
+	free(listing);
+}
+
+static int next_found(struct listing *listing, struct err *err)
+{
+	int got = scan_next(listing->scan, &listing->found, err);
+
+	listing->has_found = got > 0;
+	listing->seen += got > 0;
+	return got < 0 ? -1 : 0;
+}
+
+static void next_cached(struct listing *listing)
+{
+	const void *value = NULL;
+	size_t len = 0;
+	struct dec dec;
+
+	if (!listing->cursor || table_next(listing->cursor, &listing->cached_path, &value, &len) == 0) {
+		listing->cached_path = NULL;
+		return;
+	}
+	dec_init(&dec, value, len);
+	entry_decode(&dec, &listing->agent->arena, &listing->cached);
+	/* One that does not decode equals nothing on disk, so it will be reported and replaced. */
+	if (!dec_done(&dec))
+		listing->cached = (struct entry){ .type = ENTRY_ABSENT };
+	listing->checksum += listing_checksum(listing->cached_path, &listing->cached);
+}
+
+struct listing *listing_open(struct agent *agent, const struct filter *filter, bool use_cache, struct err *err)
+{
+	struct listing *listing = xcalloc(1, sizeof(*listing));
+	uint64_t rules = filter_checksum(filter);
+
+	listing->agent = agent;
+	listing->writer = (struct listing_writer)LISTING_WRITER_INIT(PEER_LIST);
+	listing->scan = scan_open(agent->root, filter, agent->scan_flags, agent->seed, err);
+	if (!listing->scan || next_found(listing, err) < 0) {
+		listing_free(listing);
+		return NULL;
+	}
+	/* Made with other rules, the cache says nothing about what is listed now. */
+	if (use_cache && agent->cache && agent->head.known && agent->head.filter == rules)
+		listing->cursor = table_cursor_new(agent->cache);
+	agent->head.filter = rules;
+	next_cached(listing);
+	return listing;
+}
+
+/* Send the name of an owner before the first entry that has it. */
+static void add_name(struct listing *listing, unsigned kind, uint32_t id)
+{
+	struct agent *agent = listing->agent;
+	const struct passwd *user = NULL;
+	const struct group *group = NULL;
+	size_t start = 0;
+
+	for (size_t i = 0; i < listing->named_count[kind]; i++)
+		if (listing->named[kind][i] == id)
+			return;
+	listing->named[kind] =
+		xrealloc(listing->named[kind], (listing->named_count[kind] + 1) * sizeof(uint32_t));
+	listing->named[kind][listing->named_count[kind]++] = id;
+	if (kind == 0)
+		user = getpwuid(id);
+	else
+		group = getgrgid(id);
+	if (!user && !group)
+		return;
+	start = frame_begin(&agent->out, PEER_NAME);
+	enc_u8(&agent->out, kind);
+	enc_uint(&agent->out, id);
+	enc_str(&agent->out, user ? user->pw_name : group->gr_name);
+	frame_end(&agent->out, start);
+}
+
+static void report_found(struct listing *listing)
+{
+	const struct scan_item *found = &listing->found;
+	struct listing_item item = { .path = found->path,
+				     .kind = found->problem ? PEER_ITEM_PROBLEM : PEER_ITEM_ENTRY,
+				     .entry = found->entry,
+				     .problem = found->problem };
+
+	add_name(listing, 0, found->entry.uid);
+	add_name(listing, 1, found->entry.gid);
+	listing_add(&listing->writer, &item);
+}
+
+/* Take one item of the merged streams. */
+static int merge_one(struct listing *listing, struct err *err)
+{
+	int order = 0;
+
+	if (!listing->has_found)
+		order = 1;
+	else if (!listing->cached_path)
+		order = -1;
+	else
+		order = path_cmp(listing->found.path, listing->cached_path);
+
+	if (order > 0) {
+		listing_add(&listing->writer, &(struct listing_item){ .path = listing->cached_path,
+								      .kind = PEER_ITEM_GONE });
+		next_cached(listing);
+		return 0;
+	}
+	if (order < 0 || listing->found.problem || !entry_same_stat(&listing->found.entry, &listing->cached))
+		report_found(listing);
+	if (order == 0)
+		next_cached(listing);
+	return next_found(listing, err);
+}
+
+static void put_listed(struct listing *listing, const struct err *status)
+{
+	struct buf *out = &listing->agent->out;
+	size_t start = frame_begin(out, PEER_LISTED);
+
+	msg_enc_status(out, status);
+	enc_uint(out, listing->seen);
+	enc_le64(out, listing->checksum);
+	frame_end(out, start);
+}
+
+int listing_step(struct listing *listing)
+{
+	struct err failure = ERR_INIT;
+	/* A quiet tree fills no frame, so the loop also pauses to let requests in. */
+	int budget = 4096;
+
+	while (listing->has_found || listing->cached_path) {
+		if (merge_one(listing, &failure) < 0)
+			break;
+		if (listing_is_full(&listing->writer) || --budget == 0)
+			break;
+	}
+	agent_spend(listing->agent, listing_take(&listing->writer, &listing->agent->out));
+	if (!err_is_set(&failure) && (listing->has_found || listing->cached_path))
+		return 1;
+	put_listed(listing, &failure);
+	return 0;
+}

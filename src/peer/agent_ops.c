@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Operations of one run.  They are done as they come, but files stay staged, and nothing is
+ * reported, until FLUSH has made everything durable: first the staged bytes, then the names.
+ */
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "peer/agent_internal.h"
+#include "peer/frame.h"
+#include "peer/protocol.h"
+#include "tree/attrs.h"
+#include "tree/changer.h"
+#include "tree/root.h"
+
+/* One operation between its OP frame and the next FLUSH. */
+struct pending {
+	struct pending *next;
+	uint64_t id;
+	enum op_kind kind;
+	bool complete;		/* OP_PUT: all bytes are here */
+	char *path;
+	struct entry expect;
+	struct op_meta meta;	/* names are resolved already */
+	struct staged *staged;
+	struct entry result;
+	struct err status;
+};
+
+struct agent_ops {
+	struct agent *agent;
+	struct changer *changer;
+	struct pending *first;	/* in the order in which they came */
+	struct pending **end;
+	struct pending *receiving; /* the OP_PUT that the last DATA was for */
+	unsigned count;
+};
+
+struct agent_ops *agent_ops_open(struct agent *agent, const char *run, struct err *err)
+{
+	struct changer_options options = { .run = run,
+					   .sync = (enum changer_sync_mode)agent->fsync_mode,
+					   .scan_flags = agent->scan_flags,
+					   .seed = agent->seed };
+	struct agent_ops *ops = xcalloc(1, sizeof(*ops));
+
+	ops->agent = agent;
+	ops->end = &ops->first;
+	ops->changer = changer_open(agent->root, &options, err);
+	if (!ops->changer) {
+		free(ops);
+		return NULL;
+	}
+	return ops;
+}
+
+static void pending_free(struct pending *op)
+{
+	staged_free(op->staged);
+	free(op->path);
+	free(op);
+}
+
+void agent_ops_close(struct agent_ops *ops)
+{
+	if (!ops)
+		return;
+	while (ops->first) {
+		struct pending *op = ops->first;
+
+		ops->first = op->next;
+		pending_free(op);
+	}
+	changer_close(ops->changer);
+	free(ops);
+}
+
+/* Names of the other machine's owners become this machine's ids, where they exist here. */
+static void resolve_owners(struct op_meta *meta)
+{
+	const struct passwd *user = meta->user && meta->user[0] ? getpwnam(meta->user) : NULL;
+	const struct group *group = meta->group && meta->group[0] ? getgrnam(meta->group) : NULL;
+
+	if (user)
+		meta->uid = user->pw_uid;
+	if (group)
+		meta->gid = group->gr_gid;
+	meta->user = NULL;
+	meta->group = NULL;
+}
+
+static struct meta meta_of(const struct op_meta *from, const unsigned char *attrs, size_t attrs_len)
+{
+	return (struct meta){ .mask = from->mask,
+			      .mode = from->mode,
+			      .uid = from->uid,
+			      .gid = from->gid,
+			      .mtime_ns = from->mtime_ns,
+			      .xattrs = attrs,
+			      .xattrs_len = attrs_len };
+}
+
+/* Complete a staged thing and put it in place at once. */
+static int place_now(struct agent_ops *ops, struct pending *op, const struct msg_op *msg)
+{
+	struct meta meta = meta_of(&op->meta, msg->attrs, msg->attrs_len);
+
+	if (!op->staged)
+		return -1;
+	/* Until everything is in it, a new folder must let us in; its own mode comes at the end. */
+	if (msg->kind == OP_MKDIR)
+		meta.mode |= 0700;
+	if (msg->kind != OP_LINK && staged_finish(op->staged, &meta, &op->status) < 0)
+		return -1;
+	return changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result, &op->status);
+}
+
+static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op *msg)
+{
+	struct changer *changer = ops->changer;
+	struct meta meta = meta_of(&op->meta, msg->attrs, msg->attrs_len);
+
+	switch (msg->kind) {
+	case OP_PUT:
+		break;
+	case OP_MKDIR:
+		op->staged = staged_folder(changer, &op->status);
+		place_now(ops, op, msg);
+		break;
+	case OP_SYMLINK:
+		op->staged = staged_symlink(changer, msg->source.link ? msg->source.link : "", &op->status);
+		place_now(ops, op, msg);
+		break;
+	case OP_LINK:
+		op->staged = staged_link(changer, msg->from, &msg->source, &op->status);
+		place_now(ops, op, msg);
+		break;
+	case OP_COPY:
+		op->staged = staged_copy(changer, msg->from, &msg->source, &op->status);
+		place_now(ops, op, msg);
+		break;
+	case OP_MOVE:
+		changer_move(changer, msg->from, msg->path, &op->expect, &op->result, &op->status);
+		break;
+	case OP_DELETE:
+		changer_delete(changer, op->path, &op->expect, &op->status);
+		break;
+	case OP_META:
+		changer_meta(changer, op->path, &op->expect, &meta, &op->result, &op->status);
+		break;
+	}
+}
+
+int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct agent_ops *ops = agent->ops;
+	struct msg_op msg = { 0 };
+	struct pending *op = NULL;
+
+	if (msg_get_op(frame, &agent->arena, &msg, err) < 0 || ops->count >= PEER_REQUESTS_MAX)
+		return msg_malformed(frame, err);
+	op = xcalloc(1, sizeof(*op));
+	op->id = msg.id;
+	op->kind = msg.kind;
+	op->path = xstrdup(msg.path);
+	op->expect = msg.expect;
+	op->expect.link = NULL;
+	op->meta = msg.meta;
+	resolve_owners(&op->meta);
+	*ops->end = op;
+	ops->end = &op->next;
+	ops->count++;
+	do_op(ops, op, &msg);
+	return 0;
+}
+
+/* The OP_PUT with this id. Bytes come in runs, so the last one is tried first. */
+static struct pending *find_put(struct agent_ops *ops, uint64_t id)
+{
+	if (ops->receiving && ops->receiving->id == id)
+		return ops->receiving;
+	for (struct pending *op = ops->first; op; op = op->next)
+		if (op->id == id && op->kind == OP_PUT && !op->complete)
+			return ops->receiving = op;
+	return NULL;
+}
+
+/* The staged file of a put, made when its first byte comes; NULL when the put has failed. */
+static struct staged *receive_into(struct agent_ops *ops, struct pending *op)
+{
+	if (err_is_set(&op->status))
+		return NULL;
+	if (!op->staged)
+		op->staged = staged_file(ops->changer, &op->status);
+	return op->staged;
+}
+
+/* What cannot be used any more makes room at once: the disk may be full. */
+static void drop_staged(struct pending *op)
+{
+	staged_free(op->staged);
+	op->staged = NULL;
+}
+
+int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct pending *op = NULL;
+	struct staged *staged = NULL;
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	op = find_put(agent->ops, dec_uint(&dec));
+	if (dec.bad || !op)
+		return msg_malformed(frame, err);
+	staged = receive_into(agent->ops, op);
+	if (staged && staged_write(staged, dec.pos, dec_left(&dec), &op->status) < 0)
+		drop_staged(op);
+	return 0;
+}
+
+int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct pending *op = NULL;
+	struct staged *staged = NULL;
+	uint64_t len = 0;
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	op = find_put(agent->ops, dec_uint(&dec));
+	len = dec_uint(&dec);
+	if (!dec_done(&dec) || !op || len > INT64_MAX)
+		return msg_malformed(frame, err);
+	staged = receive_into(agent->ops, op);
+	if (staged && staged_hole(staged, len, &op->status) < 0)
+		drop_staged(op);
+	return 0;
+}
+
+static void finish_put(struct agent_ops *ops, struct pending *op, const struct digest *digest,
+		       const unsigned char *attrs, size_t attrs_len)
+{
+	struct meta meta = meta_of(&op->meta, attrs, attrs_len);
+	struct staged *staged = receive_into(ops, op);
+	struct digest got;
+
+	if (!staged)
+		return;
+	got = staged_digest(staged);
+	if (!digest_same(&got, digest))
+		err_set(&op->status, ERR_CHANGED, "what arrived is not what was sent; it will be sent again");
+	else
+		staged_finish(staged, &meta, &op->status);
+	if (err_is_set(&op->status))
+		drop_staged(op);
+}
+
+int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	const unsigned char *attrs = NULL;
+	struct pending *op = NULL;
+	struct digest digest;
+	unsigned complete = 0;
+	size_t attrs_len = 0;
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	op = find_put(agent->ops, dec_uint(&dec));
+	complete = dec_u8(&dec);
+	dec_raw(&dec, digest.bytes, DIGEST_LEN);
+	attrs = dec_bytes(&dec, ATTRS_MAX, &attrs_len);
+	if (!dec_done(&dec) || !op)
+		return msg_malformed(frame, err);
+	if (complete)
+		finish_put(agent->ops, op, &digest, attrs, attrs_len);
+	else if (!err_is_set(&op->status))
+		err_set(&op->status, ERR_CHANGED, "the other side could not send it");
+	if (err_is_set(&op->status))
+		drop_staged(op);
+	op->complete = true;
+	agent->ops->receiving = NULL;
+	return 0;
+}
+
+static void fail_all(struct agent_ops *ops, const struct err *status)
+{
+	for (struct pending *op = ops->first; op; op = op->next)
+		if (op->complete && !err_is_set(&op->status))
+			op->status = *status;
+}
+
+static void place_puts(struct agent_ops *ops)
+{
+	for (struct pending *op = ops->first; op; op = op->next)
+		if (op->kind == OP_PUT && op->complete && !err_is_set(&op->status))
+			changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
+				      &op->status);
+}
+
+static void report(struct agent_ops *ops, struct pending *op)
+{
+	struct msg_result result = { .id = op->id, .status = op->status, .entry = op->result };
+
+	if (!err_is_set(&op->status) && op->result.type != ENTRY_ABSENT)
+		changer_settle(ops->changer, op->path, &result.entry);
+	msg_put_result(&ops->agent->out, PEER_DONE, &result);
+}
+
+/* Report what is finished; what is still being received stays for the next FLUSH. */
+static void report_finished(struct agent_ops *ops)
+{
+	struct pending **link = &ops->first;
+
+	while (*link) {
+		struct pending *op = *link;
+
+		if (!op->complete) {
+			link = &op->next;
+			continue;
+		}
+		report(ops, op);
+		*link = op->next;
+		pending_free(op);
+		ops->count--;
+	}
+	ops->end = link;
+	ops->receiving = NULL;
+}
+
+int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct agent_ops *ops = agent->ops;
+	struct err status = ERR_INIT;
+
+	if (frame->len > 0)
+		return msg_malformed(frame, err);
+	for (struct pending *op = ops->first; op; op = op->next)
+		op->complete = op->complete || op->kind != OP_PUT;
+	if (changer_sync_staged(ops->changer, &status) < 0)
+		fail_all(ops, &status);
+	place_puts(ops);
+	err_clear(&status);
+	if (changer_sync(ops->changer, &status) < 0)
+		fail_all(ops, &status);
+	report_finished(ops);
+	msg_put_empty(&agent->out, PEER_FLUSHED);
+	return 0;
+}
+
+int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct err status = ERR_INIT;
+
+	if (frame->len > 0)
+		return msg_malformed(frame, err);
+	if (changer_restore_times(agent->ops->changer, &status) == 0)
+		changer_sync(agent->ops->changer, &status);
+	msg_put_status(&agent->out, PEER_FINISHED, &status);
+	return 0;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "model/filter.h"
+#include "peer/agent_internal.h"
+#include "peer/frame.h"
+#include "peer/listing.h"
+#include "peer/protocol.h"
+#include "store/atomic.h"
+#include "store/lock.h"
+#include "store/table.h"
+#include "tree/changer.h"
+#include "tree/root.h"
+
+#define STATE_DIR "state"
+#define LOCK_NAME "lock"
+
+/* The folder of caches, if it is there; with `create`, made. -1 without err where it is not there. */
+static int open_state(struct agent *agent, bool create, struct err *err)
+{
+	int workdir = -1;
+
+	if (agent->state_fd >= 0)
+		return 0;
+	if (agent->state_dir[0]) {
+		agent->state_fd = create ? atomic_mkdir_path_open(agent->state_dir, err)
+					 : open(agent->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return agent->state_fd < 0 ? -1 : 0;
+	}
+	workdir = root_workdir(agent->root);
+	if (workdir < 0)
+		return create ? err_set(err, ERR_SYSTEM, "the folder '%s' is not there", ROOT_WORKDIR) : -1;
+	agent->state_fd = create ? atomic_mkdir_open(workdir, STATE_DIR, err)
+				 : openat(workdir, STATE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return agent->state_fd < 0 ? -1 : 0;
+}
+
+static char *cache_name(const struct agent *agent)
+{
+	return xasprintf("%s.cache", agent->profile);
+}
+
+static void read_head(const struct table *table, struct cache_head *head)
+{
+	size_t len = 0;
+	const void *data = table_head(table, &len);
+	struct dec dec;
+
+	*head = (struct cache_head){ 0 };
+	if (!data)
+		return;
+	dec_init(&dec, data, len);
+	msg_dec_uuid(&dec, &head->initiator);
+	head->generation = dec_le64(&dec);
+	head->filter = dec_le64(&dec);
+	head->known = dec_done(&dec);
+}
+
+/*
+ * Open the cache. A cache that cannot be used is set aside (not in a dry run) and counts as lost: the
+ * initiator then gets the whole listing, and nothing depends on it.
+ */
+static void open_cache(struct agent *agent, enum table_mode mode)
+{
+	AUTO_FREE char *name = cache_name(agent);
+	struct err why = ERR_INIT;
+
+	table_close(agent->cache);
+	agent->cache = table_open(agent->state_fd, name, mode, &why);
+	if (!agent->cache && mode == TABLE_WRITE && why.kind == ERR_CORRUPT) {
+		log_debug("%s: %s", agent->options->role, why.msg);
+		if (table_set_aside(agent->state_fd, name, &why) == 0)
+			agent->cache = table_open(agent->state_fd, name, mode, &why);
+	}
+	if (agent->cache)
+		read_head(agent->cache, &agent->head);
+}
+
+static int check_version(const struct msg_hello *hello, struct err *err)
+{
+	if (hello->version_min <= PEER_VERSION && hello->version_max >= PEER_VERSION)
+		return 0;
+	return err_set(err, ERR_UNREACHABLE,
+		       "the agent (osync %s) speaks version %d of the peer protocol, the initiator versions "
+		       "%llu to %llu: install the same osync on both machines",
+		       version_string, PEER_VERSION, (unsigned long long)hello->version_min,
+		       (unsigned long long)hello->version_max);
+}
+
+int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct msg_hello hello = { 0 };
+	struct msg_welcome welcome = { .version = PEER_VERSION, .build = version_build };
+	enum root_mode mode = ROOT_MUST_EXIST;
+
+	if (agent->welcomed)
+		return msg_malformed(frame, err);
+	if (msg_get_hello(frame, &agent->arena, &hello, err) < 0 || check_version(&hello, err) < 0)
+		return -1;
+	if ((hello.flags & PEER_HELLO_CREATE) && !(hello.flags & PEER_HELLO_DRY))
+		mode = ROOT_CREATE;
+	agent->dry = (hello.flags & PEER_HELLO_DRY) != 0;
+	agent->profile = xstrdup(hello.profile);
+	agent->state_dir = xstrdup(hello.state_dir);
+	agent->scan_flags = hello.scan_flags;
+	agent->fsync_mode = hello.fsync_mode;
+	agent->root = root_open(agent->options->dir, mode, err);
+	if (!agent->root || root_identity(agent->root, &welcome.identity, err) < 0)
+		return -1;
+	if (open_state(agent, false, NULL) == 0)
+		open_cache(agent, TABLE_READ);
+	welcome.known = agent->head.known;
+	welcome.known_initiator = agent->head.initiator;
+	welcome.known_generation = agent->head.generation;
+	welcome.can_chown = geteuid() == 0;
+	welcome.clock_ns = clock_realtime_ns();
+	msg_put_welcome(&agent->out, &welcome);
+	agent->welcomed = true;
+	return 0;
+}
+
+/* Take the lock once; somebody else's is a status, not an end of the session. */
+static int take_lock(struct agent *agent, enum lock_mode mode, const char *holder, struct err *err)
+{
+	int workdir = -1;
+
+	if (agent->lock)
+		return 0;
+	if (mode == LOCK_HOLD && root_workdir_create(agent->root, err) < 0)
+		return -1;
+	workdir = root_workdir(agent->root);
+	if (workdir < 0)
+		return 0;
+	agent->lock = lock_take(workdir, LOCK_NAME, mode, holder, 0, err);
+	/* A dry run on a root without a lock file has nothing to lock. */
+	return agent->lock || !err_is_set(err) ? 0 : -1;
+}
+
+int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct err status = ERR_INIT;
+	struct dec dec;
+	unsigned mode = 0;
+	const char *holder = NULL;
+
+	dec_init(&dec, frame->data, frame->len);
+	mode = dec_u8(&dec);
+	holder = dec_str(&dec, LOCK_HOLDER_MAX, &agent->arena);
+	if (!dec_done(&dec) || mode > LOCK_PEEK || (agent->dry && mode != LOCK_PEEK))
+		return msg_malformed(frame, err);
+	take_lock(agent, (enum lock_mode)mode, holder, &status);
+	/* Only now is the cache ours to write; it may have changed while we waited. */
+	if (!err_is_set(&status) && open_state(agent, false, NULL) == 0)
+		open_cache(agent, agent->dry ? TABLE_READ : TABLE_WRITE);
+	msg_put_status(&agent->out, PEER_LOCKED, &status);
+	return 0;
+}
+
+static int prepare(struct agent *agent, const char *run, const struct uuid *identity,
+		   const struct uuid *initiator, struct uuid *now, struct err *err)
+{
+	int has = 0;
+
+	if (root_workdir_create(agent->root, err) < 0)
+		return -1;
+	has = root_identity(agent->root, now, err);
+	if (has < 0 || (has == 0 && root_identity_write(agent->root, identity, err) < 0))
+		return -1;
+	if (has == 0)
+		*now = *identity;
+	if (root_probe(agent->root, err) < 0)
+		return -1;
+	/* The initiator's own side needs no cache: the saved list is right there. */
+	if (!uuid_is_none(initiator)) {
+		if (open_state(agent, true, err) < 0)
+			return -1;
+		if (!agent->cache)
+			open_cache(agent, TABLE_WRITE);
+		agent->head.initiator = *initiator;
+	}
+	agent->ops = agent_ops_open(agent, run, err);
+	return agent->ops ? 0 : -1;
+}
+
+int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct msg_ready ready = { .status = ERR_INIT };
+	const struct root_caps *caps = NULL;
+	struct uuid identity;
+	struct uuid initiator;
+	struct dec dec;
+	const char *run = NULL;
+
+	dec_init(&dec, frame->data, frame->len);
+	run = msg_dec_path(&dec, &agent->arena);
+	msg_dec_uuid(&dec, &identity);
+	msg_dec_uuid(&dec, &initiator);
+	if (!dec_done(&dec) || strchr(run, '/') || agent->dry || !agent->lock || agent->ops)
+		return msg_malformed(frame, err);
+	prepare(agent, run, &identity, &initiator, &ready.identity, &ready.status);
+	caps = root_caps(agent->root);
+	ready.caps = (caps->exchange ? PEER_CAP_EXCHANGE : 0U) | (caps->noreplace ? PEER_CAP_NOREPLACE : 0U) |
+		     (caps->hardlinks ? PEER_CAP_HARDLINKS : 0U) | (caps->symlinks ? PEER_CAP_SYMLINKS : 0U) |
+		     (caps->xattrs ? PEER_CAP_XATTRS : 0U);
+	ready.granularity_ns = caps->granularity_ns;
+	msg_put_ready(&agent->out, &ready);
+	return 0;
+}
+
+int agent_on_record(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct listing_reader reader;
+	struct listing_item item;
+	AUTO_BUF value = BUF_INIT;
+	int got = 0;
+
+	listing_reader_init(&reader, frame);
+	while ((got = listing_read(&reader, &agent->arena, &item, err)) > 0) {
+		if (!agent->cache)
+			continue;
+		if (item.kind == PEER_ITEM_GONE) {
+			table_remove(agent->cache, item.path);
+			continue;
+		}
+		item.entry.link = NULL;
+		buf_reset(&value);
+		entry_encode(&value, &item.entry);
+		table_put(agent->cache, item.path, value.data, value.len);
+	}
+	listing_reader_release(&reader);
+	return got;
+}
+
+static int commit(struct agent *agent, uint64_t generation, struct err *err)
+{
+	AUTO_BUF head = BUF_INIT;
+
+	if (!agent->cache)
+		return 0;
+	agent->head.generation = generation;
+	agent->head.known = true;
+	msg_enc_uuid(&head, &agent->head.initiator);
+	enc_le64(&head, generation);
+	enc_le64(&head, agent->head.filter);
+	table_set_head(agent->cache, head.data, head.len);
+	if (table_should_fold(agent->cache))
+		return table_fold(agent->cache, err);
+	return table_flush(agent->cache, err);
+}
+
+int agent_on_commit(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct err status = ERR_INIT;
+	struct dec dec;
+	uint64_t generation = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	generation = dec_le64(&dec);
+	if (!dec_done(&dec))
+		return msg_malformed(frame, err);
+	commit(agent, generation, &status);
+	msg_put_status(&agent->out, PEER_COMMITTED, &status);
+	return 0;
+}
+
+void agent_session_close(struct agent *agent)
+{
+	agent_ops_close(agent->ops);
+	table_close(agent->cache);
+	lock_free(agent->lock);
+	root_close(agent->root);
+	cleanup_close(&agent->state_fd);
+	free(agent->state_dir);
+	free(agent->profile);
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "peer/channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/err.h"
+#include "base/stop.h"
+#include "base/text.h"
+#include "peer/msg.h"
+#include "peer/protocol.h"
+
+enum {
+	CHANNEL_READ = 256 * 1024,
+	/* Bulk frames are bounded by credit, answers by requests: more than this is an attack. */
+	CHANNEL_IN_MAX = 64 * 1024 * 1024,
+	CHANNELS_MAX = 2,
+};
+
+struct channel {
+	int fd;
+	const char *name;
+	struct buf in;
+	size_t taken;	    /* bytes of `in` the caller has dealt with */
+	size_t seen;	    /* bytes of `in` looked through for credit and pings */
+	struct buf out;
+	size_t written;	    /* bytes of `out` written */
+	int64_t credit;	    /* bulk bytes we may still send */
+	size_t last_bulk;   /* size of the bulk frame handed out last */
+	uint64_t owed;	    /* credit to give back */
+	bool greeted;
+	bool ended;
+	struct buf noise;
+	int64_t heard_ms;
+	int64_t said_ms;
+	uint64_t sent;
+	uint64_t received;
+};
+
+struct channel *channel_new(int fd, const char *name)
+{
+	struct channel *channel = xcalloc(1, sizeof(*channel));
+
+	channel->fd = fd;
+	channel->name = name;
+	channel->credit = PEER_WINDOW;
+	channel->heard_ms = channel->said_ms = clock_monotonic_ms();
+	return channel;
+}
+
+void channel_free(struct channel *channel)
+{
+	if (!channel)
+		return;
+	buf_release(&channel->in);
+	buf_release(&channel->out);
+	buf_release(&channel->noise);
+	free(channel);
+}
+
+struct buf *channel_out(struct channel *channel)
+{
+	return &channel->out;
+}
+
+bool channel_may_send_bulk(const struct channel *channel)
+{
+	return channel->credit > 0;
+}
+
+void channel_spend(struct channel *channel, size_t size)
+{
+	channel->credit -= (int64_t)size;
+}
+
+const char *channel_noise(const struct channel *channel)
+{
+	return channel->noise.len ? (const char *)channel->noise.data : NULL;
+}
+
+bool channel_is_greeted(const struct channel *channel)
+{
+	return channel->greeted;
+}
+
+uint64_t channel_sent_bytes(const struct channel *channel)
+{
+	return channel->sent;
+}
+
+uint64_t channel_received_bytes(const struct channel *channel)
+{
+	return channel->received;
+}
+
+/* Skip what is printed before the greeting; 1 when it has come, 0 when not yet. */
+static int find_greeting(struct channel *channel, struct err *err)
+{
+	unsigned char *at = channel->in.len ? memmem(channel->in.data, channel->in.len, PEER_GREETING,
+						     PEER_GREETING_LEN)
+					    : NULL;
+	AUTO_FREE char *text = NULL;
+
+	if (channel->greeted)
+		return 1;
+	if (!at && channel->in.len > PEER_NOISE_MAX)
+		return err_set(err, ERR_PROTOCOL, "what answers on the %s is not an osync agent", channel->name);
+	if (!at)
+		return 0;
+	text = xstrndup((const char *)channel->in.data, (size_t)(at - channel->in.data));
+	text_add_escaped(&channel->noise, text);
+	if (channel->noise.len)
+		buf_cstr(&channel->noise);
+	buf_consume(&channel->in, (size_t)(at - channel->in.data) + PEER_GREETING_LEN);
+	channel->greeted = true;
+	return 1;
+}
+
+static int take_credit(struct channel *channel, const struct frame *frame, struct err *err)
+{
+	struct dec dec;
+	uint64_t credit = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	credit = dec_uint(&dec);
+	if (!dec_done(&dec) || credit > PEER_WINDOW || channel->credit + (int64_t)credit > PEER_WINDOW)
+		return msg_malformed(frame, err);
+	channel->credit += (int64_t)credit;
+	return 0;
+}
+
+/* Look through what has come: credit counts at once, however much waits in front of it. */
+static int look_through(struct channel *channel, struct err *err)
+{
+	int got = find_greeting(channel, err);
+
+	while (got > 0) {
+		struct frame frame;
+		size_t size = 0;
+
+		got = frame_parse(channel->in.data + channel->seen, channel->in.len - channel->seen, &frame, &size,
+				  err);
+		if (got <= 0)
+			break;
+		if (frame.type == PEER_CREDIT && take_credit(channel, &frame, err) < 0)
+			return -1;
+		channel->seen += size;
+	}
+	return got < 0 ? -1 : 0;
+}
+
+static void give_back(struct channel *channel)
+{
+	size_t start = 0;
+
+	channel->owed += channel->last_bulk;
+	channel->last_bulk = 0;
+	if (channel->owed < PEER_WINDOW / 4)
+		return;
+	start = frame_begin(&channel->out, PEER_CREDIT);
+	enc_uint(&channel->out, channel->owed);
+	frame_end(&channel->out, start);
+	channel->owed = 0;
+}
+
+/* Memory is moved only when a good part has been dealt with. */
+static void drop_taken(struct channel *channel)
+{
+	if (channel->taken < channel->in.len && channel->taken < PEER_WINDOW / 4)
+		return;
+	buf_consume(&channel->in, channel->taken);
+	channel->seen -= channel->taken;
+	channel->taken = 0;
+}
+
+int channel_next(struct channel *channel, struct frame *frame, struct err *err)
+{
+	give_back(channel);
+	drop_taken(channel);
+	while (channel->taken < channel->seen) {
+		size_t size = 0;
+
+		if (frame_parse(channel->in.data + channel->taken, channel->in.len - channel->taken, frame, &size,
+				err) <= 0)
+			return -1;
+		channel->taken += size;
+		if (frame->type == PEER_CREDIT || frame->type == PEER_PONG)
+			continue;
+		if (frame->type == PEER_ERROR) {
+			struct err status = ERR_INIT;
+
+			if (msg_get_status(frame, &status, err) == 0)
+				*err = status;
+			return -1;
+		}
+		if (frame_is_bulk(frame->type))
+			channel->last_bulk = size;
+		return 1;
+	}
+	return 0;
+}
+
+static int lost(struct channel *channel, int errnum, struct err *err)
+{
+	channel->ended = true;
+	if (errnum && errnum != EPIPE && errnum != ECONNRESET) {
+		err_sys(err, errnum, "the connection to the %s broke", channel->name);
+		err->kind = ERR_UNREACHABLE;
+		return -1;
+	}
+	return err_set(err, ERR_UNREACHABLE, "the connection to the %s ended", channel->name);
+}
+
+/* The end of the stream is an error only when nothing that came before it is left to deal with. */
+static int pump_in(struct channel *channel, struct err *err)
+{
+	ssize_t got = 0;
+
+	if (channel->in.len > CHANNEL_IN_MAX)
+		return err_set(err, ERR_PROTOCOL, "the %s sends more than it was asked for", channel->name);
+	buf_reserve(&channel->in, CHANNEL_READ);
+	got = read(channel->fd, channel->in.data + channel->in.len, CHANNEL_READ);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (got <= 0) {
+		channel->ended = true;
+		return channel->taken < channel->seen ? 0 : lost(channel, got < 0 ? errno : 0, err);
+	}
+	channel->in.len += (size_t)got;
+	channel->received += (uint64_t)got;
+	channel->heard_ms = clock_monotonic_ms();
+	return look_through(channel, err);
+}
+
+static int pump_out(struct channel *channel, struct err *err)
+{
+	ssize_t put = send(channel->fd, channel->out.data + channel->written, channel->out.len - channel->written,
+			   MSG_NOSIGNAL);
+
+	if (put < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	/* What the agent said before it went away is worth reading first. */
+	if (put < 0)
+		return channel->taken < channel->seen ? 0 : lost(channel, errno, err);
+	channel->written += (size_t)put;
+	channel->sent += (uint64_t)put;
+	channel->said_ms = clock_monotonic_ms();
+	if (channel->written == channel->out.len) {
+		buf_reset(&channel->out);
+		channel->written = 0;
+	}
+	return 0;
+}
+
+/* Keep the agent assured that we live, and notice when it does not. */
+static int check_alive(struct channel *channel, struct err *err)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (channel->ended && channel->taken >= channel->seen)
+		return lost(channel, 0, err);
+	if (now - channel->heard_ms > PEER_HUNG_MS)
+		return err_set(err, ERR_UNREACHABLE, "the agent on the %s has said nothing for %d minutes",
+			       channel->name, PEER_HUNG_MS / 60000);
+	if (channel->greeted && channel->out.len == 0 && now - channel->said_ms >= PEER_PING_MS)
+		msg_put_empty(&channel->out, PEER_PING);
+	return 0;
+}
+
+static int pump_one(struct channel *channel, short events, struct err *err)
+{
+	if ((events & (POLLIN | POLLHUP | POLLERR)) && pump_in(channel, err) < 0)
+		return -1;
+	if ((events & POLLOUT) && pump_out(channel, err) < 0)
+		return -1;
+	return check_alive(channel, err);
+}
+
+int channel_pump(struct channel *const *channels, size_t count, int timeout_ms, struct channel **failed,
+		 struct err *err)
+{
+	struct pollfd fds[CHANNELS_MAX];
+
+	if (timeout_ms < 0 || timeout_ms > PEER_PING_MS)
+		timeout_ms = PEER_PING_MS;
+	for (size_t i = 0; i < count; i++) {
+		short want = channels[i]->out.len ? POLLIN | POLLOUT : POLLIN;
+
+		/* One that has ended would only wake us for nothing. */
+		fds[i] = (struct pollfd){ .fd = channels[i]->ended ? -1 : channels[i]->fd, .events = want };
+	}
+	if (poll(fds, count, timeout_ms) < 0 && errno != EINTR)
+		return err_sys(err, errno, "cannot wait for the agents");
+	if (stop_signal()) {
+		err_set(err, ERR_SIGNAL, "stopped by signal %d", stop_signal());
+		err->sys = stop_signal();
+		return -1;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (pump_one(channels[i], fds[i].fd < 0 ? 0 : fds[i].revents, err) < 0) {
+			*failed = channels[i];
+			return -1;
+		}
+	}
+	return 0;
+}

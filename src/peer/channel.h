@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The initiator's end of a connection to an agent: frames in, frames out, never blocking on
+ * one side while the other has something to say.
+ *
+ * Everything sent is queued and written when the descriptor takes it; everything that comes is
+ * read as soon as it is there.  Credit and pings are dealt with in here, out of turn.  Bulk frames
+ * may be queued only while channel_may_send_bulk() says so; a bulk frame that was received is given
+ * back as credit when the caller takes the next one.
+ */
+#ifndef PEER_CHANNEL_H
+#define PEER_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "peer/frame.h"
+
+struct buf;
+struct channel;
+struct err;
+
+/* On a connected, non-blocking descriptor (borrowed). `name` is for messages ("target"). */
+struct channel *channel_new(int fd, const char *name);
+void channel_free(struct channel *channel);
+
+/* Where to append frames that are to be sent. They leave with the next pump. */
+struct buf *channel_out(struct channel *channel);
+bool channel_may_send_bulk(const struct channel *channel);
+/* Account for a bulk frame of `size` bytes that was appended. */
+void channel_spend(struct channel *channel, size_t size);
+
+/* The next frame that has come: 1; 0 when none is complete. Valid until the next call on this channel. */
+int channel_next(struct channel *channel, struct frame *frame, struct err *err);
+
+/*
+ * Move bytes on all `count` channels, waiting up to timeout_ms for something to happen.
+ * ERR_UNREACHABLE when a connection ended or an agent is silent for too long (*failed says which),
+ * ERR_PROTOCOL, or ERR_SIGNAL when the run was asked to stop.
+ */
+int channel_pump(struct channel *const *channels, size_t count, int timeout_ms, struct channel **failed,
+		 struct err *err);
+
+/* What the login shell printed before the greeting, escaped; NULL for nothing. */
+const char *channel_noise(const struct channel *channel);
+/* Whether the agent has greeted. */
+bool channel_is_greeted(const struct channel *channel);
+/* Payload and headers that went through, in bytes. */
+uint64_t channel_sent_bytes(const struct channel *channel);
+uint64_t channel_received_bytes(const struct channel *channel);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "peer/listing.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/path.h"
+#include "peer/frame.h"
+#include "peer/msg.h"
+
+void listing_writer_release(struct listing_writer *writer)
+{
+	buf_release(&writer->frame);
+	buf_release(&writer->last);
+}
+
+static size_t shared_prefix(const struct buf *last, const char *path)
+{
+	size_t shared = 0;
+
+	while (shared < last->len && path[shared] && (unsigned char)path[shared] == last->data[shared])
+		shared++;
+	return shared;
+}
+
+void listing_add(struct listing_writer *writer, const struct listing_item *item)
+{
+	size_t shared = 0;
+
+	if (writer->frame.len == 0) {
+		frame_begin(&writer->frame, writer->type);
+		buf_reset(&writer->last);
+	}
+	shared = shared_prefix(&writer->last, item->path);
+	enc_uint(&writer->frame, shared);
+	enc_str(&writer->frame, item->path + shared);
+	enc_u8(&writer->frame, item->kind);
+	if (item->kind != PEER_ITEM_GONE)
+		entry_encode(&writer->frame, &item->entry);
+	if (item->kind == PEER_ITEM_PROBLEM)
+		enc_str(&writer->frame, item->problem);
+	buf_reset(&writer->last);
+	buf_addstr(&writer->last, item->path);
+}
+
+int listing_is_full(const struct listing_writer *writer)
+{
+	return writer->frame.len >= PEER_LIST_TARGET;
+}
+
+size_t listing_take(struct listing_writer *writer, struct buf *out)
+{
+	size_t size = 0;
+
+	if (writer->frame.len == 0)
+		return 0;
+	size = frame_end(&writer->frame, 0);
+	buf_add(out, writer->frame.data, writer->frame.len);
+	buf_reset(&writer->frame);
+	return size;
+}
+
+void listing_reader_init(struct listing_reader *reader, const struct frame *frame)
+{
+	*reader = (struct listing_reader){ .frame = frame };
+	dec_init(&reader->dec, frame->data, frame->len);
+}
+
+void listing_reader_release(struct listing_reader *reader)
+{
+	buf_release(&reader->last);
+}
+
+/* Rebuild the path from the shared part and the rest. */
+static int read_path(struct listing_reader *reader)
+{
+	uint64_t shared = dec_uint(&reader->dec);
+	size_t len = 0;
+	const unsigned char *rest = dec_bytes(&reader->dec, PATH_BYTES_MAX, &len);
+
+	if (reader->dec.bad || shared > reader->last.len)
+		return -1;
+	reader->last.len = (size_t)shared;
+	buf_add(&reader->last, rest, len);
+	buf_cstr(&reader->last);
+	return path_valid((const char *)reader->last.data, reader->last.len) ? 0 : -1;
+}
+
+int listing_read(struct listing_reader *reader, struct arena *arena, struct listing_item *item, struct err *err)
+{
+	unsigned kind = 0;
+
+	if (dec_left(&reader->dec) == 0 && !reader->dec.bad)
+		return 0;
+	if (read_path(reader) < 0)
+		return msg_malformed(reader->frame, err);
+	*item = (struct listing_item){ .path = (const char *)reader->last.data };
+	kind = dec_u8(&reader->dec);
+	item->kind = (enum peer_item)kind;
+	if (kind != PEER_ITEM_GONE)
+		entry_decode(&reader->dec, arena, &item->entry);
+	if (kind == PEER_ITEM_PROBLEM)
+		item->problem = dec_str(&reader->dec, PEER_TEXT_MAX, arena);
+	if (reader->dec.bad || kind < PEER_ITEM_ENTRY || kind > PEER_ITEM_PROBLEM)
+		return msg_malformed(reader->frame, err);
+	return 1;
+}
+
+uint64_t listing_checksum(const char *path, const struct entry *entry)
+{
+	AUTO_BUF bytes = BUF_INIT;
+	struct entry plain = *entry;
+
+	/* Only the stat key: digests, link targets and doubts are the initiator's business. */
+	plain.flags &= ENTRY_OPAQUE | ENTRY_MOUNT;
+	plain.digest = (struct digest){ { 0 } };
+	plain.link = NULL;
+	if (plain.type == ENTRY_DIR)
+		plain.ctime_ns = 0;
+	enc_str(&bytes, path);
+	entry_encode(&bytes, &plain);
+	return digest_checksum(bytes.data, bytes.len);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "peer/msg.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/codec.h"
+#include "base/path.h"
+#include "peer/frame.h"
+#include "peer/protocol.h"
+#include "tree/attrs.h"
+
+int msg_malformed(const struct frame *frame, struct err *err)
+{
+	return err_set(err, ERR_PROTOCOL, "the other side sent a malformed or unexpected message (type %u)",
+		       frame->type);
+}
+
+static int finish(const struct dec *dec, const struct frame *frame, struct err *err)
+{
+	return dec_done(dec) ? 0 : msg_malformed(frame, err);
+}
+
+void msg_enc_status(struct buf *out, const struct err *status)
+{
+	enc_u8(out, (unsigned)status->kind);
+	enc_uint(out, (uint64_t)(unsigned)status->sys);
+	if (status->kind != ERR_NONE)
+		enc_str(out, status->msg);
+}
+
+void msg_dec_status(struct dec *dec, struct err *status)
+{
+	unsigned kind = dec_u8(dec);
+	uint32_t sys = dec_u32(dec);
+	const unsigned char *text = NULL;
+	size_t len = 0;
+
+	err_clear(status);
+	if (kind == ERR_NONE)
+		return;
+	text = dec_bytes(dec, PEER_TEXT_MAX, &len);
+	if (kind > ERR_SIGNAL || dec->bad) {
+		dec->bad = true;
+		return;
+	}
+	status->kind = (enum err_kind)kind;
+	status->sys = (int)sys;
+	status->where = "the other side";
+	snprintf(status->msg, sizeof(status->msg), "%.*s", (int)len, text ? (const char *)text : "");
+}
+
+void msg_enc_uuid(struct buf *out, const struct uuid *uuid)
+{
+	enc_raw(out, uuid->bytes, sizeof(uuid->bytes));
+}
+
+void msg_dec_uuid(struct dec *dec, struct uuid *uuid)
+{
+	dec_raw(dec, uuid->bytes, sizeof(uuid->bytes));
+}
+
+const char *msg_dec_path(struct dec *dec, struct arena *arena)
+{
+	const char *path = dec_str(dec, PATH_BYTES_MAX, arena);
+
+	if (!path_valid(path, strlen(path)))
+		dec->bad = true;
+	return path;
+}
+
+static bool dec_bool(struct dec *dec)
+{
+	unsigned value = dec_u8(dec);
+
+	if (value > 1)
+		dec->bad = true;
+	return value == 1;
+}
+
+void msg_put_empty(struct buf *out, uint8_t type)
+{
+	frame_end(out, frame_begin(out, type));
+}
+
+void msg_put_status(struct buf *out, uint8_t type, const struct err *status)
+{
+	size_t start = frame_begin(out, type);
+
+	msg_enc_status(out, status);
+	frame_end(out, start);
+}
+
+int msg_get_status(const struct frame *frame, struct err *status, struct err *err)
+{
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	msg_dec_status(&dec, status);
+	return finish(&dec, frame, err);
+}
+
+void msg_put_hello(struct buf *out, const struct msg_hello *hello)
+{
+	size_t start = frame_begin(out, PEER_HELLO);
+
+	enc_uint(out, hello->version_min);
+	enc_uint(out, hello->version_max);
+	enc_int(out, hello->clock_ns);
+	enc_str(out, hello->build);
+	enc_str(out, hello->profile);
+	enc_u8(out, hello->flags);
+	enc_str(out, hello->state_dir);
+	enc_uint(out, hello->scan_flags);
+	enc_u8(out, hello->fsync_mode);
+	frame_end(out, start);
+}
+
+int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hello *hello, struct err *err)
+{
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	hello->version_min = dec_uint(&dec);
+	hello->version_max = dec_uint(&dec);
+	hello->clock_ns = dec_int(&dec);
+	hello->build = dec_str(&dec, PEER_NAME_MAX, arena);
+	hello->profile = dec_str(&dec, PEER_NAME_MAX, arena);
+	hello->flags = dec_u8(&dec);
+	hello->state_dir = dec_str(&dec, PEER_TEXT_MAX, arena);
+	hello->scan_flags = dec_u32(&dec);
+	hello->fsync_mode = dec_u8(&dec);
+	/* The profile becomes part of a file name. */
+	if (!path_valid(hello->profile, strlen(hello->profile)) || strchr(hello->profile, '/') ||
+	    hello->profile[0] == '.')
+		dec.bad = true;
+	if (hello->state_dir[0] && hello->state_dir[0] != '/')
+		dec.bad = true;
+	return finish(&dec, frame, err);
+}
+
+void msg_put_welcome(struct buf *out, const struct msg_welcome *welcome)
+{
+	size_t start = frame_begin(out, PEER_WELCOME);
+
+	enc_uint(out, welcome->version);
+	enc_int(out, welcome->clock_ns);
+	enc_str(out, welcome->build);
+	msg_enc_uuid(out, &welcome->identity);
+	enc_u8(out, welcome->known);
+	if (welcome->known) {
+		msg_enc_uuid(out, &welcome->known_initiator);
+		enc_le64(out, welcome->known_generation);
+	}
+	enc_u8(out, welcome->can_chown);
+	frame_end(out, start);
+}
+
+int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_welcome *welcome,
+		    struct err *err)
+{
+	struct dec dec;
+
+	*welcome = (struct msg_welcome){ 0 };
+	dec_init(&dec, frame->data, frame->len);
+	welcome->version = dec_uint(&dec);
+	welcome->clock_ns = dec_int(&dec);
+	welcome->build = dec_str(&dec, PEER_NAME_MAX, arena);
+	msg_dec_uuid(&dec, &welcome->identity);
+	welcome->known = dec_bool(&dec);
+	if (welcome->known) {
+		msg_dec_uuid(&dec, &welcome->known_initiator);
+		welcome->known_generation = dec_le64(&dec);
+	}
+	welcome->can_chown = dec_bool(&dec);
+	return finish(&dec, frame, err);
+}
+
+void msg_put_ready(struct buf *out, const struct msg_ready *ready)
+{
+	size_t start = frame_begin(out, PEER_READY);
+
+	msg_enc_status(out, &ready->status);
+	enc_u8(out, ready->caps);
+	enc_uint(out, (uint64_t)ready->granularity_ns);
+	msg_enc_uuid(out, &ready->identity);
+	frame_end(out, start);
+}
+
+int msg_get_ready(const struct frame *frame, struct msg_ready *ready, struct err *err)
+{
+	struct dec dec;
+	uint64_t granularity = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	msg_dec_status(&dec, &ready->status);
+	ready->caps = dec_u8(&dec);
+	granularity = dec_uint(&dec);
+	msg_dec_uuid(&dec, &ready->identity);
+	if (granularity > INT64_MAX)
+		dec.bad = true;
+	ready->granularity_ns = (int64_t)granularity;
+	return finish(&dec, frame, err);
+}
+
+static void enc_meta(struct buf *out, const struct op_meta *meta)
+{
+	enc_uint(out, meta->mask);
+	enc_uint(out, meta->mode);
+	enc_uint(out, meta->uid);
+	enc_uint(out, meta->gid);
+	enc_int(out, meta->mtime_ns);
+	enc_str(out, meta->user ? meta->user : "");
+	enc_str(out, meta->group ? meta->group : "");
+}
+
+static void dec_meta(struct dec *dec, struct arena *arena, struct op_meta *meta)
+{
+	uint32_t mode = 0;
+
+	meta->mask = dec_u32(dec);
+	mode = dec_u32(dec);
+	meta->uid = dec_u32(dec);
+	meta->gid = dec_u32(dec);
+	meta->mtime_ns = dec_int(dec);
+	meta->user = dec_str(dec, PEER_NAME_MAX, arena);
+	meta->group = dec_str(dec, PEER_NAME_MAX, arena);
+	if (mode > 07777)
+		dec->bad = true;
+	meta->mode = (uint16_t)(mode & 07777);
+}
+
+void msg_put_op(struct buf *out, const struct msg_op *op)
+{
+	size_t start = frame_begin(out, PEER_OP);
+
+	enc_uint(out, op->id);
+	enc_u8(out, (unsigned)op->kind);
+	enc_str(out, op->path);
+	enc_str(out, op->from ? op->from : "");
+	entry_encode(out, &op->expect);
+	entry_encode(out, &op->source);
+	enc_meta(out, &op->meta);
+	enc_bytes(out, op->attrs, op->attrs_len);
+	frame_end(out, start);
+}
+
+static bool op_needs_from(enum op_kind kind)
+{
+	return kind == OP_MOVE || kind == OP_LINK || kind == OP_COPY;
+}
+
+int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op, struct err *err)
+{
+	struct dec dec;
+	unsigned kind = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	op->id = dec_uint(&dec);
+	kind = dec_u8(&dec);
+	op->kind = (enum op_kind)kind;
+	op->path = msg_dec_path(&dec, arena);
+	op->from = dec_str(&dec, PATH_BYTES_MAX, arena);
+	entry_decode(&dec, arena, &op->expect);
+	entry_decode(&dec, arena, &op->source);
+	dec_meta(&dec, arena, &op->meta);
+	op->attrs = dec_bytes(&dec, ATTRS_MAX, &op->attrs_len);
+	if (kind > OP_META || (op_needs_from(op->kind) && !path_valid(op->from, strlen(op->from))))
+		dec.bad = true;
+	return finish(&dec, frame, err);
+}
+
+void msg_put_result(struct buf *out, uint8_t type, const struct msg_result *result)
+{
+	size_t start = frame_begin(out, type);
+
+	enc_uint(out, result->id);
+	msg_enc_status(out, &result->status);
+	if (type != PEER_ATTRS_IS)
+		entry_encode(out, &result->entry);
+	if (type == PEER_READ_END || type == PEER_ATTRS_IS)
+		enc_bytes(out, result->attrs, result->attrs_len);
+	frame_end(out, start);
+}
+
+int msg_get_result(const struct frame *frame, struct arena *arena, struct msg_result *result, struct err *err)
+{
+	struct dec dec;
+
+	*result = (struct msg_result){ 0 };
+	dec_init(&dec, frame->data, frame->len);
+	result->id = dec_uint(&dec);
+	msg_dec_status(&dec, &result->status);
+	if (frame->type != PEER_ATTRS_IS)
+		entry_decode(&dec, arena, &result->entry);
+	if (frame->type == PEER_READ_END || frame->type == PEER_ATTRS_IS)
+		result->attrs = dec_bytes(&dec, ATTRS_MAX, &result->attrs_len);
+	return finish(&dec, frame, err);
+}

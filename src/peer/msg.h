@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages as values: one encode and one decode function per frame that both sides
+ * must agree on (peer/protocol.h).  Encoders append a whole frame.  Decoders take the
+ * payload, put strings into the arena and return -1 with ERR_PROTOCOL on anything that is
+ * not exactly the message; paths are valid afterwards.
+ */
+#ifndef PEER_MSG_H
+#define PEER_MSG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/random.h"
+#include "model/entry.h"
+#include "model/plan.h"
+
+struct arena;
+struct buf;
+struct dec;
+struct frame;
+
+struct msg_hello {
+	uint64_t version_min;
+	uint64_t version_max;
+	int64_t clock_ns;
+	const char *build;
+	const char *profile;	/* names this pair of folders to the target */
+	unsigned flags;		/* enum peer_hello_flag */
+	const char *state_dir;	/* "": the default */
+	unsigned scan_flags;
+	unsigned fsync_mode;	/* enum changer_sync_mode */
+};
+
+struct msg_welcome {
+	uint64_t version;
+	int64_t clock_ns;
+	const char *build;
+	struct uuid identity;
+	bool known;		/* this profile was here before, with: */
+	struct uuid known_initiator;
+	uint64_t known_generation;
+	bool can_chown;
+};
+
+struct msg_ready {
+	struct err status;
+	unsigned caps; /* enum peer_cap */
+	int64_t granularity_ns;
+	struct uuid identity;
+};
+
+struct msg_op {
+	uint64_t id;
+	enum op_kind kind;
+	const char *path;
+	const char *from; /* "" for none */
+	struct entry expect;
+	struct entry source;
+	struct op_meta meta;
+	const unsigned char *attrs;
+	size_t attrs_len;
+};
+
+/* Answers that say how a request ended: HASHED, DONE, READ_END, ATTRS_IS. */
+struct msg_result {
+	uint64_t id;
+	struct err status;
+	struct entry entry;
+	const unsigned char *attrs;
+	size_t attrs_len;
+};
+
+void msg_put_hello(struct buf *out, const struct msg_hello *hello);
+int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hello *hello, struct err *err);
+void msg_put_welcome(struct buf *out, const struct msg_welcome *welcome);
+int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_welcome *welcome,
+		    struct err *err);
+void msg_put_ready(struct buf *out, const struct msg_ready *ready);
+int msg_get_ready(const struct frame *frame, struct msg_ready *ready, struct err *err);
+void msg_put_op(struct buf *out, const struct msg_op *op);
+int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op, struct err *err);
+
+/* `type` is PEER_HASHED, PEER_DONE, PEER_READ_END or PEER_ATTRS_IS; attributes only with the last two. */
+void msg_put_result(struct buf *out, uint8_t type, const struct msg_result *result);
+int msg_get_result(const struct frame *frame, struct arena *arena, struct msg_result *result, struct err *err);
+
+/* A frame that is nothing but a status: LOCKED, FINISHED, COMMITTED, ERROR. */
+void msg_put_status(struct buf *out, uint8_t type, const struct err *status);
+int msg_get_status(const struct frame *frame, struct err *status, struct err *err);
+
+/* An empty frame. */
+void msg_put_empty(struct buf *out, uint8_t type);
+
+/* Parts. */
+void msg_enc_status(struct buf *out, const struct err *status);
+void msg_dec_status(struct dec *dec, struct err *status);
+void msg_enc_uuid(struct buf *out, const struct uuid *uuid);
+void msg_dec_uuid(struct dec *dec, struct uuid *uuid);
+/* A path that path_valid() accepts; sets dec->bad otherwise. */
+const char *msg_dec_path(struct dec *dec, struct arena *arena);
+
+/* ERR_PROTOCOL: "... sent a malformed message (type N)". */
+int msg_malformed(const struct frame *frame, struct err *err);
+
+#endif

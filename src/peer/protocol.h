@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The peer protocol, version 1: how the initiator drives an agent, over any reliable
+ * byte stream.  This header is the specification.
+ *
+ * GREETING.  The agent begins with the 8 bytes PEER_GREETING; whatever a login shell's
+ * start files print before them (at most 64 KiB) is skipped and reported.  The initiator
+ * sends its HELLO without waiting for the greeting.
+ *
+ * FRAMES.  After that both directions carry frames:
+ *
+ *	le32 length | u8 type | payload (length - 1 bytes)		1 <= length <= PEER_FRAME_MAX
+ *
+ * Payload values are written as in base/codec.h: unsigned LEB128 ("uint"), zigzag ("int"),
+ * byte strings ("str": uint length, bytes), "entry" as entry_encode() writes it, u8, le64.
+ * A frame that does not decode to its last byte, is too long, or comes where it makes no
+ * sense ends the session (an agent says why in an ERROR frame, if it still can).
+ *
+ * CREDIT.  Bulk frames (LIST, DATA) may be sent only against credit, so that neither side
+ * can block the other: each side may have PEER_WINDOW bytes of bulk frames (headers
+ * included) under way, and the receiver gives back with CREDIT what it has dealt with.  All
+ * other frames are bounded by the requests they answer, of which at most PEER_REQUESTS_MAX
+ * may be open.
+ *
+ * SESSION.  HELLO/WELCOME, then LOCK/LOCKED, SCAN/LIST.../LISTED, HASH/HASHED..., and for
+ * a run that changes something PREPARE/READY, the operations, FINISH, RECORD..., COMMIT.
+ * BYE or the end of the stream ends the session; the agent drops its lock and exits.
+ *
+ *	type		from	payload
+ *	HELLO		I	uint min, uint max protocol version; int clock (ns); str build;
+ *				str profile; u8 flags (PEER_HELLO_*); str state folder ("" = default);
+ *				uint scan flags (tree/scan.h); u8 fsync mode
+ *	WELCOME		A	uint version; int clock (ns); str build; 16 bytes root identity (0: none);
+ *				u8 1 if this profile was here before, then 16 bytes initiator's identity and
+ *				le64 generation of that time; u8 1 if owners can be set
+ *	ERROR		A	status: ends the session
+ *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s
+ *	CREDIT		both	uint bytes
+ *	LOCK		I	u8 mode (store/lock.h); str holder
+ *	LOCKED		A	status (kind ERR_LOCKED: somebody else has it; ask again later)
+ *	PREPARE		I	str run; 16 bytes identity for a root that has none yet; 16 bytes
+ *				initiator's identity (0: this is the initiator)
+ *	READY		A	status; u8 flags (PEER_CAP_*); uint granularity (ns); 16 bytes root identity
+ *	SCAN		I	u8 1 to leave out what the cache has; le64 digest seed for this session;
+ *				filter
+ *	NAME		A	u8 kind (0 user, 1 group); uint id; str name; before its first use in LIST
+ *	LIST		A	items: uint bytes shared with the previous path; str rest; u8 item (PEER_ITEM_*);
+ *				ENTRY: entry. GONE: nothing (the cache had it). PROBLEM: entry; str why
+ *	LISTED		A	status; uint entries seen; le64 checksum of the cache (peer/listing.h)
+ *	HASH		I	uint id; str path; le64 seed; u8 1 and entry expected, or u8 0
+ *	HASHED		A	uint id; status; entry (absent, or with its digest where it is a file)
+ *	ATTRS		I	uint id; str path
+ *	ATTRS_IS	A	uint id; status; str attributes (tree/attrs.h)
+ *	READ		I	uint id; str path; entry expected; u8 1 to have attributes too
+ *	DATA		both	uint id; bytes to the end of the frame
+ *	HOLE		both	uint id; uint length
+ *	READ_END	A	uint id; status; entry with digest; str attributes
+ *	OP		I	uint id; u8 kind (model/plan.h); str path; str from; entry expected (absent:
+ *				nothing); entry source; meta; str attributes
+ *	PUT_END		I	uint id; u8 1 if complete (0: drop it); 16 bytes digest; str attributes
+ *	FLUSH		I	empty: finish, make durable and report every operation sent so far
+ *	DONE		A	uint id; status; entry that is there now
+ *	FLUSHED		A	empty: all DONE of this FLUSH were sent
+ *	FINISH		I	empty: put the mtimes of touched folders back, make them durable
+ *	FINISHED	A	status
+ *	RECORD		I	items as in LIST (ENTRY or GONE): what the saved list now says of this side
+ *	COMMIT		I	le64 generation; make the cache durable under this number
+ *	COMMITTED	A	status
+ *	BYE		I	empty
+ *
+ *	status	u8 kind (enum err_kind, 0 = well); uint errno; str message (only if kind is not 0)
+ *	meta	uint mask; uint mode; uint uid; uint gid; int mtime (ns); str user; str group
+ *		("" = the number counts)
+ *
+ * OPERATIONS are done in the order in which they come, but nothing is durable or reported
+ * before FLUSH; files of OP_PUT appear under their names only then.  The bytes of OP_PUT
+ * follow as DATA and HOLE frames and end with PUT_END.
+ *
+ * READS are answered in the order in which they were asked, one after the other.
+ *
+ * Every path from the wire is checked with path_valid() when it is decoded.
+ */
+#ifndef PEER_PROTOCOL_H
+#define PEER_PROTOCOL_H
+
+enum {
+	PEER_VERSION = 1,
+	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
+	PEER_DATA_MAX = 128 * 1024,	  /* bytes of content per DATA frame */
+	PEER_LIST_TARGET = 32 * 1024,	  /* a LIST or RECORD frame is sent when it has grown to this */
+	PEER_WINDOW = 4 * 1024 * 1024,	  /* bandwidth times delay of a long link at some 20 MB/s */
+	PEER_REQUESTS_MAX = 4096,
+	PEER_NOISE_MAX = 64 * 1024,
+	PEER_NAME_MAX = 256,   /* user, group, run, profile */
+	PEER_TEXT_MAX = 4096,  /* messages, holders, folders */
+	PEER_PING_MS = 15000,
+	PEER_SILENCE_MS = 180000, /* an agent that hears nothing for this long ends, and drops its lock */
+	PEER_HUNG_MS = 600000,	  /* an agent that says nothing for this long is given up */
+};
+
+#define PEER_GREETING "\0osync\1\n"
+enum { PEER_GREETING_LEN = 8 };
+
+enum peer_type {
+	PEER_HELLO = 1,
+	PEER_WELCOME,
+	PEER_ERROR,
+	PEER_PING,
+	PEER_PONG,
+	PEER_CREDIT,
+	PEER_LOCK,
+	PEER_LOCKED,
+	PEER_PREPARE,
+	PEER_READY,
+	PEER_SCAN,
+	PEER_NAME,
+	PEER_LIST,
+	PEER_LISTED,
+	PEER_HASH,
+	PEER_HASHED,
+	PEER_ATTRS,
+	PEER_ATTRS_IS,
+	PEER_READ,
+	PEER_DATA,
+	PEER_HOLE,
+	PEER_READ_END,
+	PEER_OP,
+	PEER_PUT_END,
+	PEER_FLUSH,
+	PEER_DONE,
+	PEER_FLUSHED,
+	PEER_FINISH,
+	PEER_FINISHED,
+	PEER_RECORD,
+	PEER_COMMIT,
+	PEER_COMMITTED,
+	PEER_BYE,
+};
+
+enum peer_hello_flag { PEER_HELLO_CREATE = 1 /* make the root folder */, PEER_HELLO_DRY = 2 /* change nothing */ };
+enum peer_cap { PEER_CAP_EXCHANGE = 1, PEER_CAP_NOREPLACE = 2, PEER_CAP_HARDLINKS = 4, PEER_CAP_SYMLINKS = 8, PEER_CAP_XATTRS = 16 };
+enum peer_item { PEER_ITEM_ENTRY = 1, PEER_ITEM_GONE = 2, PEER_ITEM_PROBLEM = 3 };
+
+#endif

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/codec.h"
+#include "base/err.h"
+#include "base/path.h"
+#include "base/sys.h"
+#include "model/change.h"
+#include "model/plan.h"
+#include "peer/channel.h"
+#include "peer/msg.h"
+#include "peer/protocol.h"
+#include "run/record.h"
+#include "run/report.h"
+#include "run/session.h"
+
+enum {
+	/* Operations made durable together: enough that their fsyncs share their cost. */
+	BATCH_OPS = 1000,
+	BATCH_BYTES = 64 * 1024 * 1024,
+	OPEN_OPS = 2 * BATCH_OPS, /* sent and not answered, per side; below PEER_REQUESTS_MAX */
+	OPEN_READS = 256,	  /* files asked for and not yet received, per side */
+};
+
+/* What is under way towards one side. */
+struct lane {
+	size_t next;		/* index of the next operation to look at */
+	unsigned open;		/* sent, not DONE */
+	unsigned receiving;	/* puts whose bytes are still coming */
+	unsigned unflushed;	/* complete, not part of a FLUSH yet */
+	uint64_t unflushed_bytes;
+	bool flushing;
+	struct buf held;	/* a bulk frame from this side that the other cannot take yet */
+};
+
+struct apply {
+	struct session *session;
+	struct changes *changes;
+	struct plan *plan;
+	struct lane lanes[SIDES];
+	size_t end;		/* of the phase, in plan->ops */
+	struct buf *attrs;	/* by operation, NULL where no operation needs any */
+	size_t attrs_pending;
+};
+
+static struct buf *out_of(struct apply *apply, enum side side)
+{
+	return channel_out(apply->session->sides[side].channel);
+}
+
+static void finish_change(struct apply *apply, struct change *change)
+{
+	if (!change)
+		return;
+	change->pending--;
+	if (change->pending == 0 && !change->failed)
+		record_agreed(apply->session, apply->changes, change);
+}
+
+/* Whether something below this folder failed, which then is why it could not go. */
+static bool failed_below(const struct apply *apply, const struct change *folder)
+{
+	const struct change *end = apply->changes->items + apply->changes->count;
+
+	for (const struct change *change = folder + 1; change < end && path_is_below(change->path, folder->path);
+	     change++)
+		if (change->failed)
+			return true;
+	return false;
+}
+
+/*
+ * A deleted folder that holds files which are not synced stays, and so does what is in it. It is
+ * forgotten, so that the next run makes it a folder on both sides again.
+ */
+static bool left_for_ignored_files(struct apply *apply, const struct op *op, const struct err *why)
+{
+	if (op->kind != OP_DELETE || !op->expect || op->expect->type != ENTRY_DIR || why->sys != ENOTEMPTY ||
+	    failed_below(apply, op->change))
+		return false;
+	session_record(apply->session, op->path, NULL);
+	report_skipped(apply->session->report, op->path,
+		       "deleted on one side, but the folder holds files that are not synced: it is kept");
+	return true;
+}
+
+static void op_failed(struct apply *apply, struct op *op, const struct err *why)
+{
+	AUTO_FREE char *message = NULL;
+
+	op->state = OP_FAILED;
+	if (op->change)
+		op->change->failed = true;
+	if (!left_for_ignored_files(apply, op, why)) {
+		message = xasprintf("on the %s: %s", side_name((enum side)op->side), why->msg);
+		report_failed(apply->session->report, op->path, message);
+	}
+	finish_change(apply, op->change);
+}
+
+/* The side now shows `result`; what stays true of the old entry is kept. */
+static void update_entry(struct apply *apply, const struct op *op, const struct entry *result)
+{
+	struct change *change = op->change;
+	struct entry *old = change->now[op->side];
+	struct entry entry = *result;
+
+	if (!(entry.flags & ENTRY_HAS_DIGEST) && old && old->type == entry.type &&
+	    (old->flags & ENTRY_HAS_DIGEST)) {
+		entry.digest = old->digest;
+		entry.flags |= ENTRY_HAS_DIGEST;
+	}
+	entry.link = old && old->type == ENTRY_SYMLINK ? old->link : NULL;
+	/* In place: operations still to come expect what this pointer shows. */
+	if (old)
+		*old = entry;
+	else
+		change->now[op->side] = changes_copy_entry(apply->changes, &entry);
+}
+
+static void op_done(struct apply *apply, struct op *op, const struct entry *result)
+{
+	op->state = OP_DONE;
+	report_change(apply->session->report, op);
+	if (op->change && op->kind == OP_DELETE)
+		op->change->now[op->side] = NULL;
+	else if (op->change && result->type != ENTRY_ABSENT)
+		update_entry(apply, op, result);
+	finish_change(apply, op->change);
+}
+
+/* Where the bytes of a put are read: on the other side, under the name they have there. */
+static void request_read(struct apply *apply, size_t id, const struct op *op)
+{
+	enum side sender = side_other((enum side)op->side);
+	struct buf *out = out_of(apply, sender);
+	size_t start = frame_begin(out, PEER_READ);
+
+	enc_uint(out, id);
+	enc_str(out, op->from);
+	entry_encode(out, op->change->now[sender]);
+	enc_u8(out, (op->meta.mask & META_XATTR) != 0);
+	frame_end(out, start);
+}
+
+/* Metadata, links and copies take what the other side has now; only puts carry bytes. */
+static void send_op(struct apply *apply, size_t id, struct op *op)
+{
+	struct lane *lane = &apply->lanes[op->side];
+	const struct buf *attrs = apply->attrs ? &apply->attrs[id] : NULL;
+	struct msg_op msg = { .id = id, .kind = (enum op_kind)op->kind, .path = op->path, .meta = op->meta };
+
+	if (op->kind == OP_MOVE || op->kind == OP_LINK || op->kind == OP_COPY)
+		msg.from = op->from;
+	if (op->expect)
+		msg.expect = *op->expect;
+	if (op->source)
+		msg.source = *op->source;
+	if (op->kind != OP_SYMLINK)
+		msg.source.link = NULL;
+	msg.expect.link = NULL;
+	if (attrs) {
+		msg.attrs = attrs->data;
+		msg.attrs_len = attrs->len;
+	}
+	msg_put_op(out_of(apply, (enum side)op->side), &msg);
+	op->state = OP_SENT;
+	lane->open++;
+	if (op->kind == OP_PUT) {
+		request_read(apply, id, op);
+		lane->receiving++;
+	} else {
+		lane->unflushed++;
+	}
+}
+
+/* What an operation rests on has failed. */
+static bool is_hopeless(const struct op *op)
+{
+	return op->after && op->after->state == OP_FAILED;
+}
+
+/* A put whose source vanished with a failed operation cannot be read. */
+static bool has_no_source(const struct op *op)
+{
+	return op->kind == OP_PUT && !op->change->now[side_other((enum side)op->side)];
+}
+
+static void dispatch(struct apply *apply, enum side side)
+{
+	struct lane *lane = &apply->lanes[side];
+	struct err why = ERR_INIT;
+
+	for (; lane->next < apply->end && lane->open < OPEN_OPS && lane->receiving < OPEN_READS; lane->next++) {
+		struct op *op = apply->plan->ops[lane->next];
+
+		if (op->side != side)
+			continue;
+		if (is_hopeless(op) || has_no_source(op)) {
+			err_set(&why, ERR_CHANGED, "not done, because '%.200s' could not be",
+				op->after ? op->after->path : op->path);
+			op_failed(apply, op, &why);
+			continue;
+		}
+		send_op(apply, lane->next, op);
+	}
+}
+
+static void maybe_flush(struct apply *apply, enum side side)
+{
+	struct lane *lane = &apply->lanes[side];
+	bool full = lane->unflushed >= BATCH_OPS || lane->unflushed_bytes >= BATCH_BYTES;
+	bool last = lane->next == apply->end && lane->receiving == 0;
+
+	if (lane->unflushed == 0 || lane->flushing || (!full && !last))
+		return;
+	msg_put_empty(out_of(apply, side), PEER_FLUSH);
+	lane->flushing = true;
+	lane->unflushed = 0;
+	lane->unflushed_bytes = 0;
+}
+
+/* The operation a frame from `side` is about; NULL when it makes no sense. */
+static struct op *op_by_id(const struct apply *apply, uint64_t id)
+{
+	struct op *op = id < apply->end ? apply->plan->ops[id] : NULL;
+
+	return op && (op->state == OP_SENT || op->state == OP_FAILED) ? op : NULL;
+}
+
+/* Pass a DATA or HOLE frame on to the side that receives the file. */
+static int relay(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+{
+	enum side to = side_other(from);
+	struct buf *out = out_of(apply, to);
+	const struct op *op = NULL;
+	struct dec dec;
+	size_t start = 0;
+	size_t size = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	op = op_by_id(apply, dec_uint(&dec));
+	if (dec.bad || !op || op->kind != OP_PUT || op->side != to)
+		return msg_malformed(frame, err);
+	start = frame_begin(out, frame->type);
+	enc_raw(out, frame->data, frame->len);
+	size = frame_end(out, start);
+	if (frame_is_bulk(frame->type))
+		channel_spend(apply->session->sides[to].channel, size);
+	apply->lanes[to].unflushed_bytes += size;
+	return 0;
+}
+
+static int take_read_end(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+{
+	enum side to = side_other(from);
+	struct buf *out = out_of(apply, to);
+	struct arena arena = ARENA_INIT;
+	struct msg_result result;
+	struct op *op = NULL;
+	int status = msg_get_result(frame, &arena, &result, err);
+	size_t start = 0;
+
+	if (status == 0) {
+		op = op_by_id(apply, result.id);
+		if (!op || op->kind != OP_PUT || op->side != to)
+			status = msg_malformed(frame, err);
+	}
+	if (status == 0) {
+		start = frame_begin(out, PEER_PUT_END);
+		enc_uint(out, result.id);
+		enc_u8(out, !err_is_set(&result.status));
+		enc_raw(out, result.entry.digest.bytes, DIGEST_LEN);
+		enc_bytes(out, result.attrs, result.attrs_len);
+		frame_end(out, start);
+		apply->lanes[to].receiving--;
+		apply->lanes[to].unflushed++;
+		if (!err_is_set(&result.status)) {
+			result.entry.link = NULL;
+			*op->change->now[from] = result.entry;
+		} else {
+			/* Said from the side that could not read it; DONE only closes it then. */
+			op->side = (uint8_t)from;
+			op_failed(apply, op, &result.status);
+			op->side = (uint8_t)to;
+		}
+	}
+	arena_release(&arena);
+	return status;
+}
+
+static int take_done(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+{
+	struct arena arena = ARENA_INIT;
+	struct msg_result result;
+	struct op *op = NULL;
+	int status = msg_get_result(frame, &arena, &result, err);
+
+	if (status == 0) {
+		op = op_by_id(apply, result.id);
+		if (!op || op->side != from || apply->lanes[from].open == 0)
+			status = msg_malformed(frame, err);
+	}
+	if (status == 0) {
+		apply->lanes[from].open--;
+		if (op->state == OP_SENT && err_is_set(&result.status))
+			op_failed(apply, op, &result.status);
+		else if (op->state == OP_SENT)
+			op_done(apply, op, &result.entry);
+	}
+	arena_release(&arena);
+	return status;
+}
+
+/* Everything reported until here is durable there: now it may stand in the journal. */
+static int take_flushed(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+{
+	if (frame->len > 0 || !apply->lanes[from].flushing)
+		return msg_malformed(frame, err);
+	apply->lanes[from].flushing = false;
+	sys_point("before-journal");
+	return list_flush(apply->session->saved.list, err);
+}
+
+static int take_attrs(struct apply *apply, const struct frame *frame, struct err *err)
+{
+	struct arena arena = ARENA_INIT;
+	struct msg_result result;
+	int status = msg_get_result(frame, &arena, &result, err);
+
+	if (status == 0 && (result.id >= apply->end || apply->attrs_pending == 0))
+		status = msg_malformed(frame, err);
+	if (status == 0) {
+		apply->attrs_pending--;
+		if (err_is_set(&result.status))
+			op_failed(apply, apply->plan->ops[result.id], &result.status);
+		else
+			buf_add(&apply->attrs[result.id], result.attrs, result.attrs_len);
+	}
+	arena_release(&arena);
+	return status;
+}
+
+static int take_frame(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+{
+	switch (frame->type) {
+	case PEER_DATA:
+	case PEER_HOLE:
+		return relay(apply, from, frame, err);
+	case PEER_READ_END:
+		return take_read_end(apply, from, frame, err);
+	case PEER_DONE:
+		return take_done(apply, from, frame, err);
+	case PEER_FLUSHED:
+		return take_flushed(apply, from, frame, err);
+	case PEER_ATTRS_IS:
+		return take_attrs(apply, frame, err);
+	default:
+		return msg_malformed(frame, err);
+	}
+}
+
+static bool can_relay(const struct apply *apply, enum side from)
+{
+	return channel_may_send_bulk(apply->session->sides[side_other(from)].channel);
+}
+
+/* Keep a bulk frame until the other side has credit; nothing behind it is looked at meanwhile. */
+static void hold(struct lane *lane, const struct frame *frame)
+{
+	buf_reset(&lane->held);
+	buf_addch(&lane->held, frame->type);
+	buf_add(&lane->held, frame->data, frame->len);
+}
+
+/* Deal with what has come from one side: 1 if there was anything, 0, -1. */
+static int take_frames(struct apply *apply, enum side from, struct err *err)
+{
+	struct lane *lane = &apply->lanes[from];
+	struct frame frame;
+	int taken = 0;
+	int got = 0;
+
+	if (lane->held.len) {
+		if (!can_relay(apply, from))
+			return 0;
+		frame = (struct frame){ .type = lane->held.data[0],
+					.data = lane->held.data + 1,
+					.len = lane->held.len - 1 };
+		if (relay(apply, from, &frame, err) < 0)
+			return -1;
+		buf_reset(&lane->held);
+		taken = 1;
+	}
+	while ((got = channel_next(apply->session->sides[from].channel, &frame, err)) > 0) {
+		taken = 1;
+		if (frame_is_bulk(frame.type) && !can_relay(apply, from)) {
+			hold(lane, &frame);
+			return 1;
+		}
+		if (take_frame(apply, from, &frame, err) < 0)
+			return -1;
+	}
+	return got < 0 ? -1 : taken;
+}
+
+static bool lane_is_done(const struct apply *apply, enum side side)
+{
+	const struct lane *lane = &apply->lanes[side];
+
+	return lane->next == apply->end && lane->open == 0 && !lane->flushing;
+}
+
+/* Attributes that do not travel with a file's bytes are asked for before the phase. */
+static int fetch_attrs(struct apply *apply, size_t begin, struct err *err)
+{
+	for (size_t i = begin; i < apply->end; i++) {
+		const struct op *op = apply->plan->ops[i];
+		enum side from = side_other((enum side)op->side);
+		struct buf *out = out_of(apply, from);
+		size_t start = 0;
+
+		if (!(op->meta.mask & META_XATTR) || op->kind == OP_PUT)
+			continue;
+		if (!apply->attrs)
+			apply->attrs = xcalloc(apply->plan->count, sizeof(*apply->attrs));
+		start = frame_begin(out, PEER_ATTRS);
+		enc_uint(out, i);
+		enc_str(out, op->path);
+		frame_end(out, start);
+		apply->attrs_pending++;
+	}
+	while (apply->attrs_pending > 0) {
+		for (int s = 0; s < SIDES; s++)
+			if (take_frames(apply, (enum side)s, err) < 0)
+				return -1;
+		if (apply->attrs_pending > 0 && session_pump(apply->session, -1, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* All operations from `begin` to apply->end. */
+static int run_phase(struct apply *apply, size_t begin, struct err *err)
+{
+	if (fetch_attrs(apply, begin, err) < 0)
+		return -1;
+	for (int s = 0; s < SIDES; s++)
+		apply->lanes[s].next = begin;
+	for (;;) {
+		int progress = 0;
+
+		for (int s = 0; s < SIDES; s++) {
+			int taken = take_frames(apply, (enum side)s, err);
+
+			if (taken < 0)
+				return -1;
+			progress |= taken;
+			dispatch(apply, (enum side)s);
+			maybe_flush(apply, (enum side)s);
+		}
+		if (lane_is_done(apply, SIDE_INITIATOR) && lane_is_done(apply, SIDE_TARGET))
+			return 0;
+		if (session_pump(apply->session, progress ? 0 : -1, err) < 0)
+			return -1;
+	}
+}
+
+/* Paths that need no operation, once the move that carried them (if any) has been done. */
+static void record_due(struct apply *apply, bool moved)
+{
+	for (size_t i = 0; i < apply->changes->count; i++) {
+		const struct change *change = &apply->changes->items[i];
+
+		if (!record_is_due(change) || (change->move != 0) != moved)
+			continue;
+		if (!moved || apply->plan->moves[change->move - 1]->state == OP_DONE)
+			record_agreed(apply->session, apply->changes, change);
+	}
+}
+
+static int run_phases(struct apply *apply, struct err *err)
+{
+	const struct plan *plan = apply->plan;
+	bool moves_recorded = false;
+
+	record_due(apply, false);
+	for (size_t begin = 0; begin < plan->count; begin = apply->end) {
+		if (!moves_recorded && plan->ops[begin]->phase > PHASE_MOVE) {
+			record_due(apply, true);
+			moves_recorded = true;
+		}
+		apply->end = begin;
+		while (apply->end < plan->count && plan->ops[apply->end]->phase == plan->ops[begin]->phase)
+			apply->end++;
+		if (run_phase(apply, begin, err) < 0)
+			return -1;
+	}
+	if (!moves_recorded)
+		record_due(apply, true);
+	return 0;
+}
+
+int apply(struct session *session, struct changes *changes, struct plan *plan, struct err *err)
+{
+	struct apply apply = { .session = session, .changes = changes, .plan = plan };
+	struct err ignored = ERR_INIT;
+	int status = run_phases(&apply, err);
+
+	/* What is durable on both sides is worth recording, also when the rest was cut off. */
+	if (status < 0)
+		list_flush(session->saved.list, &ignored);
+	for (int s = 0; s < SIDES; s++)
+		buf_release(&apply.lanes[s].held);
+	for (size_t i = 0; apply.attrs && i < plan->count; i++)
+		buf_release(&apply.attrs[i]);
+	free(apply.attrs);
+	return status;
+}

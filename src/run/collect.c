@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/collect.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/codec.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "config/config.h"
+#include "model/change.h"
+#include "model/filter.h"
+#include "model/guard.h"
+#include "model/owners.h"
+#include "peer/channel.h"
+#include "peer/msg.h"
+#include "run/report.h"
+#include "run/session.h"
+
+/* One side's listing as it comes in. */
+struct stream {
+	struct session *session;
+	enum side side;
+	bool delta;		   /* what the saved list has and is not mentioned is unchanged */
+	struct frame frame;
+	struct buf payload;	   /* of the frame, kept while both channels move on */
+	struct listing_reader reader;
+	bool reading;		   /* `reader` is in the middle of a frame */
+	struct arena arena;	   /* strings of the current frame */
+	struct listing_item item;
+	bool has_item;
+	struct buf last;	   /* path of the item before, to check the order */
+	uint64_t checksum;	   /* of the agent's cache, told at the end */
+	bool ended;
+};
+
+struct merge {
+	struct session *session;
+	struct changes *changes;
+	struct census *census;
+	struct stream streams[SIDES];
+	struct list_cursor *cursor;
+	const char *base_path; /* NULL at the end */
+	struct base base;
+	uint64_t checksum;     /* what the target's cache should sum up to */
+};
+
+static void request_scan(struct session *session, enum side side, bool delta)
+{
+	struct buf *out = channel_out(session->sides[side].channel);
+	size_t start = frame_begin(out, PEER_SCAN);
+
+	enc_u8(out, delta);
+	enc_le64(out, session->saved.head.seed);
+	filter_encode(out, session->config->filter);
+	frame_end(out, start);
+}
+
+static int take_name(struct stream *stream, const struct frame *frame, struct err *err)
+{
+	struct arena arena = ARENA_INIT;
+	struct dec dec;
+	unsigned kind = 0;
+	uint32_t id = 0;
+	const char *name = NULL;
+
+	dec_init(&dec, frame->data, frame->len);
+	kind = dec_u8(&dec);
+	id = dec_u32(&dec);
+	name = dec_str(&dec, PEER_NAME_MAX, &arena);
+	if (dec_done(&dec) && kind <= OWNER_GROUP)
+		owners_set(stream->session->owners, stream->side, (enum owner_kind)kind, id, name);
+	arena_release(&arena);
+	return dec_done(&dec) && kind <= OWNER_GROUP ? 0 : msg_malformed(frame, err);
+}
+
+static int take_listed(struct stream *stream, const struct frame *frame, struct err *err)
+{
+	struct err status = ERR_INIT;
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	msg_dec_status(&dec, &status);
+	stream->session->sides[stream->side].scanned = dec_uint(&dec);
+	stream->checksum = dec_le64(&dec);
+	stream->ended = true;
+	if (!dec_done(&dec))
+		return msg_malformed(frame, err);
+	if (!err_is_set(&status))
+		return 0;
+	/* Half a listing proves nothing. */
+	*err = status;
+	return err_wrap(err, "cannot list the %s", side_name(stream->side));
+}
+
+/* The next frame of the listing; sets `reading` or `ended`. */
+static int next_frame(struct stream *stream, struct err *err)
+{
+	if (session_wait(stream->session, stream->side, &stream->frame, err) < 0)
+		return -1;
+	switch (stream->frame.type) {
+	case PEER_NAME:
+		return take_name(stream, &stream->frame, err);
+	case PEER_LISTED:
+		return take_listed(stream, &stream->frame, err);
+	case PEER_LIST:
+		buf_reset(&stream->payload);
+		buf_add(&stream->payload, stream->frame.data, stream->frame.len);
+		stream->frame.data = stream->payload.data;
+		listing_reader_init(&stream->reader, &stream->frame);
+		stream->reading = true;
+		return 0;
+	default:
+		return msg_malformed(&stream->frame, err);
+	}
+}
+
+/* Advance to the next item; has_item is false at the end. */
+static int stream_next(struct stream *stream, struct err *err)
+{
+	stream->has_item = false;
+	while (!stream->ended) {
+		int got = 0;
+
+		if (!stream->reading) {
+			if (next_frame(stream, err) < 0)
+				return -1;
+			continue;
+		}
+		got = listing_read(&stream->reader, &stream->arena, &stream->item, err);
+		if (got < 0)
+			return -1;
+		if (got == 0) {
+			listing_reader_release(&stream->reader);
+			arena_release(&stream->arena);
+			stream->reading = false;
+			continue;
+		}
+		if (stream->last.len && path_cmp(buf_cstr(&stream->last), stream->item.path) >= 0)
+			return err_set(err, ERR_PROTOCOL, "the %s listed its files out of order",
+				       side_name(stream->side));
+		buf_reset(&stream->last);
+		buf_addstr(&stream->last, stream->item.path);
+		stream->has_item = true;
+		return 0;
+	}
+	return 0;
+}
+
+static void stream_release(struct stream *stream)
+{
+	if (stream->reading)
+		listing_reader_release(&stream->reader);
+	arena_release(&stream->arena);
+	buf_release(&stream->last);
+	buf_release(&stream->payload);
+}
+
+static int base_next(struct merge *merge, struct err *err)
+{
+	int got = merge->cursor ? list_next(merge->cursor, &merge->base_path, &merge->base, err) : 0;
+
+	if (got < 0)
+		return -1;
+	if (got == 0) {
+		merge->base_path = NULL;
+		return 0;
+	}
+	census_add(merge->census, merge->base_path, &merge->base);
+	if (merge->base.side[SIDE_TARGET].type != ENTRY_ABSENT)
+		merge->checksum += listing_checksum(merge->base_path, &merge->base.side[SIDE_TARGET]);
+	return 0;
+}
+
+/* The smallest path of the three streams, or NULL when all are at their end. */
+static const char *next_path(const struct merge *merge)
+{
+	const char *least = merge->base_path;
+
+	for (int s = 0; s < SIDES; s++) {
+		const struct stream *stream = &merge->streams[s];
+
+		if (stream->has_item && (!least || path_cmp(stream->item.path, least) < 0))
+			least = stream->item.path;
+	}
+	return least;
+}
+
+/* What a side shows for this path: *now is filled and true, or false for nothing. */
+static bool side_shows(const struct merge *merge, enum side side, bool listed, const struct base *base,
+		       struct entry *now)
+{
+	const struct stream *stream = &merge->streams[side];
+
+	if (listed && stream->item.kind != PEER_ITEM_GONE) {
+		*now = stream->item.entry;
+		return true;
+	}
+	if (listed || !stream->delta || !base || base->side[side].type == ENTRY_ABSENT)
+		return false;
+	/* Not mentioned: as the saved list has it. */
+	*now = base->side[side];
+	now->flags &= (uint8_t)~(ENTRY_RACY | ENTRY_HAS_DIGEST);
+	return true;
+}
+
+/* Whether this side is proven to be as it was. */
+static bool side_unchanged(const struct merge *merge, const struct base *base, enum side side,
+			   const struct entry *now)
+{
+	const struct entry *then = base ? &base->side[side] : NULL;
+
+	if (!then)
+		return false;
+	if (then->type == ENTRY_ABSENT || !now)
+		return then->type == ENTRY_ABSENT && !now;
+	if (merge->session->config->checksum && now->type == ENTRY_FILE)
+		return false;
+	return !(then->flags & ENTRY_RACY) && entry_same_stat(then, now);
+}
+
+static void report_problem(struct merge *merge, const struct stream *stream)
+{
+	const struct listing_item *item = &stream->item;
+	AUTO_FREE char *message = NULL;
+
+	/* A mount point is reported when the verdict says that it is new. */
+	if (item->kind != PEER_ITEM_PROBLEM || (item->entry.flags & ENTRY_MOUNT))
+		return;
+	message = xasprintf("on the %s: %s; nothing is done about it or below it", side_name(stream->side),
+			    item->problem);
+	report_failed(merge->session->report, item->path, message);
+}
+
+/* Take one path from the streams that have it. */
+static int merge_path(struct merge *merge, const char *least, struct err *err)
+{
+	AUTO_FREE char *path = xstrdup(least);
+	const struct base *base = merge->base_path && strcmp(merge->base_path, path) == 0 ? &merge->base : NULL;
+	struct entry now[SIDES];
+	bool listed[SIDES];
+	bool shown[SIDES];
+	bool unchanged = true;
+
+	for (int s = 0; s < SIDES; s++) {
+		struct stream *stream = &merge->streams[s];
+
+		listed[s] = stream->has_item && strcmp(stream->item.path, path) == 0;
+		shown[s] = side_shows(merge, (enum side)s, listed[s], base, &now[s]);
+		merge->census->present[s] += shown[s];
+		unchanged = unchanged && side_unchanged(merge, base, (enum side)s, shown[s] ? &now[s] : NULL);
+		if (listed[s])
+			report_problem(merge, stream);
+	}
+	if (!unchanged && (base || shown[0] || shown[1])) {
+		struct change *change = changes_add(merge->changes, path);
+
+		change->base = base ? changes_copy_base(merge->changes, base) : NULL;
+		for (int s = 0; s < SIDES; s++)
+			change->now[s] = shown[s] ? changes_copy_entry(merge->changes, &now[s]) : NULL;
+	}
+	for (int s = 0; s < SIDES; s++)
+		if (listed[s] && stream_next(&merge->streams[s], err) < 0)
+			return -1;
+	return base ? base_next(merge, err) : 0;
+}
+
+static int merge_all(struct merge *merge, struct err *err)
+{
+	const char *path = NULL;
+
+	for (int s = 0; s < SIDES; s++)
+		if (stream_next(&merge->streams[s], err) < 0)
+			return -1;
+	if (base_next(merge, err) < 0)
+		return -1;
+	while ((path = next_path(merge)))
+		if (merge_path(merge, path, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Merge once. *trusted: the target's cache is what the saved list says it should be. */
+static int collect_once(struct session *session, bool delta, struct changes *changes, struct census *census,
+			bool *trusted, struct err *err)
+{
+	struct merge merge = { .session = session, .changes = changes, .census = census };
+	int status = 0;
+
+	merge.cursor = session->saved.list ? list_cursor_new(session->saved.list) : NULL;
+	for (int s = 0; s < SIDES; s++) {
+		merge.streams[s].session = session;
+		merge.streams[s].side = (enum side)s;
+		merge.streams[s].delta = delta && s == SIDE_TARGET;
+		request_scan(session, (enum side)s, merge.streams[s].delta);
+	}
+	status = merge_all(&merge, err);
+	*trusted = !delta || merge.checksum == merge.streams[SIDE_TARGET].checksum;
+	for (int s = 0; s < SIDES; s++)
+		stream_release(&merge.streams[s]);
+	list_cursor_free(merge.cursor);
+	return status;
+}
+
+int collect(struct session *session, struct changes *changes, struct census *census, struct err *err)
+{
+	const struct session_side *target = &session->sides[SIDE_TARGET];
+	bool delta = session->saved.list && session->saved.head.generation && target->known &&
+		     target->known_generation == session->saved.head.generation;
+	bool trusted = true;
+
+	if (collect_once(session, delta, changes, census, &trusted, err) < 0)
+		return -1;
+	if (trusted)
+		return 0;
+	log_info("the target's cache does not match the saved list: listing the target in full");
+	changes_release(changes);
+	census_release(census);
+	return collect_once(session, false, changes, census, &trusted, err);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "run/report.h"
+#include "run/session.h"
+#include "store/atomic.h"
+#include "store/list.h"
+#include "tree/root.h"
+
+/* Digits of the digest in a profile's name: two of a user's folders will not collide. */
+enum { PROFILE_DIGITS = 16 };
+
+static void add_file(struct buf *out, const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[128];
+	ssize_t len = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
+
+	if (len > 0)
+		buf_add(out, text, (size_t)len);
+}
+
+char *identity_profile(const struct config *config)
+{
+	AUTO_BUF who = BUF_INIT;
+	AUTO_FREE char *real = realpath(config->initiator_dir, NULL);
+	char host[HOST_NAME_MAX + 1] = "";
+	char hex[DIGEST_HEX_LEN + 1];
+	struct digest digest;
+
+	gethostname(host, sizeof(host) - 1);
+	add_file(&who, "/etc/machine-id");
+	buf_addf(&who, "\n%s\n%s\n%s", host, real ? real : config->initiator_dir, config->instance_id);
+	digest = digest_of(who.data, who.len, 0);
+	digest_hex(&digest, hex);
+	return xasprintf("%s-%.*s", config->instance_id, PROFILE_DIGITS, hex);
+}
+
+char *identity_holder(const struct config *config)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	return xasprintf("%ld@%.64s %s", (long)getpid(), host, config->instance_id);
+}
+
+/* A new list has a new seed, so that nobody knows it beforehand. */
+static void start_afresh(struct session *session)
+{
+	list_close(session->saved.list);
+	session->saved.list = NULL;
+	session->saved.head = (struct list_head){ .seed = random_u64() };
+}
+
+/* Once before the lock, silently, and once with it: then it is said and the list set aside. */
+static int distrust_list(struct session *session, enum table_mode mode, const struct err *why, struct err *err)
+{
+	AUTO_FREE char *message = xasprintf("%s; going on without history: nothing is deleted, what differs "
+					    "is kept twice",
+					    why->msg);
+
+	start_afresh(session);
+	if (session->locked)
+		report_warning(session->report, message);
+	return mode == TABLE_WRITE ? saved_set_aside(&session->saved, session->config, err) : 0;
+}
+
+int identity_open_list(struct session *session, enum table_mode mode, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	saved_close(&session->saved);
+	if (saved_open(&session->saved, session->config, mode, &why) < 0) {
+		if (why.kind == ERR_CORRUPT)
+			return distrust_list(session, mode, &why, err);
+		*err = why;
+		return -1;
+	}
+	if (!session->saved.list)
+		start_afresh(session);
+	return 0;
+}
+
+int identity_create_list(struct session *session, struct err *err)
+{
+	if (session->saved.list)
+		return 0;
+	/* There may be one that is not to be believed: it is kept for a person to look at. */
+	if (session->no_history && saved_set_aside(&session->saved, session->config, err) < 0)
+		return -1;
+	if (saved_create(&session->saved, session->config, err) < 0)
+		return -1;
+	for (int s = 0; s < SIDES; s++)
+		session->saved.head.identity[s] = session->sides[s].identity;
+	list_set_head(session->saved.list, &session->saved.head);
+	return list_flush(session->saved.list, err);
+}
+
+/* Why the roots are not the ones that were synced, or NULL. */
+static const char *mismatch(const struct session *session, enum side *side)
+{
+	const struct session_side *target = &session->sides[SIDE_TARGET];
+
+	for (int s = 0; s < SIDES && session->saved.list; s++) {
+		*side = (enum side)s;
+		if (uuid_is_none(&session->sides[s].identity))
+			return "has lost its identity: it was emptied, replaced or is not mounted";
+		if (!uuid_same(&session->sides[s].identity, &session->saved.head.identity[s]))
+			return "is not the folder that was synced before: another disk or folder is in its place";
+	}
+	*side = SIDE_INITIATOR;
+	if (target->known && !uuid_same(&target->known_initiator, &session->sides[SIDE_INITIATOR].identity))
+		return "is not the folder that the target was synced with: it was emptied, replaced or is not "
+		       "mounted";
+	return NULL;
+}
+
+/* Whether one of the two ends was put back to an older state than the other. */
+static bool rolled_back(const struct session *session)
+{
+	const struct session_side *target = &session->sides[SIDE_TARGET];
+
+	if (!session->saved.list || !target->known)
+		return false;
+	return target->known_generation != session->saved.head.generation &&
+	       target->known_generation != session->saved.head.next;
+}
+
+int identity_check(struct session *session, struct err *err)
+{
+	enum side side = SIDE_INITIATOR;
+	const char *why = mismatch(session, &side);
+	const char *dir = side == SIDE_INITIATOR ? session->config->initiator_dir : session->config->target.path;
+
+	if (why && !session->config->adopt)
+		return err_set(err, ERR_GUARD,
+			       "the %s '%s' %s; nothing was changed; if it is the right one, run once with --adopt "
+			       "(both sides are then merged, nothing is deleted)",
+			       side_name(side), dir, why);
+	if (!why && rolled_back(session)) {
+		why = "an older copy of the saved file list was put back";
+		report_warning(session->report,
+			       "the saved file list and the target remember different states, as if one of them "
+			       "was restored from a backup; going on without history: nothing is deleted, what "
+			       "differs is kept twice");
+	}
+	if (why) {
+		log_info("no history: %s", why);
+		session->no_history = true;
+		start_afresh(session);
+	}
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who is who: the names under which a pair of folders is known, the saved list that belongs
+ * to it, and the guards against syncing with the wrong folder.
+ */
+#ifndef RUN_IDENTITY_H
+#define RUN_IDENTITY_H
+
+#include "store/table.h"
+
+struct config;
+struct err;
+struct session;
+
+/*
+ * The name by which the target remembers this initiator: INSTANCE-DIGITS, the digits from this
+ * machine and the initiator's path, so that several machines may use one configuration.  Malloc'ed.
+ */
+char *identity_profile(const struct config *config);
+/* "PID@HOST INSTANCE", for the lock. Malloc'ed. */
+char *identity_holder(const struct config *config);
+
+/*
+ * Open the saved list where it is there (session->list stays NULL where not). A list that cannot be
+ * trusted is set aside (not in a dry run) and said; the run then goes on without history.
+ */
+int identity_open_list(struct session *session, enum table_mode mode, struct err *err);
+/* Make the folder and the list where missing. */
+int identity_create_list(struct session *session, struct err *err);
+
+/*
+ * Compare the identities both roots have with those in the saved list and in the target's memory.
+ * ERR_GUARD where they differ and --adopt was not given; with it, history is forgotten for this run.
+ */
+int identity_check(struct session *session, struct err *err);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/record.h"
+
+#include "model/change.h"
+#include "run/session.h"
+
+bool record_is_due(const struct change *change)
+{
+	if (change->pending > 0 || change->failed)
+		return false;
+	if (change->verdict.kind == VERDICT_RECORD)
+		return true;
+	/* Nothing changed but the name under which the list knows it. */
+	return change->verdict.kind == VERDICT_KEEP && change->moved_from;
+}
+
+/* The old name of something moved, unless the name belongs to something else by now. */
+static void forget_old_name(struct session *session, const struct changes *changes, const struct change *change)
+{
+	if (change->moved_from && !changes_find(changes, change->moved_from))
+		session_record(session, change->moved_from, NULL);
+}
+
+static void set_side(struct base *base, int side, const struct entry *now)
+{
+	base->side[side] = now ? *now : (struct entry){ .type = ENTRY_ABSENT };
+	base->side[side].link = NULL;
+	/* The whole content of a link or folder is looked at on every run; no doubt can remain. */
+	if (base->side[side].type != ENTRY_FILE)
+		base->side[side].flags &= (uint8_t)~ENTRY_RACY;
+}
+
+void record_agreed(struct session *session, const struct changes *changes, const struct change *change)
+{
+	const struct entry *any = change->now[0] ? change->now[0] : change->now[1];
+	struct base base = { .type = ENTRY_ABSENT };
+
+	forget_old_name(session, changes, change);
+	if (!any) {
+		session_record(session, change->path, NULL);
+		return;
+	}
+	base.type = any->type;
+	base.digest = any->digest;
+	for (int s = 0; s < SIDES; s++)
+		set_side(&base, s, change->now[s]);
+	session_record(session, change->path, &base);
+}
+
+void record_seen(struct session *session, const struct change *change)
+{
+	struct base base = { .type = ENTRY_ABSENT };
+
+	if (change->base)
+		base = *change->base;
+	for (int s = 0; s < SIDES; s++)
+		if (change->now[s] && (change->now[s]->type == ENTRY_SPECIAL || (change->now[s]->flags & ENTRY_OPAQUE)))
+			set_side(&base, s, change->now[s]);
+	session_record(session, change->path, &base);
+}

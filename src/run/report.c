@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "config/config.h"
+
+struct report {
+	const struct config *config;
+	char *run;
+	int64_t start_ms;
+	uint64_t done[SIDES][REPORT_SILENT]; /* by side and enum op_report */
+	uint64_t conflicts;
+	uint64_t failed;
+	uint64_t skipped;
+	uint64_t hashed_bytes;
+	struct buf line; /* scratch */
+};
+
+static const char *const op_names[REPORT_SILENT] = {
+	[REPORT_CREATE] = "create", [REPORT_UPDATE] = "update",	    [REPORT_DELETE] = "delete",
+	[REPORT_MOVE] = "move",	    [REPORT_METADATA] = "metadata",
+};
+
+struct report *report_new(const struct config *config, const char *run)
+{
+	struct report *report = xcalloc(1, sizeof(*report));
+
+	report->config = config;
+	report->run = xstrdup(run);
+	report->start_ms = clock_monotonic_ms();
+	return report;
+}
+
+void report_free(struct report *report)
+{
+	if (!report)
+		return;
+	free(report->run);
+	buf_release(&report->line);
+	free(report);
+}
+
+static void print_line(struct report *report, FILE *stream)
+{
+	buf_addch(&report->line, '\n');
+	fwrite(report->line.data, 1, report->line.len, stream);
+	/* Somebody may be watching, and a killed run should have said what it did. */
+	fflush(stream);
+	buf_reset(&report->line);
+}
+
+/* `"key":"value"` with a comma in front. */
+static void add_member(struct buf *line, const char *key, const char *value)
+{
+	buf_addf(line, ",\"%s\":", key);
+	text_add_json(line, value);
+}
+
+/* "→ target" and "← initiator" point at the side that changes. */
+static const char *arrow(enum side to)
+{
+	return to == SIDE_TARGET ? ">> target   " : "<< initiator";
+}
+
+void report_change(struct report *report, const struct op *op)
+{
+	struct buf *line = &report->line;
+
+	if (op->report == REPORT_SILENT)
+		return;
+	report->done[op->side][op->report]++;
+	if (report->config->quiet && !report->config->json)
+		return;
+	if (report->config->json) {
+		buf_addf(line, "{\"event\":\"change\",\"op\":\"%s\",\"to\":\"%s\"", op_names[op->report],
+			 side_name((enum side)op->side));
+		add_member(line, "path", op->path);
+		if (op->report == REPORT_MOVE)
+			add_member(line, "from", op->from);
+		add_member(line, "reason", reason_text((enum reason)op->reason));
+		buf_addch(line, '}');
+	} else {
+		buf_addf(line, "%s  %-8s  ", arrow((enum side)op->side), op_names[op->report]);
+		if (op->report == REPORT_MOVE) {
+			text_add_escaped(line, op->from);
+			buf_addstr(line, " -> ");
+		}
+		text_add_escaped(line, op->path);
+		buf_addf(line, "  (%s)", reason_text((enum reason)op->reason));
+	}
+	print_line(report, stdout);
+}
+
+/* "as 'NAME'", or where else the losing version is. */
+static void add_whereabouts(struct buf *line, const char *copy, bool keep_loser)
+{
+	if (!copy) {
+		buf_addstr(line, keep_loser ? "beside it already" : "in the trash");
+		return;
+	}
+	buf_addstr(line, "as '");
+	text_add_escaped(line, copy);
+	buf_addch(line, '\'');
+}
+
+void report_conflict(struct report *report, const char *path, enum side loser, const char *copy, bool keep_loser,
+		     enum reason reason)
+{
+	struct buf *line = &report->line;
+
+	report->conflicts++;
+	if (report->config->json) {
+		buf_addf(line, "{\"event\":\"change\",\"op\":\"conflict\",\"to\":\"%s\"", side_name(loser));
+		add_member(line, "path", path);
+		if (copy)
+			add_member(line, "kept", copy);
+		add_member(line, "reason", reason_text(reason));
+		buf_addch(line, '}');
+	} else {
+		if (report->config->quiet)
+			return;
+		buf_addf(line, "%s  conflict  ", arrow(loser));
+		text_add_escaped(line, path);
+		buf_addf(line, "  (%s; the %s's version is kept ", reason_text(reason), side_name(loser));
+		add_whereabouts(line, copy, keep_loser);
+		buf_addch(line, ')');
+	}
+	print_line(report, stdout);
+}
+
+static void print_problem(struct report *report, const char *path, const char *message)
+{
+	struct buf *line = &report->line;
+
+	if (report->config->json) {
+		buf_addstr(line, "{\"event\":\"problem\"");
+		add_member(line, "path", path);
+		add_member(line, "message", message);
+		buf_addch(line, '}');
+		print_line(report, stdout);
+		return;
+	}
+	buf_addstr(line, "osync: '");
+	text_add_escaped(line, path);
+	buf_addf(line, "': %s", message);
+	print_line(report, stderr);
+}
+
+void report_failed(struct report *report, const char *path, const char *message)
+{
+	report->failed++;
+	print_problem(report, path, message);
+}
+
+void report_skipped(struct report *report, const char *path, const char *message)
+{
+	report->skipped++;
+	print_problem(report, path, message);
+}
+
+void report_unresolved(struct report *report, const char *path, const char *message)
+{
+	report->conflicts++;
+	report_skipped(report, path, message);
+}
+
+void report_warning(struct report *report, const char *message)
+{
+	struct buf *line = &report->line;
+
+	if (report->config->json) {
+		buf_addstr(line, "{\"event\":\"warning\"");
+		add_member(line, "message", message);
+		buf_addch(line, '}');
+		print_line(report, stdout);
+		return;
+	}
+	buf_addf(line, "osync: %s", message);
+	print_line(report, stderr);
+}
+
+void report_hashed(struct report *report, uint64_t bytes)
+{
+	report->hashed_bytes += bytes;
+}
+
+int report_exit_code(const struct err *err)
+{
+	switch (err->kind) {
+	case ERR_NONE:
+		return EXIT_IN_SYNC;
+	case ERR_GUARD:
+		return EXIT_GUARD;
+	case ERR_USAGE:
+		return EXIT_BAD_USAGE;
+	case ERR_UNREACHABLE:
+		return EXIT_UNREACHABLE;
+	case ERR_LOCKED:
+		return EXIT_LOCKED;
+	case ERR_DENIED:
+		return EXIT_DENIED;
+	case ERR_CONFIG:
+		return EXIT_BAD_CONFIG;
+	case ERR_SIGNAL:
+		return 128 + err->sys;
+	case ERR_SYSTEM:
+	case ERR_CHANGED:
+	case ERR_CORRUPT:
+	case ERR_PROTOCOL:
+		return EXIT_FAILED;
+	}
+	return EXIT_FAILED;
+}
+
+static int exit_code(const struct report *report, const struct err *err)
+{
+	if (err && err_is_set(err))
+		return report_exit_code(err);
+	if (report->failed)
+		return EXIT_FAILED;
+	return report->conflicts || report->skipped ? EXIT_LOOK : EXIT_IN_SYNC;
+}
+
+static void add_counts(struct buf *line, const char *key, const uint64_t done[REPORT_SILENT])
+{
+	buf_addf(line, ",\"%s\":{", key);
+	for (int i = 0; i < REPORT_SILENT; i++)
+		buf_addf(line, "%s\"%s\":%" PRIu64, i ? "," : "", op_names[i], done[i]);
+	buf_addch(line, '}');
+}
+
+static void print_json(struct report *report, const struct report_totals *totals, int code, int64_t ms,
+		       const struct err *err)
+{
+	struct buf *line = &report->line;
+
+	buf_addf(line, "{\"event\":\"summary\",\"exit\":%d", code);
+	add_member(line, "run", report->run);
+	buf_addf(line, ",\"dry_run\":%s", report->config->dry_run ? "true" : "false");
+	add_counts(line, "to_target", report->done[SIDE_TARGET]);
+	add_counts(line, "to_initiator", report->done[SIDE_INITIATOR]);
+	buf_addf(line, ",\"conflicts\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"skipped\":%" PRIu64,
+		 report->conflicts, report->failed, report->skipped);
+	buf_addf(line, ",\"scanned\":{\"initiator\":%" PRIu64 ",\"target\":%" PRIu64 "}",
+		 totals->scanned[SIDE_INITIATOR], totals->scanned[SIDE_TARGET]);
+	buf_addf(line,
+		 ",\"hashed_bytes\":%" PRIu64 ",\"sent_bytes\":%" PRIu64 ",\"received_bytes\":%" PRIu64
+		 ",\"duration_ms\":%" PRId64,
+		 report->hashed_bytes, totals->sent_bytes, totals->received_bytes, ms);
+	if (err && err_is_set(err))
+		add_member(line, "error", err->msg);
+	buf_addch(line, '}');
+	print_line(report, stdout);
+}
+
+static uint64_t total(const uint64_t done[REPORT_SILENT])
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < REPORT_SILENT; i++)
+		sum += done[i];
+	return sum;
+}
+
+static void add_side(struct buf *line, const uint64_t done[REPORT_SILENT])
+{
+	const char *gap = "";
+
+	if (total(done) == 0)
+		buf_addstr(line, "nothing to do");
+	for (int i = 0; i < REPORT_SILENT; i++) {
+		if (!done[i])
+			continue;
+		buf_addf(line, "%s%" PRIu64 " %s", gap, done[i], op_names[i]);
+		gap = ", ";
+	}
+}
+
+static void print_people(struct report *report, const struct report_totals *totals, int64_t ms)
+{
+	struct buf *line = &report->line;
+
+	buf_addf(line, "%s: target: ", report->config->dry_run ? "would do" : "done");
+	add_side(line, report->done[SIDE_TARGET]);
+	buf_addstr(line, "; initiator: ");
+	add_side(line, report->done[SIDE_INITIATOR]);
+	buf_addf(line, "; %" PRIu64 " conflicts, %" PRIu64 " failed, %" PRIu64 " left alone", report->conflicts,
+		 report->failed, report->skipped);
+	print_line(report, stdout);
+	if (!report->config->summary)
+		return;
+	buf_addf(line,
+		 "scanned %" PRIu64 " here, %" PRIu64 " there; read %" PRIu64 " bytes to compare; sent %" PRIu64
+		 ", received %" PRIu64 " bytes; %" PRId64 ".%03d s",
+		 totals->scanned[SIDE_INITIATOR], totals->scanned[SIDE_TARGET], report->hashed_bytes,
+		 totals->sent_bytes, totals->received_bytes, ms / 1000, (int)(ms % 1000));
+	print_line(report, stdout);
+}
+
+int report_end(struct report *report, const struct report_totals *totals, const struct err *err)
+{
+	int64_t ms = clock_monotonic_ms() - report->start_ms;
+	int code = exit_code(report, err);
+	bool failed = err && err_is_set(err);
+
+	if (failed && !report->config->json) {
+		buf_addf(&report->line, "osync: %s", err->msg);
+		print_line(report, stderr);
+	}
+	if (report->config->json)
+		print_json(report, totals, code, ms, err);
+	else if (!report->config->quiet && !failed)
+		print_people(report, totals, ms);
+	return code;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a run says: one line per change and per problem while it goes on, a summary at the
+ * end, for people or as JSON (one object a line), and the exit code that follows from it.
+ *
+ * People's lines go to standard output, problems and errors to standard error; JSON goes to
+ * standard output, all of it.  Names are escaped.
+ */
+#ifndef RUN_REPORT_H
+#define RUN_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/entry.h"
+#include "model/plan.h"
+
+struct config;
+struct err;
+struct report;
+
+/* Exit codes (README, "Exit codes"). */
+enum report_exit {
+	EXIT_IN_SYNC = 0,
+	EXIT_FAILED = 1,
+	EXIT_LOOK = 2,
+	EXIT_GUARD = 3,
+	EXIT_BAD_USAGE = 64,
+	EXIT_UNREACHABLE = 69,
+	EXIT_LOCKED = 75,
+	EXIT_DENIED = 77,
+	EXIT_BAD_CONFIG = 78,
+};
+
+struct report *report_new(const struct config *config, const char *run);
+void report_free(struct report *report);
+
+/* One operation that was done (or would be, in a dry run). */
+void report_change(struct report *report, const struct op *op);
+/*
+ * A conflict: `path`, whose version on `loser` gave way; kept under `copy` (NULL: it is kept beside it
+ * already), or, with keep_loser false, in the trash only.
+ */
+void report_conflict(struct report *report, const char *path, enum side loser, const char *copy, bool keep_loser,
+		     enum reason reason);
+
+/* A path about which something went wrong: it stays pending and is tried again. */
+void report_failed(struct report *report, const char *path, const char *message);
+/* A path that is left alone and wants a person's look, once. */
+void report_skipped(struct report *report, const char *path, const char *message);
+/* A conflict that was left alone (CONFLICT_POLICY=skip). */
+void report_unresolved(struct report *report, const char *path, const char *message);
+/* Something about the run as a whole that a person should know. */
+void report_warning(struct report *report, const char *message);
+
+struct report_totals {
+	uint64_t scanned[SIDES];
+	uint64_t sent_bytes;
+	uint64_t received_bytes;
+};
+void report_hashed(struct report *report, uint64_t bytes);
+/* The last lines. err: why the run as a whole failed, or NULL. Returns the exit code. */
+int report_end(struct report *report, const struct report_totals *totals, const struct err *err);
+
+/* The exit code for an error. */
+int report_exit_code(const struct err *err);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/run.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/stop.h"
+#include "base/sys.h"
+#include "config/config.h"
+#include "model/change.h"
+#include "model/guard.h"
+#include "model/move.h"
+#include "model/plan.h"
+#include "model/structure.h"
+#include "peer/channel.h"
+#include "run/apply.h"
+#include "run/collect.h"
+#include "run/conflict.h"
+#include "run/record.h"
+#include "run/report.h"
+#include "run/session.h"
+#include "run/settle.h"
+
+/* "YYYYMMDD-HHMMSS-xxxxxx": sorts by time, unique among machines. */
+enum { RUN_NAME = 32 };
+
+/* What a run has in hand between looking and acting. */
+struct work {
+	struct changes changes;
+	struct census census;
+	struct moves moves;
+	struct plan plan;
+};
+
+static void name_run(char out[static RUN_NAME])
+{
+	char stamp[16];
+
+	clock_stamp(clock_realtime_ns(), stamp);
+	snprintf(out, RUN_NAME, "%s-%06x", stamp, (unsigned)(random_u64() & 0xffffff));
+}
+
+/* Many machines start at the same second; spread them. */
+static void wait_jitter(const struct config *config)
+{
+	int64_t spread_ms = config->start_jitter_s * 1000;
+	int64_t left = 0;
+
+	if (spread_ms <= 0 || config->dry_run)
+		return;
+	left = (int64_t)(random_u64() % (uint64_t)spread_ms);
+	log_info("waiting %d ms (START_JITTER)", (int)left);
+	for (; left > 0 && !stop_signal(); left -= 100)
+		clock_sleep_ms(left < 100 ? left : 100);
+}
+
+static enum conflict_rule rule_of(enum conflict_policy policy)
+{
+	switch (policy) {
+	case CONFLICT_KEEP_BOTH:
+		break;
+	case CONFLICT_NEWER:
+		return RULE_NEWER;
+	case CONFLICT_INITIATOR:
+		return RULE_INITIATOR;
+	case CONFLICT_TARGET:
+		return RULE_TARGET;
+	case CONFLICT_SKIP:
+		return RULE_SKIP;
+	}
+	return RULE_KEEP_BOTH;
+}
+
+/* Metadata that are synced and that this side can set. */
+static unsigned fields_of(const struct config *config, const struct session_side *side)
+{
+	unsigned fields = META_MTIME;
+
+	if (config->preserve_permissions || config->preserve_executability)
+		fields |= META_MODE;
+	if (config->preserve_owner && side->can_chown)
+		fields |= META_UID;
+	if (config->preserve_group && side->can_chown)
+		fields |= META_GID;
+	if (config->preserve_acl || config->preserve_xattr)
+		fields |= META_XATTR;
+	return fields;
+}
+
+static struct policy policy_of(const struct session *session)
+{
+	const struct config *config = session->config;
+
+	return (struct policy){
+		.rule = rule_of(config->conflict_policy),
+		.prevalence = (enum side)config->prevalence,
+		.fields = { fields_of(config, &session->sides[SIDE_INITIATOR]),
+			    fields_of(config, &session->sides[SIDE_TARGET]) },
+		.executability_only = !config->preserve_permissions && config->preserve_executability,
+		.skew_ns = session->skew_ns,
+		.granularity_ns = 0,
+		.owners = session->owners,
+	};
+}
+
+/* Look at both sides and decide. */
+static int decide(struct session *session, struct work *work, const struct policy *policy, struct err *err)
+{
+	const struct config *config = session->config;
+	const struct guard_limits limits = { config->max_delete_percent, config->max_delete_count };
+
+	if (collect(session, &work->changes, &work->census, err) < 0)
+		return -1;
+	sys_point("after-scan");
+	structure_block_unknown(&work->changes);
+	if (settle(session, &work->changes, err) < 0)
+		return -1;
+	moves_follow(&work->changes, &work->moves);
+	structure_block_unknown(&work->changes);
+	structure_settle(&work->changes, policy);
+	if (!config->allow_deletes && guard_check(&work->changes, &work->census, &limits, err) < 0)
+		return -1;
+	if (conflict_name_copies(session, &work->changes, err) < 0)
+		return -1;
+	plan_build(&work->plan, &work->changes, &work->moves, policy, config->preserve_hardlinks);
+	return 0;
+}
+
+/* Conflicts, and what is left alone: said in a dry run and in a real one. */
+static void report_decisions(struct session *session, const struct changes *changes)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct change *change = &changes->items[i];
+		enum reason reason = (enum reason)change->verdict.reason;
+
+		if (change->verdict.kind == VERDICT_CONFLICT)
+			report_conflict(session->report, change->path,
+					side_other((enum side)change->verdict.from), change->copy,
+					change->verdict.keep_loser, reason);
+		else if (reason == REASON_SPECIAL || reason == REASON_MOUNT)
+			report_skipped(session->report, change->path, reason_text(reason));
+		else if (reason == REASON_SKIP)
+			report_unresolved(session->report, change->path, reason_text(reason));
+	}
+}
+
+static bool is_newly_seen(const struct change *change)
+{
+	return change->verdict.reason == REASON_SPECIAL || change->verdict.reason == REASON_MOUNT;
+}
+
+/* Whether anything is to be written at all: operations, or records. */
+static bool has_work(const struct work *work)
+{
+	if (work->plan.count > 0)
+		return true;
+	for (size_t i = 0; i < work->changes.count; i++)
+		if (record_is_due(&work->changes.items[i]) || is_newly_seen(&work->changes.items[i]))
+			return true;
+	return false;
+}
+
+static int act(struct session *session, struct work *work, struct err *err)
+{
+	if (session_prepare(session, err) < 0)
+		return -1;
+	for (size_t i = 0; i < work->changes.count; i++)
+		if (is_newly_seen(&work->changes.items[i]))
+			record_seen(session, &work->changes.items[i]);
+	session_let_time_pass(session);
+	if (apply(session, &work->changes, &work->plan, err) < 0)
+		return -1;
+	return session_commit(session, err);
+}
+
+static void print_plan(struct session *session, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		report_change(session->report, plan->ops[i]);
+}
+
+/* The pipeline. */
+static int run_session(struct session *session, const struct config *config, struct report *report,
+		       const char *run, struct work *work, struct err *err)
+{
+	struct policy policy;
+
+	if (session_open(session, config, report, run, err) < 0)
+		return -1;
+	if (session_lock(session, err) < 0)
+		return -1;
+	policy = policy_of(session);
+	if (decide(session, work, &policy, err) < 0)
+		return -1;
+	report_decisions(session, &work->changes);
+	if (config->dry_run) {
+		print_plan(session, &work->plan);
+		return 0;
+	}
+	return has_work(work) ? act(session, work, err) : 0;
+}
+
+static struct report_totals totals_of(const struct session *session)
+{
+	struct report_totals totals = { { session->sides[0].scanned, session->sides[1].scanned }, 0, 0 };
+	const struct channel *target = session->sides[SIDE_TARGET].channel;
+
+	if (target) {
+		totals.sent_bytes = channel_sent_bytes(target);
+		totals.received_bytes = channel_received_bytes(target);
+	}
+	return totals;
+}
+
+static void work_release(struct work *work)
+{
+	plan_release(&work->plan);
+	moves_release(&work->moves);
+	census_release(&work->census);
+	changes_release(&work->changes);
+}
+
+int run_sync(const struct config *config)
+{
+	struct work work = { CHANGES_INIT, CENSUS_INIT, MOVES_INIT, PLAN_INIT };
+	struct err err = ERR_INIT;
+	struct session session;
+	struct report_totals totals;
+	struct report *report = NULL;
+	char run[RUN_NAME];
+	int code = 0;
+
+	sys_set_role("initiator");
+	stop_install();
+	name_run(run);
+	report = report_new(config, run);
+	wait_jitter(config);
+	run_session(&session, config, report, run, &work, &err);
+	totals = totals_of(&session);
+	session_close(&session);
+	code = report_end(report, &totals, &err);
+	work_release(&work);
+	report_free(report);
+	return code;
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "config/config.h"
+#include "model/owners.h"
+#include "peer/channel.h"
+#include "peer/msg.h"
+#include "peer/protocol.h"
+#include "run/identity.h"
+#include "run/report.h"
+#include "store/atomic.h"
+#include "store/lock.h"
+#include "transport/transport.h"
+#include "tree/changer.h"
+#include "tree/scan.h"
+
+/* Time stamps this much younger than the start of the run may still be ambiguous (a kernel tick is up to 10 ms). */
+enum { SETTLE_MS = 30, LOCK_RETRY_MS = 200 };
+
+int session_pump(struct session *session, int timeout_ms, struct err *err)
+{
+	struct channel *channels[SIDES] = { session->sides[0].channel, session->sides[1].channel };
+	struct channel *failed = NULL;
+
+	if (channel_pump(channels, SIDES, timeout_ms, &failed, err) == 0)
+		return 0;
+	/* The transport knows better why a connection ended (login refused, no agent there ...). */
+	for (int s = 0; s < SIDES; s++)
+		if (failed == channels[s] && err->kind == ERR_UNREACHABLE)
+			transport_failure(session->sides[s].transport, err);
+	return -1;
+}
+
+int session_wait(struct session *session, enum side side, struct frame *frame, struct err *err)
+{
+	for (;;) {
+		int got = channel_next(session->sides[side].channel, frame, err);
+
+		if (got != 0)
+			return got < 0 ? -1 : 0;
+		if (session_pump(session, -1, err) < 0)
+			return -1;
+	}
+}
+
+int session_expect(const struct frame *frame, uint8_t type, struct err *err)
+{
+	return frame->type == type ? 0 : msg_malformed(frame, err);
+}
+
+static unsigned scan_flags(const struct config *config)
+{
+	return (config->preserve_xattr ? SCAN_XATTR : 0U) | (config->preserve_acl ? SCAN_ACL : 0U) |
+	       (config->preserve_hardlinks ? SCAN_NLINK : 0U);
+}
+
+static enum changer_sync_mode sync_mode(enum fsync_mode mode)
+{
+	switch (mode) {
+	case FSYNC_FILE:
+		return CHANGER_SYNC_FILE;
+	case FSYNC_OFF:
+		return CHANGER_SYNC_OFF;
+	case FSYNC_BATCH:
+		break;
+	}
+	return CHANGER_SYNC_BATCH;
+}
+
+static void send_hello(struct session *session, enum side side)
+{
+	const struct config *config = session->config;
+	const char *state_dir = config->state_dir[side];
+	AUTO_FREE char *profile = identity_profile(config);
+	struct msg_hello hello = { .version_min = PEER_VERSION,
+				   .version_max = PEER_VERSION,
+				   .clock_ns = clock_realtime_ns(),
+				   .build = version_build,
+				   .profile = profile,
+				   .flags = (config->create_dirs ? PEER_HELLO_CREATE : 0U) |
+					    (config->dry_run ? PEER_HELLO_DRY : 0U),
+				   .state_dir = side == SIDE_TARGET && state_dir ? state_dir : "",
+				   .scan_flags = scan_flags(config),
+				   .fsync_mode = sync_mode(config->fsync) };
+
+	msg_put_hello(channel_out(session->sides[side].channel), &hello);
+}
+
+/* Less than this is the time a message takes, not a difference of clocks. */
+static int64_t plausible_skew(int64_t ns)
+{
+	return ns > -NS_PER_SEC && ns < NS_PER_SEC ? 0 : ns;
+}
+
+static int take_welcome(struct session *session, enum side side, struct err *err)
+{
+	struct session_side *peer = &session->sides[side];
+	struct msg_welcome welcome;
+	struct arena arena = ARENA_INIT;
+	struct frame frame;
+	int status = 0;
+
+	if (session_wait(session, side, &frame, err) < 0 || session_expect(&frame, PEER_WELCOME, err) < 0)
+		return -1;
+	status = msg_get_welcome(&frame, &arena, &welcome, err);
+	if (status == 0 && side == SIDE_TARGET)
+		session->skew_ns = plausible_skew(welcome.clock_ns - clock_realtime_ns());
+	if (status == 0 && strcmp(welcome.build, version_build) != 0)
+		log_info("the agent on the %s is another build of osync (%s)", side_name(side), welcome.build);
+	arena_release(&arena);
+	peer->identity = welcome.identity;
+	peer->known = welcome.known;
+	peer->known_initiator = welcome.known_initiator;
+	peer->known_generation = welcome.known_generation;
+	peer->can_chown = welcome.can_chown;
+	if (channel_noise(peer->channel))
+		log_warn("the login on the %s prints '%.200s' before the agent starts; skipped",
+			 side_name(side), channel_noise(peer->channel));
+	return status;
+}
+
+/* A failure to reach or open one side names that side. */
+static int open_side(struct session *session, enum side side, struct err *err)
+{
+	if (take_welcome(session, side, err) == 0)
+		return 0;
+	if (err->kind == ERR_SYSTEM)
+		err_wrap(err, "%s", side_name(side));
+	return -1;
+}
+
+static int connect_side(struct session *session, enum side side, struct err *err)
+{
+	struct session_side *peer = &session->sides[side];
+
+	peer->transport = side == SIDE_INITIATOR ? transport_open_local(session->config->initiator_dir,
+									"initiator agent", err)
+						 : transport_open_target(session->config, err);
+	if (!peer->transport)
+		return -1;
+	peer->channel = channel_new(transport_fd(peer->transport), side_name(side));
+	return 0;
+}
+
+int session_open(struct session *session, const struct config *config, struct report *report, const char *run,
+		 struct err *err)
+{
+	*session = (struct session){ .config = config,
+				     .report = report,
+				     .run = run,
+				     .owners = owners_new(),
+				     .started_ms = clock_monotonic_ms(),
+				     .saved = SAVED_INIT,
+				     .records = LISTING_WRITER_INIT(PEER_RECORD) };
+	if (identity_open_list(session, TABLE_READ, err) < 0)
+		return -1;
+	/* The local side first: a folder missing here need not be told to a server. */
+	if (connect_side(session, SIDE_INITIATOR, err) < 0 || connect_side(session, SIDE_TARGET, err) < 0)
+		return -1;
+	send_hello(session, SIDE_INITIATOR);
+	send_hello(session, SIDE_TARGET);
+	if (open_side(session, SIDE_INITIATOR, err) < 0 || open_side(session, SIDE_TARGET, err) < 0)
+		return -1;
+	return identity_check(session, err);
+}
+
+static int try_lock(struct session *session, enum side side, struct err *err)
+{
+	struct buf *out = channel_out(session->sides[side].channel);
+	AUTO_FREE char *holder = identity_holder(session->config);
+	struct err status = ERR_INIT;
+	struct frame frame;
+	size_t start = frame_begin(out, PEER_LOCK);
+
+	enc_u8(out, session->config->dry_run ? LOCK_PEEK : LOCK_HOLD);
+	enc_str(out, holder);
+	frame_end(out, start);
+	if (session_wait(session, side, &frame, err) < 0 || session_expect(&frame, PEER_LOCKED, err) < 0 ||
+	    msg_get_status(&frame, &status, err) < 0)
+		return -1;
+	if (!err_is_set(&status))
+		return 0;
+	*err = status;
+	return err_wrap(err, "%s", side_name(side));
+}
+
+int session_lock(struct session *session, struct err *err)
+{
+	int64_t deadline = clock_monotonic_ms() + session->config->lock_wait_s * 1000;
+
+	for (int s = 0; s < SIDES; s++) {
+		while (try_lock(session, (enum side)s, err) < 0) {
+			if (err->kind != ERR_LOCKED || clock_monotonic_ms() >= deadline)
+				return -1;
+			err_clear(err);
+			if (session_pump(session, LOCK_RETRY_MS, err) < 0)
+				return -1;
+			clock_sleep_ms(LOCK_RETRY_MS);
+		}
+	}
+	session->locked = true;
+	if (session->no_history)
+		return 0;
+	/* Another run of this profile may have changed it while we waited. */
+	return identity_open_list(session, session->config->dry_run ? TABLE_READ : TABLE_WRITE, err);
+}
+
+static int prepare_side(struct session *session, enum side side, struct err *err)
+{
+	struct buf *out = channel_out(session->sides[side].channel);
+	struct uuid identity = uuid_new();
+	struct uuid none = { { 0 } };
+	struct msg_ready ready;
+	struct frame frame;
+	size_t start = frame_begin(out, PEER_PREPARE);
+
+	enc_str(out, session->run);
+	msg_enc_uuid(out, &identity);
+	msg_enc_uuid(out, side == SIDE_TARGET ? &session->sides[SIDE_INITIATOR].identity : &none);
+	frame_end(out, start);
+	if (session_wait(session, side, &frame, err) < 0 || session_expect(&frame, PEER_READY, err) < 0 ||
+	    msg_get_ready(&frame, &ready, err) < 0)
+		return -1;
+	session->sides[side].identity = ready.identity;
+	session->sides[side].granularity_ns = ready.granularity_ns;
+	if (!err_is_set(&ready.status))
+		return 0;
+	*err = ready.status;
+	return err_wrap(err, "%s", side_name(side));
+}
+
+int session_prepare(struct session *session, struct err *err)
+{
+	/* The initiator first: the target remembers its identity. */
+	if (prepare_side(session, SIDE_INITIATOR, err) < 0 || prepare_side(session, SIDE_TARGET, err) < 0 ||
+	    identity_create_list(session, err) < 0)
+		return -1;
+	session->prepared = true;
+	return 0;
+}
+
+void session_let_time_pass(const struct session *session)
+{
+	int64_t left = session->started_ms + SETTLE_MS - clock_monotonic_ms();
+
+	if (left > 0)
+		clock_sleep_ms(left);
+}
+
+void session_record(struct session *session, const char *path, const struct base *base)
+{
+	struct listing_item item = { .path = path, .kind = PEER_ITEM_GONE };
+
+	if (base)
+		list_put(session->saved.list, path, base);
+	else
+		list_forget(session->saved.list, path);
+	if (base && base->side[SIDE_TARGET].type != ENTRY_ABSENT) {
+		item.kind = PEER_ITEM_ENTRY;
+		item.entry = base->side[SIDE_TARGET];
+		item.entry.flags &= (uint8_t)~(ENTRY_HAS_DIGEST | ENTRY_RACY);
+		item.entry.link = NULL;
+	}
+	listing_add(&session->records, &item);
+	if (listing_is_full(&session->records))
+		listing_take(&session->records, channel_out(session->sides[SIDE_TARGET].channel));
+}
+
+/* Both sides: a request that is answered with a status. */
+static int ask_status(struct session *session, enum side side, uint8_t answer, struct err *err)
+{
+	struct err status = ERR_INIT;
+	struct frame frame;
+
+	if (session_wait(session, side, &frame, err) < 0 || session_expect(&frame, answer, err) < 0 ||
+	    msg_get_status(&frame, &status, err) < 0)
+		return -1;
+	if (!err_is_set(&status))
+		return 0;
+	*err = status;
+	return err_wrap(err, "%s", side_name(side));
+}
+
+static int commit_target(struct session *session, struct err *err)
+{
+	struct buf *out = channel_out(session->sides[SIDE_TARGET].channel);
+	size_t start = 0;
+
+	listing_take(&session->records, out);
+	start = frame_begin(out, PEER_COMMIT);
+	enc_le64(out, session->saved.head.next);
+	frame_end(out, start);
+	return ask_status(session, SIDE_TARGET, PEER_COMMITTED, err);
+}
+
+int session_commit(struct session *session, struct err *err)
+{
+	for (int s = 0; s < SIDES; s++)
+		msg_put_empty(channel_out(session->sides[s].channel), PEER_FINISH);
+	for (int s = 0; s < SIDES; s++)
+		if (ask_status(session, (enum side)s, PEER_FINISHED, err) < 0)
+			return -1;
+	do {
+		session->saved.head.next = random_u64();
+	} while (session->saved.head.next == 0);
+	for (int s = 0; s < SIDES; s++)
+		session->saved.head.identity[s] = session->sides[s].identity;
+	list_set_head(session->saved.list, &session->saved.head);
+	if (list_flush(session->saved.list, err) < 0 || commit_target(session, err) < 0)
+		return -1;
+	session->saved.head.generation = session->saved.head.next;
+	session->saved.head.next = 0;
+	list_set_head(session->saved.list, &session->saved.head);
+	if (list_flush(session->saved.list, err) < 0)
+		return -1;
+	return list_tidy(session->saved.list, err);
+}
+
+/* Say goodbye and give it a moment to leave. */
+static void say_bye(struct session *session)
+{
+	struct err ignored = ERR_INIT;
+
+	for (int s = 0; s < SIDES; s++)
+		if (!session->sides[s].channel)
+			return;
+	for (int s = 0; s < SIDES; s++)
+		msg_put_empty(channel_out(session->sides[s].channel), PEER_BYE);
+	session_pump(session, 0, &ignored);
+}
+
+void session_close(struct session *session)
+{
+	say_bye(session);
+	for (int s = 0; s < SIDES; s++) {
+		channel_free(session->sides[s].channel);
+		transport_close(session->sides[s].transport);
+	}
+	saved_close(&session->saved);
+	owners_free(session->owners);
+	listing_writer_release(&session->records);
+}

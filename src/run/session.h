@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One run's connection to both sides: an agent for the initiator's folder, one for the
+ * target's, and the saved list between them.
+ *
+ *	session_open		connect both, exchange hellos, check who they are
+ *	session_lock		one run at a time on either root
+ *	(scan, decide)
+ *	session_prepare		identities, stage and trash folders: from here on things are written
+ *	(apply)
+ *	session_commit		both ends agree on what is now the state
+ *	session_close
+ *
+ * Both sides are driven in the same way; that one of them is on this machine is known to the
+ * transport only.
+ */
+#ifndef RUN_SESSION_H
+#define RUN_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/random.h"
+#include "model/entry.h"
+#include "peer/frame.h"
+#include "peer/listing.h"
+#include "run/saved.h"
+
+struct channel;
+struct config;
+struct err;
+struct owners;
+struct report;
+struct transport;
+
+struct session_side {
+	struct transport *transport;
+	struct channel *channel;
+	struct uuid identity;	 /* none: this root was never synced */
+	bool known;		 /* the target knows this profile, with: */
+	struct uuid known_initiator;
+	uint64_t known_generation;
+	bool can_chown;
+	int64_t granularity_ns;
+	uint64_t scanned;
+};
+
+struct session {
+	const struct config *config;
+	struct report *report;
+	const char *run;	 /* names this run and its trash folders */
+	struct session_side sides[SIDES];
+	struct owners *owners;
+	int64_t skew_ns;	 /* target's clock minus this machine's */
+	int64_t started_ms;
+	bool no_history;	 /* the saved list is not to be believed */
+	struct saved saved;	 /* the saved list; no list: no history */
+	bool locked;		 /* both locks are ours */
+	bool prepared;
+	struct listing_writer records; /* what the target is still to be told */
+};
+
+/*
+ * Connect, greet, open the saved list and judge identities.  ERR_GUARD where a root is not the one
+ * that was synced before; nothing was changed then.
+ */
+int session_open(struct session *session, const struct config *config, struct report *report, const char *run,
+		 struct err *err);
+/* Take both locks, waiting up to LOCK_WAIT. ERR_LOCKED names the holder. Then open the list for writing. */
+int session_lock(struct session *session, struct err *err);
+/* Make both sides ready for changes, and the saved list. */
+int session_prepare(struct session *session, struct err *err);
+/* Tell the target what is recorded, and agree on a new generation. */
+int session_commit(struct session *session, struct err *err);
+void session_close(struct session *session);
+
+/* The next frame of one side, moving bytes of both while waiting. The frame is valid until the next call for that side. */
+int session_wait(struct session *session, enum side side, struct frame *frame, struct err *err);
+/* Move bytes on both sides; waits up to timeout_ms. */
+int session_pump(struct session *session, int timeout_ms, struct err *err);
+/* A frame of another type than expected ends the run. */
+int session_expect(const struct frame *frame, uint8_t type, struct err *err);
+
+/*
+ * Let a moment pass since the start of the run, so that files edited just before it are older
+ * than the precision of their time stamps when they are read.
+ */
+void session_let_time_pass(const struct session *session);
+
+/* What the saved list now says of a path; NULL: nothing. Told to the target with the next commit. */
+void session_record(struct session *session, const char *path, const struct base *base);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/settle.h"
+
+#include "base/buf.h"
+#include "base/codec.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "model/change.h"
+#include "model/move.h"
+#include "peer/channel.h"
+#include "peer/msg.h"
+#include "peer/protocol.h"
+#include "run/report.h"
+#include "run/session.h"
+
+/* Open requests per side: enough to fill a long link, few enough to be bounded. */
+enum { REQUESTS = 512 };
+
+struct request {
+	size_t change;
+	uint8_t side;
+};
+
+/* Requests of one side, sent and answered in order. */
+struct queue {
+	struct request *items;
+	size_t count;
+	size_t sent;
+	size_t answered;
+};
+
+static void request_hash(struct session *session, enum side side, uint64_t id, const char *path, uint64_t seed,
+			 const struct entry *expect)
+{
+	struct buf *out = channel_out(session->sides[side].channel);
+	size_t start = frame_begin(out, PEER_HASH);
+
+	enc_uint(out, id);
+	enc_str(out, path);
+	enc_le64(out, seed);
+	enc_u8(out, expect != NULL);
+	if (expect)
+		entry_encode(out, expect);
+	frame_end(out, start);
+}
+
+/* A content key that did not change since the last agreement carries the agreed digest. */
+static void inherit_digest(struct change *change, enum side side)
+{
+	struct entry *now = change->now[side];
+	const struct base *base = change->base;
+	const struct entry *then = base ? &base->side[side] : NULL;
+
+	if (!now || !then || now->type != base->type || then->type != now->type)
+		return;
+	if (now->type == ENTRY_DIR || (now->flags & ENTRY_HAS_DIGEST))
+		return;
+	if ((then->flags & ENTRY_RACY) || !entry_same_content_key(then, now))
+		return;
+	now->digest = base->digest;
+	now->flags |= ENTRY_HAS_DIGEST;
+}
+
+static bool wants_read(const struct session *session, const struct change *change, enum side side,
+		       const struct move_index *index)
+{
+	const struct entry *const now[SIDES] = { change->now[0], change->now[1] };
+
+	if (!now[side] || change->blocked || (now[side]->flags & ENTRY_OPAQUE))
+		return false;
+	/* One that came out of the saved list has no target with it. */
+	if (now[side]->type == ENTRY_SYMLINK)
+		return !now[side]->link;
+	if (session->config->checksum && now[side]->type == ENTRY_FILE && change->base)
+		return true;
+	return reconcile_wants_digest(change->base, now, side) || moves_wants_digest(index, change, side);
+}
+
+static void fill_queue(const struct session *session, struct changes *changes, const struct move_index *index,
+		       enum side side, struct queue *queue)
+{
+	queue->items = xcalloc(changes->count, sizeof(*queue->items));
+	for (size_t i = 0; i < changes->count; i++) {
+		struct change *change = &changes->items[i];
+
+		if (!session->config->checksum)
+			inherit_digest(change, side);
+		if (wants_read(session, change, side, index))
+			queue->items[queue->count++] = (struct request){ i, (uint8_t)side };
+	}
+}
+
+static void send_requests(struct session *session, const struct changes *changes, enum side side,
+			  struct queue *queue)
+{
+	for (; queue->sent < queue->count && queue->sent - queue->answered < REQUESTS; queue->sent++) {
+		const struct change *change = &changes->items[queue->items[queue->sent].change];
+		const struct entry *expect = change->now[side]->type == ENTRY_FILE ? change->now[side] : NULL;
+
+		request_hash(session, side, queue->sent, change->path, session->saved.head.seed, expect);
+	}
+}
+
+static void take_answer(struct session *session, struct changes *changes, enum side side, struct change *change,
+			const struct msg_result *result)
+{
+	AUTO_FREE char *message = NULL;
+
+	if (!err_is_set(&result->status) && result->entry.type == change->now[side]->type) {
+		if (result->entry.type == ENTRY_FILE)
+			report_hashed(session->report, result->entry.size);
+		*change->now[side] = *changes_copy_entry(changes, &result->entry);
+		return;
+	}
+	change->failed = true;
+	message = xasprintf("on the %s: %s", side_name(side),
+			    err_is_set(&result->status) ? result->status.msg : "it changed during the run");
+	report_failed(session->report, change->path, message);
+}
+
+/* Deal with the answers of one side that are there. */
+static int take_answers(struct session *session, struct changes *changes, enum side side, struct queue *queue,
+			struct err *err)
+{
+	struct frame frame;
+	int got = 0;
+
+	while (queue->answered < queue->count &&
+	       (got = channel_next(session->sides[side].channel, &frame, err)) > 0) {
+		struct arena arena = ARENA_INIT;
+		struct msg_result result;
+		int status = session_expect(&frame, PEER_HASHED, err);
+
+		if (status == 0)
+			status = msg_get_result(&frame, &arena, &result, err);
+		if (status == 0 && result.id != queue->answered)
+			status = msg_malformed(&frame, err);
+		if (status == 0)
+			take_answer(session, changes, side,
+				    &changes->items[queue->items[queue->answered++].change], &result);
+		arena_release(&arena);
+		if (status < 0)
+			return -1;
+	}
+	return got < 0 ? -1 : 0;
+}
+
+static int run_queues(struct session *session, struct changes *changes, struct queue queues[SIDES],
+		      struct err *err)
+{
+	for (;;) {
+		bool done = true;
+
+		for (int s = 0; s < SIDES; s++) {
+			if (take_answers(session, changes, (enum side)s, &queues[s], err) < 0)
+				return -1;
+			send_requests(session, changes, (enum side)s, &queues[s]);
+			done = done && queues[s].answered == queues[s].count;
+		}
+		if (done)
+			return 0;
+		if (session_pump(session, -1, err) < 0)
+			return -1;
+	}
+}
+
+int settle(struct session *session, struct changes *changes, struct err *err)
+{
+	struct queue queues[SIDES] = { { 0 }, { 0 } };
+	struct move_index *index = moves_index_new(changes);
+	int status = 0;
+
+	for (int s = 0; s < SIDES; s++)
+		fill_queue(session, changes, index, (enum side)s, &queues[s]);
+	moves_index_free(index);
+	if (changes->count > 0)
+		session_let_time_pass(session);
+	status = run_queues(session, changes, queues, err);
+	for (int s = 0; s < SIDES; s++)
+		cleanup_free(&queues[s].items);
+	return status;
+}
+
+int settle_read(struct session *session, struct changes *changes, enum side side, const char *path,
+		uint64_t seed, struct entry *out, struct err *err)
+{
+	struct arena arena = ARENA_INIT;
+	struct msg_result result;
+	struct frame frame;
+	int status = 0;
+
+	request_hash(session, side, 0, path, seed, NULL);
+	status = session_wait(session, side, &frame, err);
+	if (status == 0)
+		status = session_expect(&frame, PEER_HASHED, err);
+	if (status == 0)
+		status = msg_get_result(&frame, &arena, &result, err);
+	if (status == 0 && err_is_set(&result.status)) {
+		*err = result.status;
+		status = -1;
+	}
+	if (status == 0)
+		*out = *changes_copy_entry(changes, &result.entry);
+	arena_release(&arena);
+	return status;
+}

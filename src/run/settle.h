@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Read what must be read before anything can be decided: digests of files whose stat key
+ * changed and that may be the same all the same, and of files that may have been moved.
+ */
+#ifndef RUN_SETTLE_H
+#define RUN_SETTLE_H
+
+#include <stdint.h>
+
+#include "model/entry.h"
+
+struct changes;
+struct err;
+struct session;
+
+/* Complete the entries of the changes with digests. What cannot be read is reported and left alone. */
+int settle(struct session *session, struct changes *changes, struct err *err);
+
+/*
+ * What `side` has at `path` now, read completely with this seed: a file's digest, a symlink's
+ * target (in the arena of the changes), ENTRY_ABSENT. -1 with the agent's reason, or a lost connection.
+ */
+int settle_read(struct session *session, struct changes *changes, enum side side, const char *path,
+		uint64_t seed, struct entry *out, struct err *err);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The saved file list: for each path what both sides last agreed on (struct base), and
+ * a head that says between whom.  A typed view of store/table.h, whose promises hold here.
+ *
+ * The generation is a random number that both ends hold.  Before the target is told a new one
+ * it is written here as `next`, and made current when the target has it: so after a crash at any
+ * point the target's number is one of the two, and any other number means that one of the two
+ * ends was put back to an older state.
+ */
+#ifndef STORE_LIST_H
+#define STORE_LIST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/random.h"
+#include "model/entry.h"
+#include "store/table.h"
+
+struct list;
+
+struct list_head {
+	struct uuid identity[SIDES];
+	uint64_t generation; /* 0: none yet */
+	uint64_t next;	     /* 0: none under way */
+	uint64_t seed;	     /* keys the digests in this list */
+};
+
+/*
+ * Open the list `name` in the folder `dirfd` (borrowed).  ERR_CORRUPT where it cannot be trusted.
+ * *exists tells whether there was a head, i.e. an earlier run.
+ */
+struct list *list_open(int dirfd, const char *name, enum table_mode mode, struct list_head *head, bool *exists,
+		       struct err *err);
+void list_close(struct list *list);
+uint64_t list_count(const struct list *list);
+
+struct list_cursor;
+struct list_cursor *list_cursor_new(const struct list *list);
+void list_cursor_free(struct list_cursor *cursor);
+/* The next path in path order: 1, 0 at the end, -1 with ERR_CORRUPT for a record that makes no sense. */
+int list_next(struct list_cursor *cursor, const char **path, struct base *base, struct err *err);
+
+/* Buffered; list_flush makes it durable. */
+void list_put(struct list *list, const char *path, const struct base *base);
+void list_forget(struct list *list, const char *path);
+void list_set_head(struct list *list, const struct list_head *head);
+int list_flush(struct list *list, struct err *err);
+/* Fold the journal into the base where it has grown enough to be worth it. */
+int list_tidy(struct list *list, struct err *err);
+
+#endif
