@@ -257,23 +257,45 @@ static struct verdict conflict(const struct base *base, const struct entry *cons
 	return verdict;
 }
 
-/* A side that shows something that is not synced: leave the path alone, on both sides. */
-static bool not_synced(const struct base *base, const struct entry *now, enum side side, struct verdict *out)
+/* Why what this side shows is not synced, or REASON_NONE where it is. */
+static enum reason why_not_synced(const struct base *base, const struct entry *now, enum side side)
 {
 	const struct entry *then = base ? &base->side[side] : NULL;
 	bool known = false;
 
 	if (!now || !(now->type == ENTRY_SPECIAL || (now->flags & ENTRY_OPAQUE)))
-		return false;
-	known = then && then->type == now->type && (then->flags & ENTRY_OPAQUE) == (now->flags & ENTRY_OPAQUE);
+		return REASON_NONE;
+	known = then && then->type == now->type &&
+		(then->flags & ENTRY_OPAQUE) == (now->flags & ENTRY_OPAQUE);
 	if (now->flags & ENTRY_MOUNT)
-		*out = verdict_of(VERDICT_LEAVE, side, known ? REASON_SPECIAL_KNOWN : REASON_MOUNT);
-	else if (now->flags & ENTRY_OPAQUE)
-		*out = verdict_of(VERDICT_LEAVE, side, REASON_UNKNOWN);
-	else
-		*out = verdict_of(VERDICT_LEAVE, side,
-				  known && then->ino == now->ino ? REASON_SPECIAL_KNOWN : REASON_SPECIAL);
-	return true;
+		return known ? REASON_SPECIAL_KNOWN : REASON_MOUNT;
+	if (now->flags & ENTRY_OPAQUE)
+		return REASON_UNKNOWN;
+	return known && then->ino == now->ino ? REASON_SPECIAL_KNOWN : REASON_SPECIAL;
+}
+
+/* How much a reason to leave something alone matters to people. */
+static int weight(enum reason reason)
+{
+	if (reason == REASON_UNKNOWN)
+		return 3;
+	if (reason == REASON_NONE || reason == REASON_SPECIAL_KNOWN)
+		return reason == REASON_NONE ? 0 : 1;
+	return 2;
+}
+
+/* A side that shows something that is not synced: leave the path alone, on both sides. */
+static bool not_synced(const struct base *base, const struct entry *const now[SIDES],
+		       const struct policy *policy, struct verdict *out)
+{
+	enum reason why[SIDES] = { why_not_synced(base, now[0], SIDE_INITIATOR),
+				   why_not_synced(base, now[1], SIDE_TARGET) };
+	enum side side = policy->prevalence;
+
+	if (weight(why[side_other(side)]) > weight(why[side]))
+		side = side_other(side);
+	*out = verdict_of(VERDICT_LEAVE, side, why[side]);
+	return why[side] != REASON_NONE;
 }
 
 /* Exactly one side shows something. */
@@ -297,8 +319,7 @@ struct verdict reconcile(const struct base *base, const struct entry *const now[
 	struct verdict left;
 	bool changed[SIDES];
 
-	if (not_synced(base, now[SIDE_INITIATOR], SIDE_INITIATOR, &left) ||
-	    not_synced(base, now[SIDE_TARGET], SIDE_TARGET, &left))
+	if (not_synced(base, now, policy, &left))
 		return left;
 	if (!now[SIDE_INITIATOR] && !now[SIDE_TARGET])
 		return verdict_of(base ? VERDICT_RECORD : VERDICT_KEEP, SIDE_INITIATOR, REASON_NONE);
