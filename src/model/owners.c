@@ -55,9 +55,9 @@ void owners_set(struct owners *owners, enum side side, enum owner_kind kind, uin
 
 const char *owners_name(const struct owners *owners, enum side side, enum owner_kind kind, uint32_t id)
 {
-	const struct owner_list *list = &owners->lists[side][kind];
+	const struct owner_list *list = owners ? &owners->lists[side][kind] : NULL;
 
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; list && i < list->count; i++)
 		if (list->items[i].id == id)
 			return list->items[i].name;
 	return NULL;
@@ -66,8 +66,8 @@ const char *owners_name(const struct owners *owners, enum side side, enum owner_
 static bool owners_same(const struct owners *owners, enum owner_kind kind, uint32_t initiator_id,
 			uint32_t target_id)
 {
-	const char *ours = owners ? owners_name(owners, SIDE_INITIATOR, kind, initiator_id) : NULL;
-	const char *theirs = owners ? owners_name(owners, SIDE_TARGET, kind, target_id) : NULL;
+	const char *ours = owners_name(owners, SIDE_INITIATOR, kind, initiator_id);
+	const char *theirs = owners_name(owners, SIDE_TARGET, kind, target_id);
 
 	if (ours && theirs)
 		return strcmp(ours, theirs) == 0;

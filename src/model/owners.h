@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names of users and groups of both sides: an owner is the same where the name is the
- * same, and by number where neither side has a name for it (as rsync does it).
+ * same, and by number where a side has no name for it (as rsync does it).
  */
 #ifndef MODEL_OWNERS_H
 #define MODEL_OWNERS_H
@@ -20,7 +20,7 @@ void owners_free(struct owners *owners);
 
 /* On `side`, id has this name (copied). The first name given for an id stays. */
 void owners_set(struct owners *owners, enum side side, enum owner_kind kind, uint32_t id, const char *name);
-/* The name, or NULL where none is known. */
+/* The name, or NULL where none is known. NULL owners: none is. */
 const char *owners_name(const struct owners *owners, enum side side, enum owner_kind kind, uint32_t id);
 
 /* Whether the initiator's id and the target's id mean the same owner. NULL owners: by number. */
