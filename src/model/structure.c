@@ -25,7 +25,7 @@ void structure_block_unknown(struct changes *changes)
 
 		if (opaque && path_is_below(change->path, opaque))
 			change->blocked = true;
-		else if (is_opaque(change))
+		else if (is_opaque(change) || change->failed)
 			opaque = change->path;
 	}
 }
