@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/buf.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,7 @@ void *buf_extend(struct buf *buf, size_t len)
 
 void buf_consume(struct buf *buf, size_t len)
 {
+	assert(len <= buf->len);
 	if (len == 0)
 		return;
 	buf->len -= len;

@@ -39,6 +39,11 @@ int64_t clock_from_timespec(struct timespec ts)
 {
 	int64_t ns = 0;
 
+	/* Towards zero first, or the lowest second there is would overflow before tv_nsec is added. */
+	if (ts.tv_sec < 0 && ts.tv_nsec > 0) {
+		ts.tv_sec++;
+		ts.tv_nsec -= NS_PER_SEC;
+	}
 	if (__builtin_mul_overflow((int64_t)ts.tv_sec, NS_PER_SEC, &ns) ||
 	    __builtin_add_overflow(ns, (int64_t)ts.tv_nsec, &ns))
 		return ts.tv_sec < 0 ? INT64_MIN : INT64_MAX;

@@ -59,7 +59,8 @@ void enc_le64(struct buf *out, uint64_t value)
 
 void dec_init(struct dec *dec, const void *data, size_t len)
 {
-	dec->pos = data;
+	/* An empty buffer's data is NULL, to which not even 0 may be added. */
+	dec->pos = len ? data : (const unsigned char *)"";
 	dec->end = dec->pos + len;
 	dec->bad = false;
 }

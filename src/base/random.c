@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/random.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,6 +15,9 @@ void random_bytes(void *out, size_t len)
 	while (len > 0) {
 		ssize_t got = getrandom(pos, len, 0);
 
+		/* A signal may come while the kernel still gathers entropy, early after boot. */
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got <= 0)
 			err_die("the kernel has no random numbers");
 		pos += got;
