@@ -76,6 +76,9 @@ static bool differs(const struct base *base, const struct entry *now, enum side 
 
 	if (!now)
 		return then && then->type != ENTRY_ABSENT;
+	/* What is left alone keeps the folder that it is in. */
+	if (now->type == ENTRY_SPECIAL)
+		return true;
 	return !then || (then->flags & ENTRY_RACY) || !entry_same_stat(then, now);
 }
 

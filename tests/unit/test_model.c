@@ -126,8 +126,10 @@ static void test_every_pair_of_edits_of_every_small_tree(void **state)
 		struct sim *start = synced(tree);
 
 		for (unsigned pair = 0; pair < TREES * TREES; pair++)
+			/* A third of the renames each: enough, in half the time. */
 			for (unsigned renamed = 0; renamed < 4; renamed++)
-				try_pair(start, tree, pair / TREES, pair % TREES, renamed);
+				if (renamed == 0 || (tree + pair / TREES + pair) % 3 == renamed - 1)
+					try_pair(start, tree, pair / TREES, pair % TREES, renamed);
 		sim_free(start);
 	}
 }
@@ -196,7 +198,8 @@ static void replace(struct sim *sim, enum side side, enum entry_type type)
 /* One thing a user may do. */
 static void step(struct sim *sim, enum side side)
 {
-	static const enum entry_type types[] = { ENTRY_FILE, ENTRY_DIR, ENTRY_SYMLINK };
+	static const enum entry_type types[] = { ENTRY_FILE, ENTRY_DIR, ENTRY_SYMLINK,
+						 ENTRY_SPECIAL };
 	unsigned kind = sim_random(sim, 24);
 
 	if (kind < 4)
@@ -216,7 +219,7 @@ static void step(struct sim *sim, enum side side)
 	else if (kind < 19)
 		swap(sim, side);
 	else if (kind < 20)
-		replace(sim, side, types[sim_random(sim, 3)]);
+		replace(sim, side, types[sim_random(sim, 4)]);
 	else if (kind < 21)
 		sim_chmod(sim, side, some_path(sim, side), sim_random(sim, 2) ? 0600 : 0755);
 	else if (kind < 22)
