@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The order of a plan, and what its operations carry. That it can be done: test_model.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/path.h"
+#include "model/move.h"
+#include "model/owners.h"
+#include "model/plan.h"
+#include "model/structure.h"
+#include "model_help.h"
+
+struct fixture {
+	struct changes changes;
+	struct moves moves;
+	struct plan plan;
+	struct policy policy;
+};
+
+static void begin(struct fixture *f)
+{
+	*f = (struct fixture){ CHANGES_INIT,
+			       MOVES_INIT,
+			       PLAN_INIT,
+			       { .fields = { META_MODE | META_MTIME, META_MODE | META_MTIME } } };
+}
+
+static void end(struct fixture *f)
+{
+	plan_release(&f->plan);
+	moves_release(&f->moves);
+	changes_release(&f->changes);
+}
+
+static struct change *file(struct fixture *f, const char *path, unsigned base, unsigned i,
+			   unsigned t)
+{
+	return a_change(&f->changes, path, ENTRY_FILE, base, i, t);
+}
+
+static struct change *folder(struct fixture *f, const char *path, unsigned base, unsigned i,
+			     unsigned t)
+{
+	return a_change(&f->changes, path, ENTRY_DIR, base, i, t);
+}
+
+/* Every conflict's copy is PATH.copy. */
+static void name_copies(struct fixture *f)
+{
+	size_t count = f->changes.count;
+
+	for (size_t i = 0; i < count; i++) {
+		char copy[64] = "";
+
+		if (f->changes.items[i].verdict.kind != VERDICT_CONFLICT ||
+		    !f->changes.items[i].verdict.keep_loser)
+			continue;
+		snprintf(copy, sizeof(copy), "%s.copy", f->changes.items[i].path);
+		f->changes.items[i].copy = changes_add(&f->changes, copy)->path;
+	}
+	changes_sort(&f->changes);
+}
+
+static void build_with(struct fixture *f, bool hardlinks)
+{
+	changes_sort(&f->changes);
+	moves_follow(&f->changes, &f->moves);
+	structure_settle(&f->changes, &f->policy);
+	name_copies(f);
+	plan_build(&f->plan, &f->changes, &f->moves, &f->policy, hardlinks);
+}
+
+static void build(struct fixture *f)
+{
+	build_with(f, false);
+}
+
+/* Where in the plan this operation stands; it must be there, once. */
+static size_t place(const struct fixture *f, enum op_kind kind, enum side side, const char *path)
+{
+	size_t found = SIZE_MAX;
+
+	for (size_t i = 0; i < f->plan.count; i++) {
+		const struct op *op = f->plan.ops[i];
+
+		if (op->kind != kind || op->side != side || strcmp(op->path, path) != 0)
+			continue;
+		assert_true(found == SIZE_MAX);
+		found = i;
+	}
+	if (found == SIZE_MAX)
+		fail_msg("no such operation for %s", path);
+	return found;
+}
+
+static const struct op *op(const struct fixture *f, enum op_kind kind, enum side side,
+			   const char *path)
+{
+	return f->plan.ops[place(f, kind, side, path)];
+}
+
+static void test_nothing_to_do_is_an_empty_plan(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	build_with(&f, true);
+	assert_int_equal(f.plan.count, 0);
+	end(&f);
+	begin(&f);
+	file(&f, "a", 1, 1, 1);
+	build_with(&f, true);
+	assert_int_equal(f.plan.count, 0);
+	end(&f);
+}
+
+static void test_folders_come_before_what_is_in_them_and_their_times_last(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	file(&f, "a/b/x", 0, 1, 0);
+	folder(&f, "a/b", 0, 2, 0);
+	folder(&f, "a", 0, 3, 0);
+	build(&f);
+	assert_true(place(&f, OP_MKDIR, SIDE_TARGET, "a") <
+		    place(&f, OP_MKDIR, SIDE_TARGET, "a/b"));
+	assert_true(place(&f, OP_MKDIR, SIDE_TARGET, "a/b") <
+		    place(&f, OP_PUT, SIDE_TARGET, "a/b/x"));
+	assert_true(place(&f, OP_PUT, SIDE_TARGET, "a/b/x") <
+		    place(&f, OP_META, SIDE_TARGET, "a/b"));
+	assert_true(place(&f, OP_META, SIDE_TARGET, "a/b") < place(&f, OP_META, SIDE_TARGET, "a"));
+	assert_int_equal(op(&f, OP_META, SIDE_TARGET, "a")->report, REPORT_SILENT);
+	assert_int_equal(changes_find(&f.changes, "a")->pending, 2);
+	assert_int_equal(changes_find(&f.changes, "a/b/x")->pending, 1);
+	end(&f);
+}
+
+static void test_deletions_go_from_the_bottom_up(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	folder(&f, "a", 1, 0, 1);
+	folder(&f, "a/b", 2, 0, 2);
+	file(&f, "a/b/x", 3, 0, 3);
+	file(&f, "a.txt", 4, 0, 4);
+	build(&f);
+	assert_true(place(&f, OP_DELETE, SIDE_TARGET, "a/b/x") <
+		    place(&f, OP_DELETE, SIDE_TARGET, "a/b"));
+	assert_true(place(&f, OP_DELETE, SIDE_TARGET, "a/b") <
+		    place(&f, OP_DELETE, SIDE_TARGET, "a"));
+	assert_ptr_equal(op(&f, OP_DELETE, SIDE_TARGET, "a/b/x")->expect,
+			 changes_find(&f.changes, "a/b/x")->now[SIDE_TARGET]);
+	end(&f);
+}
+
+static void test_file_takes_the_place_of_a_folder_when_that_is_empty(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	*folder(&f, "a", 1, 1, 1)->now[SIDE_INITIATOR] = an_entry(ENTRY_FILE, 7);
+	file(&f, "a/x", 2, 0, 2);
+	build(&f);
+	assert_true(place(&f, OP_DELETE, SIDE_TARGET, "a/x") < place(&f, OP_PUT, SIDE_TARGET, "a"));
+	assert_int_equal(op(&f, OP_PUT, SIDE_TARGET, "a")->phase, PHASE_REPLACE);
+	end(&f);
+}
+
+static void test_losing_version_is_kept_before_it_is_replaced(void **state)
+{
+	struct fixture f;
+	const struct op *keep = NULL;
+	const struct op *put = NULL;
+
+	begin(&f);
+	file(&f, "a", 1, 2, 3);
+	build(&f);
+	/* The target's is newer. */
+	keep = op(&f, OP_COPY, SIDE_INITIATOR, "a.copy");
+	put = op(&f, OP_PUT, SIDE_INITIATOR, "a");
+	assert_string_equal(keep->from, "a");
+	assert_null(keep->expect);
+	assert_ptr_equal(put->after, keep);
+	assert_true(keep->phase < put->phase);
+	assert_ptr_equal(op(&f, OP_PUT, SIDE_TARGET, "a.copy")->after, keep);
+	assert_string_equal(op(&f, OP_PUT, SIDE_TARGET, "a.copy")->from, "a.copy");
+	assert_int_equal(changes_find(&f.changes, "a.copy")->pending, 2);
+	end(&f);
+}
+
+static void test_folder_takes_the_place_of_a_kept_file_before_its_contents_come(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	*file(&f, "a", 1, 2, 2)->now[SIDE_TARGET] = an_entry(ENTRY_DIR, 8);
+	folder(&f, "a/b", 0, 0, 4);
+	file(&f, "a/b/x", 0, 0, 5);
+	folder(&f, "c", 0, 0, 6);
+	build(&f);
+	assert_int_equal(op(&f, OP_COPY, SIDE_INITIATOR, "a.copy")->phase, PHASE_KEEP);
+	assert_int_equal(op(&f, OP_MKDIR, SIDE_INITIATOR, "a")->phase, PHASE_FOLDER);
+	assert_int_equal(op(&f, OP_MKDIR, SIDE_INITIATOR, "a/b")->phase, PHASE_FOLDER);
+	assert_int_equal(op(&f, OP_MKDIR, SIDE_INITIATOR, "c")->phase, PHASE_MOVE);
+	assert_true(place(&f, OP_MKDIR, SIDE_INITIATOR, "a") <
+		    place(&f, OP_MKDIR, SIDE_INITIATOR, "a/b"));
+	end(&f);
+}
+
+static void test_copy_that_exists_already_is_not_made_again(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	file(&f, "a", 1, 2, 3);
+	structure_settle(&f.changes, &f.policy);
+	plan_build(&f.plan, &f.changes, &f.moves, &f.policy, false);
+	assert_int_equal(f.plan.count, 1);
+	assert_null(op(&f, OP_PUT, SIDE_INITIATOR, "a")->after);
+	end(&f);
+}
+
+static void test_folder_for_a_rename_is_made_first_and_its_other_contents_after(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	/* Initiator: d went to new/e, with an edit in it. */
+	folder(&f, "d", 1, 0, 1);
+	file(&f, "d/x", 2, 0, 2);
+	folder(&f, "new", 0, 3, 0);
+	folder(&f, "new/e", 0, 1, 0);
+	file(&f, "new/e/x", 0, 4, 0);
+	folder(&f, "new/e/more", 0, 5, 0);
+	build(&f);
+	assert_true(place(&f, OP_MKDIR, SIDE_TARGET, "new") <
+		    place(&f, OP_MOVE, SIDE_TARGET, "new/e"));
+	assert_true(place(&f, OP_MOVE, SIDE_TARGET, "new/e") <
+		    place(&f, OP_MKDIR, SIDE_TARGET, "new/e/more"));
+	/* The edit of what was carried along is void without the rename. */
+	assert_ptr_equal(op(&f, OP_PUT, SIDE_TARGET, "new/e/x")->after, f.plan.moves[0]);
+	assert_ptr_equal(f.plan.moves[0], op(&f, OP_MOVE, SIDE_TARGET, "new/e"));
+	end(&f);
+}
+
+static void test_replacement_of_a_moved_and_kept_version_waits_for_the_copy(void **state)
+{
+	struct fixture f;
+	const struct op *keep = NULL;
+
+	begin(&f);
+	/* d became e; x in it was edited on both sides. */
+	folder(&f, "d", 1, 0, 1);
+	file(&f, "d/x", 2, 0, 4);
+	folder(&f, "e", 0, 1, 0);
+	file(&f, "e/x", 0, 3, 0);
+	build(&f);
+	keep = op(&f, OP_COPY, SIDE_INITIATOR, "e/x.copy");
+	assert_ptr_equal(keep->after, f.plan.moves[0]);
+	assert_ptr_equal(op(&f, OP_PUT, SIDE_INITIATOR, "e/x")->after, keep);
+	end(&f);
+}
+
+/* Two new names of one file. */
+static void linked(struct fixture *f, const char *one, const char *two, unsigned base)
+{
+	const char *const paths[] = { one, two };
+
+	for (int i = 0; i < 2; i++)
+		file(f, paths[i], base, 7, base)->now[SIDE_INITIATOR]->nlink = 2;
+}
+
+static void test_second_name_of_a_file_is_a_link(void **state)
+{
+	struct fixture f;
+	const struct op *link = NULL;
+
+	begin(&f);
+	linked(&f, "a", "b", 0);
+	build_with(&f, true);
+	assert_int_equal(f.plan.count, 2);
+	link = op(&f, OP_LINK, SIDE_TARGET, "b");
+	assert_string_equal(link->from, "a");
+	assert_ptr_equal(link->after, op(&f, OP_PUT, SIDE_TARGET, "a"));
+	assert_int_equal(link->phase, PHASE_LINK);
+	end(&f);
+}
+
+static void test_links_are_files_where_not_asked_for(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	linked(&f, "a", "b", 0);
+	build_with(&f, false);
+	op(&f, OP_PUT, SIDE_TARGET, "a");
+	op(&f, OP_PUT, SIDE_TARGET, "b");
+	end(&f);
+}
+
+static void test_new_name_of_a_known_file_is_a_link_to_it(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	file(&f, "a", 7, 7, 7)->now[SIDE_INITIATOR]->nlink = 2;
+	file(&f, "b", 0, 7, 0)->now[SIDE_INITIATOR]->nlink = 2;
+	build_with(&f, true);
+	assert_int_equal(f.plan.count, 1);
+	assert_string_equal(op(&f, OP_LINK, SIDE_TARGET, "b")->from, "a");
+	end(&f);
+}
+
+static void test_conflict_copy_is_no_link_to_its_original(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	/* The initiator's newer "a" wins; the target's two names of its version stay files. */
+	file(&f, "a", 1, 9, 5)->now[SIDE_TARGET]->nlink = 2;
+	file(&f, "b", 0, 0, 5)->now[SIDE_TARGET]->nlink = 2;
+	build_with(&f, true);
+	op(&f, OP_PUT, SIDE_INITIATOR, "a.copy");
+	op(&f, OP_PUT, SIDE_INITIATOR, "b");
+	end(&f);
+}
+
+static void test_replacement_waits_for_the_copy_even_as_a_link(void **state)
+{
+	struct fixture f;
+	const struct op *b = NULL;
+
+	begin(&f);
+	file(&f, "a", 0, 9, 0)->now[SIDE_INITIATOR]->nlink = 2;
+	file(&f, "b", 1, 9, 5)->now[SIDE_INITIATOR]->nlink = 2;
+	build_with(&f, true);
+	b = op(&f, OP_PUT, SIDE_TARGET, "b");
+	assert_ptr_equal(b->after, op(&f, OP_COPY, SIDE_TARGET, "b.copy"));
+	end(&f);
+}
+
+static void test_metadata_of_both_sides_merge_beside_the_content(void **state)
+{
+	struct fixture f;
+	struct change *change = NULL;
+
+	begin(&f);
+	change = file(&f, "a", 1, 2, 1);
+	change->now[SIDE_TARGET]->mode = 0600;
+	build(&f);
+	/* Content flows there with the target's mode, and the mode flows back, after it was read. */
+	assert_int_equal(op(&f, OP_PUT, SIDE_TARGET, "a")->meta.mode, 0600);
+	assert_int_equal(op(&f, OP_META, SIDE_INITIATOR, "a")->meta.mode, 0600);
+	assert_int_equal(op(&f, OP_META, SIDE_INITIATOR, "a")->meta.mask, META_MODE);
+	assert_true(place(&f, OP_PUT, SIDE_TARGET, "a") < place(&f, OP_META, SIDE_INITIATOR, "a"));
+	end(&f);
+}
+
+static unsigned mode_put(unsigned fields, bool executability, unsigned source, unsigned old)
+{
+	struct fixture f;
+	struct change *change = NULL;
+	unsigned mode = 0;
+
+	begin(&f);
+	f.policy.fields[SIDE_TARGET] = fields;
+	f.policy.executability_only = executability;
+	change = file(&f, "a", old ? 1 : 0, 2, old ? 1 : 0);
+	change->now[SIDE_INITIATOR]->mode = (uint16_t)source;
+	if (old)
+		change->now[SIDE_TARGET]->mode = (uint16_t)old;
+	if (old) {
+		struct base base = *change->base;
+
+		base.side[SIDE_TARGET].mode = (uint16_t)old;
+		change->base = changes_copy_base(&f.changes, &base);
+	}
+	build(&f);
+	mode = op(&f, OP_PUT, SIDE_TARGET, "a")->meta.mode;
+	end(&f);
+	return mode;
+}
+
+static void test_mode_of_what_is_put(void **state)
+{
+	/* As on the other side; setuid is each side's own. */
+	assert_int_equal(mode_put(META_MODE, false, 0640, 0), 0640);
+	assert_int_equal(mode_put(META_MODE, false, 04755, 0), 0755);
+	assert_int_equal(mode_put(META_MODE, false, 0755, 04700), 04755);
+	/* Not synced: as it was, or as usual. */
+	assert_int_equal(mode_put(0, false, 0600, 0664), 0664);
+	assert_int_equal(mode_put(0, false, 0666, 0), 0644);
+	/* Executability only: x where r is. */
+	assert_int_equal(mode_put(META_MODE, true, 0700, 0640), 0750);
+	assert_int_equal(mode_put(META_MODE, true, 0600, 0755), 0644);
+}
+
+static void test_owners_are_named_for_the_receiving_side(void **state)
+{
+	struct fixture f;
+	struct owners *owners = owners_new();
+
+	begin(&f);
+	owners_set(owners, SIDE_INITIATOR, OWNER_USER, 1000, "ann");
+	f.policy.owners = owners;
+	f.policy.fields[SIDE_TARGET] = META_MODE | META_UID | META_GID;
+	file(&f, "a", 0, 1, 0)->now[SIDE_INITIATOR]->uid = 1000;
+	build(&f);
+	assert_string_equal(op(&f, OP_PUT, SIDE_TARGET, "a")->meta.user, "ann");
+	assert_null(op(&f, OP_PUT, SIDE_TARGET, "a")->meta.group);
+	end(&f);
+	owners_free(owners);
+}
+
+static void test_owners_without_a_list_are_numbers(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	f.policy.fields[SIDE_TARGET] = META_UID;
+	file(&f, "a", 1, 1, 1)->now[SIDE_INITIATOR]->uid = 1000;
+	build(&f);
+	assert_int_equal(op(&f, OP_META, SIDE_TARGET, "a")->meta.uid, 1000);
+	assert_null(op(&f, OP_META, SIDE_TARGET, "a")->meta.user);
+	end(&f);
+}
+
+static void test_reports_say_what_happens(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	file(&f, "edited", 1, 2, 1);
+	file(&f, "gone", 3, 0, 3);
+	file(&f, "new", 0, 4, 0);
+	file(&f, "moved", 5, 0, 5);
+	file(&f, "to", 0, 5, 0);
+	build(&f);
+	assert_int_equal(op(&f, OP_PUT, SIDE_TARGET, "edited")->report, REPORT_UPDATE);
+	assert_int_equal(op(&f, OP_DELETE, SIDE_TARGET, "gone")->report, REPORT_DELETE);
+	assert_int_equal(op(&f, OP_PUT, SIDE_TARGET, "new")->report, REPORT_CREATE);
+	assert_int_equal(op(&f, OP_MOVE, SIDE_TARGET, "to")->report, REPORT_MOVE);
+	end(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_to_do_is_an_empty_plan),
+		cmocka_unit_test(test_folders_come_before_what_is_in_them_and_their_times_last),
+		cmocka_unit_test(test_deletions_go_from_the_bottom_up),
+		cmocka_unit_test(test_file_takes_the_place_of_a_folder_when_that_is_empty),
+		cmocka_unit_test(test_losing_version_is_kept_before_it_is_replaced),
+		cmocka_unit_test(
+			test_folder_takes_the_place_of_a_kept_file_before_its_contents_come),
+		cmocka_unit_test(test_copy_that_exists_already_is_not_made_again),
+		cmocka_unit_test(
+			test_folder_for_a_rename_is_made_first_and_its_other_contents_after),
+		cmocka_unit_test(test_replacement_of_a_moved_and_kept_version_waits_for_the_copy),
+		cmocka_unit_test(test_second_name_of_a_file_is_a_link),
+		cmocka_unit_test(test_links_are_files_where_not_asked_for),
+		cmocka_unit_test(test_new_name_of_a_known_file_is_a_link_to_it),
+		cmocka_unit_test(test_conflict_copy_is_no_link_to_its_original),
+		cmocka_unit_test(test_replacement_waits_for_the_copy_even_as_a_link),
+		cmocka_unit_test(test_metadata_of_both_sides_merge_beside_the_content),
+		cmocka_unit_test(test_mode_of_what_is_put),
+		cmocka_unit_test(test_owners_are_named_for_the_receiving_side),
+		cmocka_unit_test(test_owners_without_a_list_are_numbers),
+		cmocka_unit_test(test_reports_say_what_happens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
