@@ -20,7 +20,8 @@ struct change *changes_add(struct changes *changes, const char *path)
 		changes->cap = changes->cap ? changes->cap + changes->cap / 2 : 64;
 		changes->items = xrealloc(changes->items, changes->cap * sizeof(*changes->items));
 	}
-	changes->items[changes->count] = (struct change){ .path = arena_strdup(&changes->arena, path) };
+	changes->items[changes->count] =
+		(struct change){ .path = arena_strdup(&changes->arena, path) };
 	return &changes->items[changes->count++];
 }
 

@@ -18,15 +18,15 @@
 
 struct change {
 	const char *path;
-	const char *moved_from;	   /* where base stood before a move was followed, or NULL */
-	const struct base *base;   /* NULL: never agreed */
-	struct entry *now[SIDES];  /* NULL: absent */
+	const char *moved_from;	  /* where base stood before a move was followed, or NULL */
+	const struct base *base;  /* NULL: never agreed */
+	struct entry *now[SIDES]; /* NULL: absent */
 	struct verdict verdict;
-	bool failed;		   /* something about it went wrong: nothing is recorded */
-	bool blocked;		   /* lies below something that is left alone */
-	unsigned pending;	   /* operations of the plan not finished yet */
-	const char *copy;	   /* CONFLICT with keep_loser: the other version's new path */
-	size_t move;		   /* 1 + index of the move that put it here, 0 for none */
+	bool failed;	  /* something about it went wrong: nothing is recorded */
+	bool blocked;	  /* lies below something that is left alone */
+	unsigned pending; /* operations of the plan not finished yet */
+	const char *copy; /* CONFLICT with keep_loser: the other version's new path */
+	size_t move;	  /* 1 + index of the move that put it here, 0 for none */
 };
 
 struct changes {
@@ -36,7 +36,10 @@ struct changes {
 	size_t cap;
 };
 
-#define CHANGES_INIT { ARENA_INIT, NULL, 0, 0 }
+#define CHANGES_INIT                   \
+	{                              \
+		ARENA_INIT, NULL, 0, 0 \
+	}
 
 void changes_release(struct changes *changes);
 /* Append one (the caller keeps path order, or calls changes_sort). Zeroed but for the path, which is copied. */

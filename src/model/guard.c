@@ -38,7 +38,8 @@ void census_add(struct census *census, const char *path, const struct base *base
 	if (path[top] == '\0')
 		return;
 	if (!last || strlen(last->name) != top || strncmp(last->name, path, top) != 0) {
-		census->folders = xrealloc(census->folders, (census->count + 1) * sizeof(*census->folders));
+		census->folders =
+			xrealloc(census->folders, (census->count + 1) * sizeof(*census->folders));
 		last = &census->folders[census->count++];
 		*last = (struct census_folder){ .name = xstrndup(path, top) };
 	}
@@ -56,8 +57,8 @@ static bool deletes_file(const struct change *change, enum side side)
 {
 	const struct entry *now = change->now[side];
 
-	return change->verdict.kind == VERDICT_DELETE && change->verdict.from == side_other(side) && now &&
-	       counts_as_file((enum entry_type)now->type);
+	return change->verdict.kind == VERDICT_DELETE && change->verdict.from == side_other(side) &&
+	       now && counts_as_file((enum entry_type)now->type);
 }
 
 /* Everything that was agreed on has gone from `side`, and nothing else is there either. */
@@ -65,13 +66,15 @@ static int check_emptied(const struct census *census, enum side side, struct err
 {
 	if (census->files < EMPTIED_MIN || census->present[side] > 0)
 		return 0;
-	return err_set(err, ERR_GUARD,
-		       "the %s is empty but %" PRIu64 " files were in sync: is the right disk mounted? "
-		       "nothing was changed; to delete them on the other side too, run once with --allow-deletes",
-		       side_name(side), census->files);
+	return err_set(
+		err, ERR_GUARD,
+		"the %s is empty but %" PRIu64 " files were in sync: is the right disk mounted? "
+		"nothing was changed; to delete them on the other side too, run once with --allow-deletes",
+		side_name(side), census->files);
 }
 
-static int refuse(enum side side, uint64_t deleted, uint64_t of, const char *folder, struct err *err)
+static int refuse(enum side side, uint64_t deleted, uint64_t of, const char *folder,
+		  struct err *err)
 {
 	AUTO_BUF where = BUF_INIT;
 
@@ -80,11 +83,13 @@ static int refuse(enum side side, uint64_t deleted, uint64_t of, const char *fol
 		text_add_escaped(&where, folder);
 		buf_addstr(&where, "'");
 	}
-	return err_set(err, ERR_GUARD,
-		       "%" PRIu64 " of %" PRIu64 " files%.200s would be deleted on the %s, because they are gone "
-		       "from the %s: more than MAX_DELETE_PERCENT and MAX_DELETE_COUNT allow; nothing was "
-		       "changed; if that is what you want, run once with --allow-deletes",
-		       deleted, of, buf_cstr(&where), side_name(side), side_name(side_other(side)));
+	return err_set(
+		err, ERR_GUARD,
+		"%" PRIu64 " of %" PRIu64
+		" files%.200s would be deleted on the %s, because they are gone "
+		"from the %s: more than MAX_DELETE_PERCENT and MAX_DELETE_COUNT allow; nothing was "
+		"changed; if that is what you want, run once with --allow-deletes",
+		deleted, of, buf_cstr(&where), side_name(side), side_name(side_other(side)));
 }
 
 /* Count per top-level folder: the changes and the census are both in path order. */
@@ -99,8 +104,9 @@ static int check_folders(const struct changes *changes, const struct census *cen
 
 		while (at < changes->count && path_cmp(changes->items[at].path, folder->name) < 0)
 			at++;
-		for (; at < changes->count && (strcmp(changes->items[at].path, folder->name) == 0 ||
-					       path_is_below(changes->items[at].path, folder->name));
+		for (;
+		     at < changes->count && (strcmp(changes->items[at].path, folder->name) == 0 ||
+					     path_is_below(changes->items[at].path, folder->name));
 		     at++)
 			deleted += deletes_file(&changes->items[at], side);
 		if (too_many(deleted, folder->files, limits))
@@ -109,8 +115,8 @@ static int check_folders(const struct changes *changes, const struct census *cen
 	return 0;
 }
 
-int guard_check(const struct changes *changes, const struct census *census, const struct guard_limits *limits,
-		struct err *err)
+int guard_check(const struct changes *changes, const struct census *census,
+		const struct guard_limits *limits, struct err *err)
 {
 	for (int s = 0; s < SIDES; s++) {
 		uint64_t deleted = 0;

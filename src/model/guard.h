@@ -24,12 +24,15 @@ struct census_folder {
 
 struct census {
 	uint64_t files;
-	uint64_t present[SIDES];	/* entries of any type that each side shows now */
+	uint64_t present[SIDES];       /* entries of any type that each side shows now */
 	struct census_folder *folders; /* in path order */
 	size_t count;
 };
 
-#define CENSUS_INIT { 0, { 0, 0 }, NULL, 0 }
+#define CENSUS_INIT                  \
+	{                            \
+		0, { 0, 0 }, NULL, 0 \
+	}
 
 void census_release(struct census *census);
 /* Count one agreed path; to be called in path order. */
@@ -44,7 +47,7 @@ struct guard_limits {
  * Judge all verdicts of the set. ERR_GUARD with what was seen and the option that confirms it,
  * or 0.  Moves were followed before and are no deletions.
  */
-int guard_check(const struct changes *changes, const struct census *census, const struct guard_limits *limits,
-		struct err *err);
+int guard_check(const struct changes *changes, const struct census *census,
+		const struct guard_limits *limits, struct err *err);
 
 #endif

@@ -24,8 +24,9 @@ void moves_release(struct moves *moves)
 /* Agreed on, seen on this side then, and gone from it now. */
 static bool is_gone(const struct change *change, enum side side, enum entry_type type)
 {
-	return change->base && change->base->type == type && change->base->side[side].type == type &&
-	       !change->now[side] && !change->failed && !change->blocked;
+	return change->base && change->base->type == type &&
+	       change->base->side[side].type == type && !change->now[side] && !change->failed &&
+	       !change->blocked;
 }
 
 /* Nothing of it was agreed on and the other side has nothing there: history can be put here. */
@@ -47,7 +48,8 @@ static bool is_movable(const struct change *change, enum side side, enum entry_t
 {
 	const struct entry *other = change->now[side_other(side)];
 
-	return is_gone(change, side, type) && other && other->type == type && !(other->flags & ENTRY_OPAQUE);
+	return is_gone(change, side, type) && other && other->type == type &&
+	       !(other->flags & ENTRY_OPAQUE);
 }
 
 /*
@@ -108,8 +110,9 @@ bool moves_wants_digest(const struct move_index *index, const struct change *cha
 {
 	if (!is_new(change, side, ENTRY_FILE) || (change->now[side]->flags & ENTRY_HAS_DIGEST))
 		return false;
-	return index->count[side] > 0 && bsearch(&change->now[side]->size, index->sizes[side], index->count[side],
-						 sizeof(uint64_t), size_cmp) != NULL;
+	return index->count[side] > 0 &&
+	       bsearch(&change->now[side]->size, index->sizes[side], index->count[side],
+		       sizeof(uint64_t), size_cmp) != NULL;
 }
 
 /* What may be matched: a gone path or a new one, by a key of its content or inode. */
@@ -182,9 +185,10 @@ static struct candidates gone_files(struct changes *changes, enum side side)
 		struct change *change = &changes->items[i];
 
 		if (is_movable(change, side, ENTRY_FILE))
-			gone.items[gone.count++] = (struct candidate){
-				.change = change, .key = change->base->digest, .ino = change->base->side[side].ino
-			};
+			gone.items[gone.count++] =
+				(struct candidate){ .change = change,
+						    .key = change->base->digest,
+						    .ino = change->base->side[side].ino };
 	}
 	qsort(gone.items, gone.count, sizeof(*gone.items), candidate_cmp);
 	return gone;
@@ -224,7 +228,8 @@ static struct change *take_gone(struct candidates *gone, const struct entry *fou
 	return NULL;
 }
 
-static void follow_files(struct changes *changes, struct moves *moves, enum side side, bool any_inode)
+static void follow_files(struct changes *changes, struct moves *moves, enum side side,
+			 bool any_inode)
 {
 	struct candidates gone = gone_files(changes, side);
 

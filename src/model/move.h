@@ -26,7 +26,7 @@ struct change;
 struct changes;
 
 struct move {
-	enum side side;	   /* where the rename is to be done */
+	enum side side; /* where the rename is to be done */
 	const char *from;
 	const char *to;
 	const struct entry *expect; /* at `from` on that side */
@@ -40,7 +40,10 @@ struct moves {
 	size_t cap;
 };
 
-#define MOVES_INIT { NULL, 0, 0 }
+#define MOVES_INIT         \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 void moves_release(struct moves *moves);
 
@@ -51,7 +54,8 @@ void moves_release(struct moves *moves);
 struct move_index;
 struct move_index *moves_index_new(const struct changes *changes);
 void moves_index_free(struct move_index *index);
-bool moves_wants_digest(const struct move_index *index, const struct change *change, enum side side);
+bool moves_wants_digest(const struct move_index *index, const struct change *change,
+			enum side side);
 
 /* Find the moves of both sides and rewrite the changes as described; they stay sorted. */
 void moves_follow(struct changes *changes, struct moves *moves);

@@ -43,7 +43,8 @@ void owners_free(struct owners *owners)
 	free(owners);
 }
 
-void owners_set(struct owners *owners, enum side side, enum owner_kind kind, uint32_t id, const char *name)
+void owners_set(struct owners *owners, enum side side, enum owner_kind kind, uint32_t id,
+		const char *name)
 {
 	struct owner_list *list = &owners->lists[side][kind];
 
@@ -53,7 +54,8 @@ void owners_set(struct owners *owners, enum side side, enum owner_kind kind, uin
 	list->items[list->count++] = (struct owner){ .id = id, .name = xstrdup(name) };
 }
 
-const char *owners_name(const struct owners *owners, enum side side, enum owner_kind kind, uint32_t id)
+const char *owners_name(const struct owners *owners, enum side side, enum owner_kind kind,
+			uint32_t id)
 {
 	const struct owner_list *list = owners ? &owners->lists[side][kind] : NULL;
 

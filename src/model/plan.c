@@ -22,7 +22,7 @@ struct builder {
 	struct plan *plan;
 	struct changes *changes;
 	const struct policy *policy;
-	struct op **made;	  /* by index of the change: its OP_MKDIR, until it was put in order */
+	struct op **made; /* by index of the change: its OP_MKDIR, until it was put in order */
 	const char *below[SIDES]; /* newest folder made in PHASE_FOLDER */
 };
 
@@ -43,7 +43,8 @@ static void plan_list(struct plan *plan, struct op *op)
 	plan->ops[plan->count++] = op;
 }
 
-static struct op *op_new(struct builder *b, enum op_kind kind, enum side side, struct change *change)
+static struct op *op_new(struct builder *b, enum op_kind kind, enum side side,
+			 struct change *change)
 {
 	struct op *op = arena_alloc(&b->plan->arena, sizeof(*op));
 
@@ -109,7 +110,8 @@ static void meta_for_content(struct op *op, const struct policy *policy, unsigne
 {
 	enum side side = (enum side)op->side;
 	const struct entry *source = op->source;
-	const struct entry *old = op->expect && op->expect->type == source->type ? op->expect : NULL;
+	const struct entry *old =
+		op->expect && op->expect->type == source->type ? op->expect : NULL;
 	unsigned theirs = policy->fields[side] & ~kept;
 
 	op->meta.mask = META_MODE | META_MTIME;
@@ -165,7 +167,8 @@ static void add_folder(struct builder *b, struct change *change, enum side side,
 	/* It takes the place of a version that must be kept aside first, or is below such a one. */
 	if (change->verdict.kind == VERDICT_CONFLICT && op->expect)
 		b->below[side] = change->path;
-	if (b->below[side] && (op->path == b->below[side] || path_is_below(op->path, b->below[side])))
+	if (b->below[side] &&
+	    (op->path == b->below[side] || path_is_below(op->path, b->below[side])))
 		op->phase = PHASE_FOLDER;
 
 	finish = op_new(b, OP_META, side, change);
@@ -183,7 +186,8 @@ static void add_folder(struct builder *b, struct change *change, enum side side,
 }
 
 /* Put `from`'s content at change->path on the other side. */
-static struct op *add_content(struct builder *b, struct change *change, enum side from, unsigned kept)
+static struct op *add_content(struct builder *b, struct change *change, enum side from,
+			      unsigned kept)
 {
 	enum side side = side_other(from);
 	bool symlink = change->now[from]->type == ENTRY_SYMLINK;
@@ -417,7 +421,8 @@ static void link_to_present(struct plan *plan, struct changes *changes, enum sid
 
 	for (size_t i = 0; i < changes->count; i++)
 		if (is_link_source(&changes->items[i], from))
-			list[count++] = (struct present){ changes->items[i].now[from]->ino, &changes->items[i] };
+			list[count++] = (struct present){ changes->items[i].now[from]->ino,
+							  &changes->items[i] };
 	qsort(list, count, sizeof(*list), present_cmp);
 	for (size_t i = 0; count > 0 && i < plan->count; i++) {
 		struct op *op = plan->ops[i];
@@ -473,7 +478,8 @@ static void sort_ops(struct plan *plan)
 }
 
 /* List the folders above a rename's new path that are still to be made, topmost first. */
-static void list_folders_above(struct builder *b, const struct op *move, struct op **order, size_t *count)
+static void list_folders_above(struct builder *b, const struct op *move, struct op **order,
+			       size_t *count)
 {
 	for (const char *slash = strchr(move->path, '/'); slash; slash = strchr(slash + 1, '/')) {
 		AUTO_FREE char *above = xstrndup(move->path, (size_t)(slash - move->path));

@@ -24,13 +24,13 @@ struct changes;
 struct moves;
 
 enum op_kind {
-	OP_MKDIR,   /* a folder; over a file of ours it replaces, the file goes to the trash */
-	OP_PUT,	    /* a file whose bytes are read at `from` on the other side */
+	OP_MKDIR, /* a folder; over a file of ours it replaces, the file goes to the trash */
+	OP_PUT,	  /* a file whose bytes are read at `from` on the other side */
 	OP_SYMLINK,
-	OP_LINK,    /* a hard link to `from` on the same side */
-	OP_COPY,    /* a copy of `from` on the same side */
-	OP_MOVE,    /* rename `from` to `path` */
-	OP_DELETE,  /* into the trash; a folder when it is empty */
+	OP_LINK,   /* a hard link to `from` on the same side */
+	OP_COPY,   /* a copy of `from` on the same side */
+	OP_MOVE,   /* rename `from` to `path` */
+	OP_DELETE, /* into the trash; a folder when it is empty */
 	OP_META,
 };
 
@@ -65,7 +65,7 @@ struct op_meta {
 	uint32_t uid;
 	uint32_t gid;
 	int64_t mtime_ns;
-	const char *user;  /* NULL: the number is this side's own */
+	const char *user; /* NULL: the number is this side's own */
 	const char *group;
 };
 
@@ -80,10 +80,10 @@ struct op {
 	const char *from;	    /* see enum op_kind; else NULL */
 	struct change *change;	    /* whose saved-list record waits for it */
 	const struct entry *expect; /* at `path` (OP_MOVE: at `from`) before; NULL: nothing */
-	struct entry *source;	    /* what is copied, linked or put: type, size, digest, link target */
+	struct entry *source; /* what is copied, linked or put: type, size, digest, link target */
 	struct op_meta meta;
-	struct op *after;	    /* must be done before; if it failed, so does this */
-	struct op *next_on_side;    /* for the runner */
+	struct op *after;	 /* must be done before; if it failed, so does this */
+	struct op *next_on_side; /* for the runner */
 };
 
 struct plan {
@@ -94,7 +94,10 @@ struct plan {
 	struct op **moves; /* the operation of moves->items[i] */
 };
 
-#define PLAN_INIT { ARENA_INIT, NULL, 0, 0, NULL }
+#define PLAN_INIT                            \
+	{                                    \
+		ARENA_INIT, NULL, 0, 0, NULL \
+	}
 
 void plan_release(struct plan *plan);
 

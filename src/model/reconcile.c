@@ -59,7 +59,8 @@ static bool size_as_agreed(const struct base *base, const struct entry *now, enu
 	return agreed_type(base) == ENTRY_FILE && (!then || then->size == now->size);
 }
 
-bool reconcile_wants_digest(const struct base *base, const struct entry *const now[SIDES], enum side side)
+bool reconcile_wants_digest(const struct base *base, const struct entry *const now[SIDES],
+			    enum side side)
 {
 	const struct entry *mine = now[side];
 	const struct entry *other = now[side_other(side)];
@@ -136,8 +137,8 @@ static unsigned meta_differs(const struct entry *const now[SIDES], const struct 
  * prevailing side; but of two mtimes of equal content the older one, which is when the
  * content was really made (a copy, or a folder of a run that was killed, is younger).
  */
-static enum side meta_winner(enum meta_field field, const struct entry *const now[SIDES], int content_from,
-			     const struct policy *policy)
+static enum side meta_winner(enum meta_field field, const struct entry *const now[SIDES],
+			     int content_from, const struct policy *policy)
 {
 	if (content_from >= 0)
 		return (enum side)content_from;
@@ -151,8 +152,9 @@ static enum side meta_winner(enum meta_field field, const struct entry *const no
  * Merge metadata field by field: fills verdict->meta_to.  content_from is the side whose
  * content wins, or -1.  Both entries are present and of one type.
  */
-static void merge_meta(struct verdict *verdict, const struct base *base, const struct entry *const now[SIDES],
-		       int content_from, const struct policy *policy)
+static void merge_meta(struct verdict *verdict, const struct base *base,
+		       const struct entry *const now[SIDES], int content_from,
+		       const struct policy *policy)
 {
 	unsigned differs = meta_differs(now, policy);
 	unsigned changed[SIDES];
@@ -190,7 +192,9 @@ static bool record_is_stale(const struct base *base, const struct entry *const n
 
 static struct verdict verdict_of(enum verdict_kind kind, enum side from, enum reason reason)
 {
-	return (struct verdict){ .kind = (uint8_t)kind, .from = (uint8_t)from, .reason = (uint8_t)reason };
+	return (struct verdict){ .kind = (uint8_t)kind,
+				 .from = (uint8_t)from,
+				 .reason = (uint8_t)reason };
 }
 
 /* Both present with equal content. */
@@ -209,8 +213,8 @@ static struct verdict agree(const struct base *base, const struct entry *const n
 	return verdict;
 }
 
-static struct verdict copy(const struct base *base, const struct entry *const now[SIDES], enum side from,
-			   enum reason reason, const struct policy *policy)
+static struct verdict copy(const struct base *base, const struct entry *const now[SIDES],
+			   enum side from, enum reason reason, const struct policy *policy)
 {
 	struct verdict verdict = verdict_of(VERDICT_COPY, from, reason);
 	const struct entry *old = now[side_other(from)];
@@ -238,7 +242,8 @@ enum side reconcile_newer(const struct entry *const now[SIDES], const struct pol
 static struct verdict conflict(const struct base *base, const struct entry *const now[SIDES],
 			       const struct policy *policy)
 {
-	enum reason reason = agreed_type(base) == ENTRY_ABSENT ? REASON_BOTH_NEW : REASON_BOTH_CHANGED;
+	enum reason reason =
+		agreed_type(base) == ENTRY_ABSENT ? REASON_BOTH_NEW : REASON_BOTH_CHANGED;
 	struct verdict verdict = verdict_of(VERDICT_CONFLICT, reconcile_newer(now, policy), reason);
 	bool folder[SIDES] = { now[0]->type == ENTRY_DIR, now[1]->type == ENTRY_DIR };
 
@@ -322,7 +327,8 @@ struct verdict reconcile(const struct base *base, const struct entry *const now[
 	if (not_synced(base, now, policy, &left))
 		return left;
 	if (!now[SIDE_INITIATOR] && !now[SIDE_TARGET])
-		return verdict_of(base ? VERDICT_RECORD : VERDICT_KEEP, SIDE_INITIATOR, REASON_NONE);
+		return verdict_of(base ? VERDICT_RECORD : VERDICT_KEEP, SIDE_INITIATOR,
+				  REASON_NONE);
 	if (!now[SIDE_INITIATOR] || !now[SIDE_TARGET])
 		return one_sided(base, now, policy);
 
@@ -333,8 +339,8 @@ struct verdict reconcile(const struct base *base, const struct entry *const now[
 	if (reconcile_same_content(now[0], now[1]))
 		return agree(base, now, policy);
 	if (changed[0] != changed[1])
-		return copy(base, now, changed[SIDE_INITIATOR] ? SIDE_INITIATOR : SIDE_TARGET, REASON_EDITED,
-			    policy);
+		return copy(base, now, changed[SIDE_INITIATOR] ? SIDE_INITIATOR : SIDE_TARGET,
+			    REASON_EDITED, policy);
 	return conflict(base, now, policy);
 }
 

@@ -40,19 +40,20 @@ enum conflict_rule {
 
 struct policy {
 	enum conflict_rule rule;
-	enum side prevalence;	    /* who wins where nothing else tells */
-	unsigned fields[SIDES];	    /* META_*: what is synced and can be set on that side */
-	bool executability_only;    /* META_MODE means: is it executable at all */
-	int64_t skew_ns;	    /* target's clock minus initiator's */
-	int64_t granularity_ns;	    /* coarser of both sides' time stamps */
-	const struct owners *owners; /* says whether ids of both sides name the same owner; NULL: by number */
+	enum side prevalence;	 /* who wins where nothing else tells */
+	unsigned fields[SIDES];	 /* META_*: what is synced and can be set on that side */
+	bool executability_only; /* META_MODE means: is it executable at all */
+	int64_t skew_ns;	 /* target's clock minus initiator's */
+	int64_t granularity_ns;	 /* coarser of both sides' time stamps */
+	const struct owners
+		*owners; /* says whether ids of both sides name the same owner; NULL: by number */
 };
 
 enum verdict_kind {
-	VERDICT_KEEP,	  /* nothing to do, nothing to record */
-	VERDICT_RECORD,	  /* both agree; only the saved list changes (forgotten where both are absent) */
-	VERDICT_META,	  /* content agrees, metadata flows */
-	VERDICT_COPY,	  /* content of `from` goes to the other side: create, update or change of type */
+	VERDICT_KEEP, /* nothing to do, nothing to record */
+	VERDICT_RECORD, /* both agree; only the saved list changes (forgotten where both are absent) */
+	VERDICT_META, /* content agrees, metadata flows */
+	VERDICT_COPY, /* content of `from` goes to the other side: create, update or change of type */
 	VERDICT_DELETE,	  /* `from` deleted it: delete on the other side */
 	VERDICT_CONFLICT, /* both changed it: `from` keeps the name */
 	VERDICT_LEAVE,	  /* something is in the way or unknown: touch nothing */
@@ -62,29 +63,29 @@ enum reason {
 	REASON_NONE,
 	REASON_NEW,
 	REASON_EDITED,
-	REASON_TYPE,		/* became another type */
+	REASON_TYPE, /* became another type */
 	REASON_DELETED,
-	REASON_EDIT_LIVES,	/* edited here, deleted there */
+	REASON_EDIT_LIVES, /* edited here, deleted there */
 	REASON_BOTH_CHANGED,
-	REASON_BOTH_NEW,	/* differs, and there is no history */
+	REASON_BOTH_NEW, /* differs, and there is no history */
 	REASON_META,
-	REASON_RESTORE,		/* what stood in its place is gone */
-	REASON_KEPT_FOLDER,	/* deleted there, but something below lives here */
+	REASON_RESTORE,	    /* what stood in its place is gone */
+	REASON_KEPT_FOLDER, /* deleted there, but something below lives here */
 	REASON_MOVED,
-	REASON_SPECIAL,		/* a special file, newly seen */
-	REASON_SPECIAL_KNOWN,	/* a special file that was reported before */
-	REASON_UNKNOWN,		/* could not be read, so nothing about it may be decided */
-	REASON_MOUNT,		/* a mount point, newly seen */
-	REASON_BLOCKED,		/* a parent folder is left alone */
-	REASON_SKIP,		/* a conflict left alone by policy */
+	REASON_SPECIAL,	      /* a special file, newly seen */
+	REASON_SPECIAL_KNOWN, /* a special file that was reported before */
+	REASON_UNKNOWN,	      /* could not be read, so nothing about it may be decided */
+	REASON_MOUNT,	      /* a mount point, newly seen */
+	REASON_BLOCKED,	      /* a parent folder is left alone */
+	REASON_SKIP,	      /* a conflict left alone by policy */
 };
 
 struct verdict {
-	uint8_t kind;		 /* enum verdict_kind */
-	uint8_t from;		 /* enum side, for COPY, DELETE and CONFLICT */
-	uint8_t reason;		 /* enum reason */
-	uint8_t keep_loser;	 /* CONFLICT: the other version gets a name of its own */
-	uint8_t meta_to[SIDES];	 /* META_* to set on that side with the other side's values */
+	uint8_t kind;		/* enum verdict_kind */
+	uint8_t from;		/* enum side, for COPY, DELETE and CONFLICT */
+	uint8_t reason;		/* enum reason */
+	uint8_t keep_loser;	/* CONFLICT: the other version gets a name of its own */
+	uint8_t meta_to[SIDES]; /* META_* to set on that side with the other side's values */
 };
 
 /*
@@ -100,7 +101,8 @@ struct verdict reconcile(const struct base *base, const struct entry *const now[
  * whose stat key changed (or was racy when recorded) and that may still equal the base
  * or the other side, judged by size.
  */
-bool reconcile_wants_digest(const struct base *base, const struct entry *const now[SIDES], enum side side);
+bool reconcile_wants_digest(const struct base *base, const struct entry *const now[SIDES],
+			    enum side side);
 
 /* Whether this side's content differs from the last agreement (also: new, deleted, another type). */
 bool reconcile_changed(const struct base *base, const struct entry *now, enum side side);

@@ -110,7 +110,8 @@ static void block_below_left_alone(struct changes *changes)
 		struct change *change = &changes->items[i];
 
 		if (left && path_is_below(change->path, left))
-			change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_BLOCKED };
+			change->verdict =
+				(struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_BLOCKED };
 		else if (change->verdict.kind == VERDICT_LEAVE)
 			left = change->path;
 	}
@@ -123,9 +124,11 @@ void structure_settle(struct changes *changes, const struct policy *policy)
 		const struct entry *const now[SIDES] = { change->now[0], change->now[1] };
 
 		if (change->blocked)
-			change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_BLOCKED };
+			change->verdict =
+				(struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_BLOCKED };
 		else if (change->failed)
-			change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_UNKNOWN };
+			change->verdict =
+				(struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_UNKNOWN };
 		else
 			change->verdict = reconcile(change->base, now, policy);
 	}
