@@ -237,7 +237,9 @@ static struct op *add_kept_copy(struct builder *b, struct change *change)
 	struct op *send = NULL;
 
 	keep->from = symlink ? NULL : change->path;
-	keep->source = change->now[loser];
+	/* A copy: the entry will show what takes its place. */
+	keep->source = arena_alloc(&b->plan->arena, sizeof(*keep->source));
+	*keep->source = *change->now[loser];
 	keep->phase = PHASE_KEEP;
 	keep->report = REPORT_CREATE;
 	keep->reason = change->verdict.reason;
@@ -252,7 +254,7 @@ static struct op *add_kept_copy(struct builder *b, struct change *change)
 
 	send = op_new(b, symlink ? OP_SYMLINK : OP_PUT, winner, copy);
 	send->from = symlink ? NULL : change->copy;
-	send->source = change->now[loser];
+	send->source = keep->source;
 	send->phase = PHASE_CONTENT;
 	send->report = REPORT_CREATE;
 	send->reason = change->verdict.reason;
@@ -426,11 +428,12 @@ static void link_to_present(struct plan *plan, struct changes *changes, enum sid
 	qsort(list, count, sizeof(*list), present_cmp);
 	for (size_t i = 0; count > 0 && i < plan->count; i++) {
 		struct op *op = plan->ops[i];
-		struct present key = { op->source ? op->source->ino : 0, NULL };
+		struct present key = { 0, NULL };
 		struct present *found = NULL;
 
 		if (!is_linkable(op, side))
 			continue;
+		key.ino = op->source->ino;
 		found = bsearch(&key, list, count, sizeof(*list), present_cmp);
 		if (!found || !reconcile_same_content(found->change->now[from], op->source))
 			continue;
@@ -538,4 +541,14 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 	folders_before_moves(&b, moves->count);
 	free(b.made);
 	sort_ops(plan);
+}
+
+bool plan_has_arrived(const struct plan *plan, const struct change *change)
+{
+	const struct op *op = change->move ? plan->moves[change->move - 1] : NULL;
+
+	for (; op; op = op->after)
+		if (op->state != OP_DONE)
+			return false;
+	return true;
 }

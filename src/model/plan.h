@@ -82,7 +82,7 @@ struct op {
 	const struct entry *expect; /* at `path` (OP_MOVE: at `from`) before; NULL: nothing */
 	struct entry *source; /* what is copied, linked or put: type, size, digest, link target */
 	struct op_meta meta;
-	struct op *after;	 /* must be done before; if it failed, so does this */
+	struct op *after; /* without which this is void; in PHASE_MOVE maybe of the other side */
 	struct op *next_on_side; /* for the runner */
 };
 
@@ -107,5 +107,12 @@ void plan_release(struct plan *plan);
  */
 void plan_build(struct plan *plan, struct changes *changes, const struct moves *moves,
 		const struct policy *policy, bool hardlinks);
+
+/*
+ * Whether the renames that brought this change's path where it is have all been done: only then
+ * may it be recorded, with operations of its own or without.  Two sides carry out their renames
+ * at once, so this cannot be told from the failure of one operation alone.
+ */
+bool plan_has_arrived(const struct plan *plan, const struct change *change);
 
 #endif

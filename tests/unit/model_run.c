@@ -288,13 +288,7 @@ static bool record(struct sim *sim, const struct change *change)
 /* Whether everything is done that must be before this path's record. */
 static bool is_done(const struct look *look, const struct change *change)
 {
-	if (change->failed)
-		return false;
-	for (const struct op *op = change->move ? look->plan.moves[change->move - 1] : NULL; op;
-	     op = op->after)
-		if (op->state != OP_DONE)
-			return false;
-	return true;
+	return !change->failed && plan_has_arrived(&look->plan, change);
 }
 
 /*

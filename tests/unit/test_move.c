@@ -301,6 +301,27 @@ static void test_renames_of_both_sides_meet_under_the_new_names(void **state)
 	end(&f);
 }
 
+static void test_file_moved_into_a_folder_renamed_on_the_other_side_needs_both(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	/* Initiator: x into t. Target: t is called u. */
+	folder(&f, "t", 2, 2, 0);
+	file(&f, "t/y", 6, 6, 0);
+	file(&f, "t/x", 0, 5, 0);
+	folder(&f, "u", 0, 0, 2);
+	file(&f, "u/y", 0, 0, 6);
+	file(&f, "x", 5, 0, 5);
+	follow(&f);
+	assert_int_equal(f.moves.count, 2);
+	expect(&f, 0, SIDE_INITIATOR, "t", "u");
+	expect(&f, 1, SIDE_TARGET, "x", "u/x");
+	assert_int_equal(changes_find(&f.changes, "u/x")->move, 2);
+	assert_int_equal(f.moves.items[1].after, 1);
+	end(&f);
+}
+
 static void test_what_came_below_an_unreadable_folder_is_blocked(void **state)
 {
 	struct fixture f;
@@ -334,6 +355,8 @@ int main(void)
 		cmocka_unit_test(test_move_below_a_file_of_the_other_side_is_not_followed),
 		cmocka_unit_test(test_folders_moved_into_each_other_do_not_nest_for_ever),
 		cmocka_unit_test(test_renames_of_both_sides_meet_under_the_new_names),
+		cmocka_unit_test(
+			test_file_moved_into_a_folder_renamed_on_the_other_side_needs_both),
 		cmocka_unit_test(test_what_came_below_an_unreadable_folder_is_blocked),
 	};
 

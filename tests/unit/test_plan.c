@@ -252,6 +252,28 @@ static void test_folder_for_a_rename_is_made_first_and_its_other_contents_after(
 	end(&f);
 }
 
+static void test_what_two_renames_brought_has_arrived_with_both(void **state)
+{
+	struct fixture f;
+	const struct change *x = NULL;
+
+	begin(&f);
+	/* Initiator: x into t. Target: t is called u. */
+	folder(&f, "t", 2, 2, 0);
+	file(&f, "t/x", 0, 5, 0);
+	folder(&f, "u", 0, 0, 2);
+	file(&f, "x", 5, 0, 5);
+	build(&f);
+	x = changes_find(&f.changes, "u/x");
+	assert_false(plan_has_arrived(&f.plan, x));
+	f.plan.moves[1]->state = OP_DONE;
+	f.plan.moves[0]->state = OP_FAILED;
+	assert_false(plan_has_arrived(&f.plan, x));
+	f.plan.moves[0]->state = OP_DONE;
+	assert_true(plan_has_arrived(&f.plan, x));
+	end(&f);
+}
+
 static void test_replacement_of_a_moved_and_kept_version_waits_for_the_copy(void **state)
 {
 	struct fixture f;
@@ -465,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_copy_that_exists_already_is_not_made_again),
 		cmocka_unit_test(
 			test_folder_for_a_rename_is_made_first_and_its_other_contents_after),
+		cmocka_unit_test(test_what_two_renames_brought_has_arrived_with_both),
 		cmocka_unit_test(test_replacement_of_a_moved_and_kept_version_waits_for_the_copy),
 		cmocka_unit_test(test_second_name_of_a_file_is_a_link),
 		cmocka_unit_test(test_links_are_files_where_not_asked_for),
