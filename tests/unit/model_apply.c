@@ -166,7 +166,8 @@ static void run_op(struct sim *sim, struct op *op)
 
 	if (op->state != OP_WAITING)
 		sim_problem(sim, "%s is in the plan twice", op->path);
-	if (op->after && op->after->state == OP_WAITING)
+	if (op->after && op->after->state == OP_WAITING &&
+	    (op->after->side == op->side || op->after->phase < op->phase))
 		sim_problem(sim, "%s %s comes before what it waits for", kinds[op->kind], op->path);
 	if ((op->after && op->after->state == OP_FAILED) ||
 	    (sim->fail_percent && sim_random(sim, 100) < sim->fail_percent))
@@ -190,6 +191,22 @@ static bool is_ordered(enum op_phase phase)
 {
 	return phase == PHASE_MOVE || phase == PHASE_FOLDER || phase == PHASE_REMOVE ||
 	       phase == PHASE_FINISH;
+}
+
+/* The sides do not wait for each other within a phase: now and then all of one comes first. */
+static void part_sides(struct sim *sim, struct op **ops, size_t count)
+{
+	AUTO_FREE struct op **parted = xcalloc(count, sizeof(struct op *));
+	enum side first = sim_random(sim, 2) ? SIDE_INITIATOR : SIDE_TARGET;
+	size_t filled = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (ops[i]->side == first)
+			parted[filled++] = ops[i];
+	for (size_t i = 0; i < count; i++)
+		if (ops[i]->side != first)
+			parted[filled++] = ops[i];
+	memcpy(ops, parted, count * sizeof(struct op *));
 }
 
 static void shuffle(struct sim *sim, struct op **ops, size_t count)
@@ -216,6 +233,8 @@ bool sim_apply(struct sim *sim, struct plan *plan)
 			end++;
 		if (!is_ordered((enum op_phase)ops[i]->phase))
 			shuffle(sim, ops + i, end - i);
+		else if (sim_random(sim, 2))
+			part_sides(sim, ops + i, end - i);
 		for (; i < end; i++)
 			run_op(sim, ops[i]);
 		if (end < plan->count && ops[end]->phase < ops[end - 1]->phase)

@@ -280,7 +280,7 @@ static void test_random_histories(void **state)
 {
 	const char *seed = getenv("MODEL_SEED");
 	const char *count = getenv("MODEL_HISTORIES");
-	uint64_t last = count ? strtoull(count, NULL, 10) : 2000;
+	uint64_t last = count ? strtoull(count, NULL, 10) : 8000;
 
 	if (seed) {
 		live_through(strtoull(seed, NULL, 10));
