@@ -3,12 +3,12 @@
 
 import pytest
 from harness import Pair
+from sshd import Sshd
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A real sshd on loopback, one for each worker."""
-    from sshd import Sshd  # only where a test needs a server
     sshd = Sshd(tmp_path_factory.mktemp("sshd"))
     sshd.start()
     yield sshd

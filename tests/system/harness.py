@@ -207,16 +207,19 @@ class Result:
         """The paths of all changes of this kind."""
         return sorted(c.path for c in self.changes if c.op == op)
 
-    def says(self, *words):
-        """Whether the words are in what was written for people."""
-        text = self.err + " ".join(p["message"] for p in self.problems_or_none())
-        return all(word in text for word in words)
-
-    def problems_or_none(self):
+    @property
+    def said(self):
+        """All that was written for people: on stderr and in the fields of --json."""
         try:
-            return self.problems
+            events = self.events
         except ValueError:
-            return []
+            events = []
+        return "\n".join([self.err.strip(), *(event.get(field, "") for event in events
+                                              for field in ("message", "error"))]).strip()
+
+    def says(self, *words):
+        """Whether all these words were written for people."""
+        return all(word in self.said for word in words)
 
     def __repr__(self):
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
@@ -278,8 +281,11 @@ class Pair:
         """The options that a server needs."""
         if not self.server:
             return []
-        return ["--ssh-key", str(self.server.key), "--known-hosts", str(self.server.known_hosts),
-                "--remote-osync", OSYNC]
+        # Nothing of ~/.ssh, which ssh finds whatever HOME says, but for what is named here.
+        config = self.base / "ssh_config"
+        config.write_text("IdentitiesOnly yes\nIdentityAgent none\nGlobalKnownHostsFile none\n")
+        return ["--set", f"SSH_CONFIG_FILE={config}", "--ssh-key", str(self.server.key),
+                "--known-hosts", str(self.server.known_hosts), "--remote-osync", OSYNC]
 
     def args(self, *options):
         return [OSYNC, "--initiator", str(self.initiator), "--target", self.target_url(),
@@ -454,8 +460,8 @@ class Pair:
             # The agent may outlive the initiator by a moment.
             released = eventually(lambda lock=lock: not lock.exists() or not lock.read_bytes())
             assert released, f"{side}: lock still says {lock.read_bytes()}"
-            strange = [name for name in self.names(side)
-                       if os.path.basename(name).startswith(".osync")]
+            strange = [name for name in self.names(side) if WORKDIR not in name.split("/")
+                       and os.path.basename(name).startswith(".osync")]
             assert not strange, f"{side}: temporaries left: {strange}"
 
 

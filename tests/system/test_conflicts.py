@@ -286,7 +286,7 @@ def test_skipping_ends_when_one_side_is_made_equal(local):
 def test_an_unknown_policy_is_refused(local):
     local.write("initiator", "x")
     result = local.run("--set", "CONFLICT_POLICY=coin", expect=(64, 78))
-    assert "coin" in result.err
+    assert "coin" in result.said
     assert local.names("target") == []
     local.at_rest = False
 

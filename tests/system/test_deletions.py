@@ -48,26 +48,26 @@ def test_a_deletion_on_both_sides_is_silent(pair, deleter):
 
 @pytest.mark.parametrize("deleter", SIDES)
 def test_i16_a_new_file_in_a_deleted_folder_survives_and_the_rest_goes(pair, deleter):
-    for name in ("d/one", "d/sub/two", "d/sub/deep/three"):
+    for name in ("d/one", "d/sub/two", "d/sub/deep/three", "stays"):
         pair.write("initiator", name)
     pair.run()
     pair.remove(deleter, "d")
     new = pair.write(OTHER[deleter], "d/sub/new")
     pair.run(expect=(OK, LOOK))
     assert pair.both("d/sub/new") == new
-    assert pair.names("initiator") == pair.names("target") == ["d", "d/sub", "d/sub/new"]
+    assert pair.names("initiator") == pair.names("target") == ["d", "d/sub", "d/sub/new", "stays"]
 
 
 @pytest.mark.parametrize("deleter", SIDES)
 def test_i16_an_edited_file_in_a_deleted_folder_survives_and_the_rest_goes(pair, deleter):
-    for name in ("d/one", "d/sub/two", "d/sub/three"):
+    for name in ("d/one", "d/sub/two", "d/sub/three", "stays"):
         pair.write("initiator", name)
     pair.run()
     pair.remove(deleter, "d")
     edited = pair.write(OTHER[deleter], "d/sub/two")
     pair.run(expect=(OK, LOOK))
     assert pair.both("d/sub/two") == edited
-    assert pair.names("initiator") == pair.names("target") == ["d", "d/sub", "d/sub/two"]
+    assert pair.names("initiator") == pair.names("target") == ["d", "d/sub", "d/sub/two", "stays"]
 
 
 @pytest.mark.parametrize("deleter", SIDES)
@@ -84,6 +84,7 @@ def test_a_new_empty_folder_in_a_deleted_folder_survives(local, deleter):
 def test_a_deleted_folder_is_in_the_trash_with_all_it_held(pair):
     held = {name: pair.write("initiator", name) for name in ("d/a", "d/b/c", "d/b/d/e")}
     pair.link("initiator", "d/link", "b/c")
+    pair.write("initiator", "stays")
     pair.folder("initiator", "d/empty")
     pair.run()
     pair.remove("initiator", "d")

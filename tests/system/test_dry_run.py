@@ -65,6 +65,7 @@ def test_a_dry_run_makes_no_state_folder_elsewhere(local):
     local.write("initiator", "x")
     local.run("--dry-run", "--initiator-state-dir", str(local.base / "state"))
     assert not (local.base / "state").exists()
+    local.at_rest = False
 
 
 def test_a_dry_run_reports_a_special_file_and_the_real_run_still_does(local):

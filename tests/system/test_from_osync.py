@@ -13,6 +13,7 @@ from test_setups import conf, run_conf
 def test_1_a_deleted_folder_is_in_the_trash_after_this_and_after_the_next_run(pair, side):
     held = {f"album/{n}/{n}.jpg": pair.write("initiator", f"album/{n}/{n}.jpg", mtime=1_000_000_000)
             for n in range(3)}
+    pair.write("initiator", "stays")
     pair.run()
     pair.remove(OTHER[side], "album")
     pair.run()

@@ -7,8 +7,8 @@ import signal
 import time
 
 import pytest
-from harness import (FAILED, GUARD, HANG_S, LOOK, OK, UNREACHABLE, eventually, holders,
-                     nothing_lost, token)
+from harness import (FAILED, GUARD, HANG_S, LOOK, OK, UNREACHABLE, eventually, finish,
+                     holders, nothing_lost, token)
 
 FILES, SIZE = 1500, 8192
 
@@ -96,9 +96,8 @@ def test_the_loss_of_the_agent_is_told_as_such(pair):
     assert eventually(lambda: process.poll() is not None or staged(pair) or placed(pair), HANG_S)
     for pid in victims(pair, process, "agent"):
         os.kill(pid, signal.SIGKILL)
-    _, err = process.communicate(timeout=HANG_S)
-    assert process.returncode in (FAILED, UNREACHABLE, OK)
-    assert process.returncode == OK or err.strip()
+    result = finish(process, (FAILED, UNREACHABLE, OK))
+    assert result.code == OK or result.said
     pair.run("--lock-wait", "30")
 
 

@@ -158,6 +158,7 @@ def test_what_a_symlink_points_to_is_never_touched(local):
     before = snapshot(outside)
     local.link("initiator", "folder", outside)
     local.link("initiator", "file", outside / "file")
+    local.write("initiator", "stays")
     local.run()
     local.remove("target", "file")
     local.remove("target", "folder")

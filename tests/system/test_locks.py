@@ -103,7 +103,7 @@ def test_two_runs_at_once_both_succeed_when_they_wait(pair):
         thread.start()
     for thread in threads:
         thread.join()
-    assert [result.code for result in results] == [OK, OK], results
+    assert [result.code for result in results] == [OK, OK], "\n".join(map(repr, results))
     assert pair.contents("initiator") == pair.contents("target") == contents
     assert sorted(len(result.ops("create")) > 0 for result in results) == [False, True]
 

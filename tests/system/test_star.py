@@ -46,9 +46,9 @@ def test_two_initiators_that_start_at_the_same_second_both_succeed(star):
     for pair in star:
         contents |= {pair.write("initiator", f"{pair.name}/{number}") for number in range(40)}
     contents |= {star[0].write("target", f"there/{number}") for number in range(40)}
-    for round_ in range(2):
+    for _ in range(2):
         results = at_once(star)
-        assert [result.code for result in results] == [OK, OK], (round_, results)
+        assert [result.code for result in results] == [OK, OK], "\n".join(map(repr, results))
     assert star[0].contents("initiator") == star[1].contents("initiator") == contents
     assert star[0].contents("target") == contents
     assert_rest(star)

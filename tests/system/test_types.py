@@ -84,6 +84,7 @@ def test_a_change_of_type_against_an_edit_keeps_both(local, side, old, new):
 @pytest.mark.parametrize("old, new", CHANGES)
 def test_a_change_of_type_against_a_deletion_lives(local, side, old, new):
     make(local, "initiator", old)
+    local.write("initiator", "stays")
     local.run()
     local.remove(side, "x")
     made = make(local, side, new)

@@ -82,7 +82,7 @@ def test_i5_nothing_below_an_unreadable_folder_is_deleted(user, side):
     new = user.write(side, "open/new")
     before = {name: user.read(OTHER[side], name) for name in ("secret/one", "secret/two/three")}
     result = user.run(expect=FAILED)
-    assert [problem["path"] for problem in result.problems] == ["secret"]
+    assert [problem["path"] for problem in result.problems] == ["secret"], repr(result)
     assert result.summary["failed"] == 1
     assert {name: user.read(OTHER[side], name) for name in before} == before
     assert user.both("open/new") == new, "the rest was not synced"
@@ -173,7 +173,7 @@ def test_a_root_that_may_not_be_read_stops_the_run(user):
         os.chown(user.target, NOBODY, NOBODY)
         user.target.chmod(0o755)
     assert result.code not in (0, 2), repr(result)
-    assert str(user.target) in result.err
+    assert str(user.target) in result.said
     user.run()
 
 
