@@ -34,15 +34,22 @@ static const char usage[] =
 	"\n"
 	"options of sync:\n";
 
-int cmd_help(int argc, char **argv)
+static void print_help(FILE *stream)
 {
 	AUTO_BUF text = BUF_INIT;
 
-	(void)argc;
-	(void)argv;
 	buf_addstr(&text, usage);
 	options_add_help(&text);
-	fputs(buf_cstr(&text), stdout);
+	buf_addstr(&text, "  -h, --help                      print this\n"
+			  "      --version                   print the version and the build\n");
+	fputs(buf_cstr(&text), stream);
+}
+
+int cmd_help(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	print_help(stdout);
 	return 0;
 }
 
@@ -68,7 +75,7 @@ int cmd_main(int argc, char **argv)
 	if (option)
 		return strcmp(option, "--version") == 0 ? cmd_version() : cmd_help(argc, argv);
 	if (argc == 0) {
-		cmd_help(argc, argv);
+		print_help(stderr);
 		return EXIT_BAD_USAGE;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)

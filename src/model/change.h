@@ -25,6 +25,7 @@ struct change {
 	bool failed;	  /* something about it went wrong: nothing is recorded */
 	bool blocked;	  /* lies below something that is left alone */
 	unsigned pending; /* operations of the plan not finished yet */
+	const char *problem[SIDES]; /* why a side could not be looked at, or NULL */
 	const char *copy; /* CONFLICT with keep_loser: the other version's new path */
 	size_t move;	  /* 1 + index of the move that put it here, 0 for none */
 };

@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "model/change.h"
 
-/* Losing the only file of a folder is an everyday deletion; losing all of several is not. */
-enum { EMPTIED_MIN = 2 };
+/* Entries at the top of a tree from which on an empty root is taken for an accident. */
+enum { EMPTIED_MIN = 3 };
 
 void census_release(struct census *census)
 {
@@ -32,6 +32,7 @@ void census_add(struct census *census, const char *path, const struct base *base
 	size_t top = path_top_len(path);
 	struct census_folder *last = census->count ? &census->folders[census->count - 1] : NULL;
 
+	census->top += path[top] == '\0' && base->type != ENTRY_ABSENT;
 	if (!counts_as_file((enum entry_type)base->type))
 		return;
 	census->files++;
@@ -61,16 +62,18 @@ static bool deletes_file(const struct change *change, enum side side)
 	       now && counts_as_file((enum entry_type)now->type);
 }
 
-/* Everything that was agreed on has gone from `side`, and nothing else is there either. */
+/*
+ * Everything that was agreed on has gone from `side`, and nothing else is there either. Somebody who
+ * deletes the one or two things that a small tree holds is not stopped.
+ */
 static int check_emptied(const struct census *census, enum side side, struct err *err)
 {
-	if (census->files < EMPTIED_MIN || census->present[side] > 0)
+	if (census->top < EMPTIED_MIN || census->present[side] > 0)
 		return 0;
-	return err_set(
-		err, ERR_GUARD,
-		"the %s is empty but %" PRIu64 " files were in sync: is the right disk mounted? "
-		"nothing was changed; to delete them on the other side too, run once with --allow-deletes",
-		side_name(side), census->files);
+	return err_set(err, ERR_GUARD,
+		       "the %s is empty, but %" PRIu64 " files were in sync: is the right disk mounted? nothing "
+		       "was changed; to delete them on the %s too, run once with --allow-deletes",
+		       side_name(side), census->files, side_name(side_other(side)));
 }
 
 static int refuse(enum side side, uint64_t deleted, uint64_t of, const char *folder,

@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "base/path.h"
 #include "model/filter.h"
+#include "model/owners.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
 #include "peer/listing.h"
@@ -93,12 +94,21 @@ struct listing *listing_open(struct agent *agent, const struct filter *filter, b
 	return listing;
 }
 
+static const char *owner_name(unsigned kind, uint32_t id)
+{
+	const struct passwd *user = kind == OWNER_USER ? getpwuid(id) : NULL;
+	const struct group *group = kind == OWNER_GROUP ? getgrgid(id) : NULL;
+
+	if (user)
+		return user->pw_name;
+	return group ? group->gr_name : NULL;
+}
+
 /* Send the name of an owner before the first entry that has it. */
 static void add_name(struct listing *listing, unsigned kind, uint32_t id)
 {
 	struct agent *agent = listing->agent;
-	const struct passwd *user = NULL;
-	const struct group *group = NULL;
+	const char *name = NULL;
 	size_t start = 0;
 
 	for (size_t i = 0; i < listing->named_count[kind]; i++)
@@ -107,16 +117,13 @@ static void add_name(struct listing *listing, unsigned kind, uint32_t id)
 	listing->named[kind] =
 		xrealloc(listing->named[kind], (listing->named_count[kind] + 1) * sizeof(uint32_t));
 	listing->named[kind][listing->named_count[kind]++] = id;
-	if (kind == 0)
-		user = getpwuid(id);
-	else
-		group = getgrgid(id);
-	if (!user && !group)
+	name = owner_name(kind, id);
+	if (!name)
 		return;
 	start = frame_begin(&agent->out, PEER_NAME);
 	enc_u8(&agent->out, kind);
 	enc_uint(&agent->out, id);
-	enc_str(&agent->out, user ? user->pw_name : group->gr_name);
+	enc_str(&agent->out, name);
 	frame_end(&agent->out, start);
 }
 
@@ -128,8 +135,8 @@ static void report_found(struct listing *listing)
 				     .entry = found->entry,
 				     .problem = found->problem };
 
-	add_name(listing, 0, found->entry.uid);
-	add_name(listing, 1, found->entry.gid);
+	add_name(listing, OWNER_USER, found->entry.uid);
+	add_name(listing, OWNER_GROUP, found->entry.gid);
 	listing_add(&listing->writer, &item);
 }
 

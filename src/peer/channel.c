@@ -100,13 +100,24 @@ uint64_t channel_received_bytes(const struct channel *channel)
 	return channel->received;
 }
 
+static void add_noise(const struct channel *channel, size_t len, struct buf *out)
+{
+	AUTO_FREE char *text = xstrndup(len ? (const char *)channel->in.data : "", len);
+
+	text_add_escaped(out, text);
+}
+
+void channel_add_noise(const struct channel *channel, struct buf *out)
+{
+	add_noise(channel, channel->in.len, out);
+}
+
 /* Skip what is printed before the greeting; 1 when it has come, 0 when not yet. */
 static int find_greeting(struct channel *channel, struct err *err)
 {
 	unsigned char *at = channel->in.len ? memmem(channel->in.data, channel->in.len, PEER_GREETING,
 						     PEER_GREETING_LEN)
 					    : NULL;
-	AUTO_FREE char *text = NULL;
 
 	if (channel->greeted)
 		return 1;
@@ -114,8 +125,7 @@ static int find_greeting(struct channel *channel, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "what answers on the %s is not an osync agent", channel->name);
 	if (!at)
 		return 0;
-	text = xstrndup((const char *)channel->in.data, (size_t)(at - channel->in.data));
-	text_add_escaped(&channel->noise, text);
+	add_noise(channel, (size_t)(at - channel->in.data), &channel->noise);
 	if (channel->noise.len)
 		buf_cstr(&channel->noise);
 	buf_consume(&channel->in, (size_t)(at - channel->in.data) + PEER_GREETING_LEN);

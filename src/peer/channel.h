@@ -44,6 +44,8 @@ int channel_pump(struct channel *const *channels, size_t count, int timeout_ms, 
 
 /* What the login shell printed before the greeting, escaped; NULL for nothing. */
 const char *channel_noise(const struct channel *channel);
+/* Append, escaped, what came instead of a greeting so far. */
+void channel_add_noise(const struct channel *channel, struct buf *out);
 /* Whether the agent has greeted. */
 bool channel_is_greeted(const struct channel *channel);
 /* Payload and headers that went through, in bytes. */

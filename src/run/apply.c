@@ -148,7 +148,33 @@ static void request_read(struct apply *apply, size_t id, const struct op *op)
 	frame_end(out, start);
 }
 
-/* Metadata, links and copies take what the other side has now; only puts carry bytes. */
+/* What the side has at `path` by now: earlier operations of this run may have changed it. */
+static const struct entry *entry_now(const struct apply *apply, const char *path, enum side side)
+{
+	const struct change *change = changes_find(apply->changes, path);
+
+	return change ? change->now[side] : NULL;
+}
+
+/* What the operation is to find, and what it is made from, as of now. */
+static void fill_entries(const struct apply *apply, const struct op *op, struct msg_op *msg)
+{
+	const struct entry *expect = op->expect;
+	const struct entry *source = op->source;
+
+	if (op->kind == OP_META)
+		expect = op->change->now[op->side];
+	if (op->kind == OP_LINK && entry_now(apply, op->from, (enum side)op->side))
+		source = entry_now(apply, op->from, (enum side)op->side);
+	if (expect)
+		msg->expect = *expect;
+	if (source)
+		msg->source = *source;
+	if (op->kind != OP_SYMLINK)
+		msg->source.link = NULL;
+	msg->expect.link = NULL;
+}
+
 static void send_op(struct apply *apply, size_t id, struct op *op)
 {
 	struct lane *lane = &apply->lanes[op->side];
@@ -157,13 +183,7 @@ static void send_op(struct apply *apply, size_t id, struct op *op)
 
 	if (op->kind == OP_MOVE || op->kind == OP_LINK || op->kind == OP_COPY)
 		msg.from = op->from;
-	if (op->expect)
-		msg.expect = *op->expect;
-	if (op->source)
-		msg.source = *op->source;
-	if (op->kind != OP_SYMLINK)
-		msg.source.link = NULL;
-	msg.expect.link = NULL;
+	fill_entries(apply, op, &msg);
 	if (attrs) {
 		msg.attrs = attrs->data;
 		msg.attrs_len = attrs->len;

@@ -220,17 +220,14 @@ static bool side_unchanged(const struct merge *merge, const struct base *base, e
 	return !(then->flags & ENTRY_RACY) && entry_same_stat(then, now);
 }
 
-static void report_problem(struct merge *merge, const struct stream *stream)
+/* Why this side's path is unknown; a mount point is said when the verdict finds that it is new. */
+static const char *problem_of(const struct merge *merge, enum side side)
 {
-	const struct listing_item *item = &stream->item;
-	AUTO_FREE char *message = NULL;
+	const struct listing_item *item = &merge->streams[side].item;
 
-	/* A mount point is reported when the verdict says that it is new. */
 	if (item->kind != PEER_ITEM_PROBLEM || (item->entry.flags & ENTRY_MOUNT))
-		return;
-	message = xasprintf("on the %s: %s; nothing is done about it or below it", side_name(stream->side),
-			    item->problem);
-	report_failed(merge->session->report, item->path, message);
+		return NULL;
+	return arena_strdup(&merge->changes->arena, item->problem);
 }
 
 /* Take one path from the streams that have it. */
@@ -250,8 +247,6 @@ static int merge_path(struct merge *merge, const char *least, struct err *err)
 		shown[s] = side_shows(merge, (enum side)s, listed[s], base, &now[s]);
 		merge->census->present[s] += shown[s];
 		unchanged = unchanged && side_unchanged(merge, base, (enum side)s, shown[s] ? &now[s] : NULL);
-		if (listed[s])
-			report_problem(merge, stream);
 	}
 	if (!unchanged && (base || shown[0] || shown[1])) {
 		struct change *change = changes_add(merge->changes, path);
@@ -259,6 +254,8 @@ static int merge_path(struct merge *merge, const char *least, struct err *err)
 		change->base = base ? changes_copy_base(merge->changes, base) : NULL;
 		for (int s = 0; s < SIDES; s++)
 			change->now[s] = shown[s] ? changes_copy_entry(merge->changes, &now[s]) : NULL;
+		for (int s = 0; s < SIDES; s++)
+			change->problem[s] = listed[s] ? problem_of(merge, (enum side)s) : NULL;
 	}
 	for (int s = 0; s < SIDES; s++)
 		if (listed[s] && stream_next(&merge->streams[s], err) < 0)
@@ -303,6 +300,23 @@ static int collect_once(struct session *session, bool delta, struct changes *cha
 	return status;
 }
 
+static void report_problems(struct session *session, const struct changes *changes)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct change *change = &changes->items[i];
+
+		for (int s = 0; s < SIDES; s++) {
+			AUTO_FREE char *message = NULL;
+
+			if (!change->problem[s])
+				continue;
+			message = xasprintf("on the %s: %s; nothing is done about it or below it",
+					    side_name((enum side)s), change->problem[s]);
+			report_failed(session->report, change->path, message);
+		}
+	}
+}
+
 int collect(struct session *session, struct changes *changes, struct census *census, struct err *err)
 {
 	const struct session_side *target = &session->sides[SIDE_TARGET];
@@ -312,10 +326,16 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 
 	if (collect_once(session, delta, changes, census, &trusted, err) < 0)
 		return -1;
-	if (trusted)
-		return 0;
-	log_info("the target's cache does not match the saved list: listing the target in full");
-	changes_release(changes);
-	census_release(census);
-	return collect_once(session, false, changes, census, &trusted, err);
+	if (!trusted) {
+		log_info("the target's cache does not match the saved list: listing the target in full");
+		changes_release(changes);
+		census_release(census);
+		if (collect_once(session, false, changes, census, &trusted, err) < 0)
+			return -1;
+	}
+	log_info("looked at %llu paths on the initiator and %llu on the target; %zu may need something",
+		 (unsigned long long)session->sides[SIDE_INITIATOR].scanned,
+		 (unsigned long long)session->sides[SIDE_TARGET].scanned, changes->count);
+	report_problems(session, changes);
+	return 0;
 }

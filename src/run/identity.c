@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "run/report.h"
 #include "run/session.h"
@@ -47,6 +48,14 @@ char *identity_profile(const struct config *config)
 	digest = digest_of(who.data, who.len, 0);
 	digest_hex(&digest, hex);
 	return xasprintf("%s-%.*s", config->instance_id, PROFILE_DIGITS, hex);
+}
+
+char *identity_folder(const struct config *config, enum side side)
+{
+	struct buf text = BUF_INIT;
+
+	text_add_escaped(&text, side == SIDE_INITIATOR ? config->initiator_dir : config->target.path);
+	return buf_steal_cstr(&text);
 }
 
 char *identity_holder(const struct config *config)
@@ -143,7 +152,7 @@ int identity_check(struct session *session, struct err *err)
 {
 	enum side side = SIDE_INITIATOR;
 	const char *why = mismatch(session, &side);
-	const char *dir = side == SIDE_INITIATOR ? session->config->initiator_dir : session->config->target.path;
+	AUTO_FREE char *dir = identity_folder(session->config, side);
 
 	if (why && !session->config->adopt)
 		return err_set(err, ERR_GUARD,

@@ -6,6 +6,7 @@
 #ifndef RUN_IDENTITY_H
 #define RUN_IDENTITY_H
 
+#include "model/entry.h"
 #include "store/table.h"
 
 struct config;
@@ -17,6 +18,8 @@ struct session;
  * machine and the initiator's path, so that several machines may use one configuration.  Malloc'ed.
  */
 char *identity_profile(const struct config *config);
+/* A side's folder as the user gave it, escaped for messages. Malloc'ed. */
+char *identity_folder(const struct config *config, enum side side);
 /* "PID@HOST INSTANCE", for the lock. Malloc'ed. */
 char *identity_holder(const struct config *config);
 

@@ -310,7 +310,8 @@ int report_end(struct report *report, const struct report_totals *totals, const 
 	int code = exit_code(report, err);
 	bool failed = err && err_is_set(err);
 
-	if (failed && !report->config->json) {
+	/* Also beside JSON: cron mails what stands on standard error. */
+	if (failed) {
 		buf_addf(&report->line, "osync: %s", err->msg);
 		print_line(report, stderr);
 	}

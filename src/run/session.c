@@ -30,6 +30,23 @@
 /* Time stamps this much younger than the start of the run may still be ambiguous (a kernel tick is up to 10 ms). */
 enum { SETTLE_MS = 30, LOCK_RETRY_MS = 200 };
 
+/*
+ * The transport knows best why a connection ended (login refused, no agent there ...). Where something
+ * answered that is no agent, what it said is worth more.
+ */
+static void explain_loss(struct session *session, enum side side, struct err *err)
+{
+	const struct session_side *peer = &session->sides[side];
+	AUTO_BUF said = BUF_INIT;
+
+	transport_failure(peer->transport, err);
+	if (channel_is_greeted(peer->channel) || channel_received_bytes(peer->channel) == 0)
+		return;
+	channel_add_noise(peer->channel, &said);
+	err_wrap(err, "what answered on the %s is not an osync agent (it said '%.100s')", side_name(side),
+		 buf_cstr(&said));
+}
+
 int session_pump(struct session *session, int timeout_ms, struct err *err)
 {
 	struct channel *channels[SIDES] = { session->sides[0].channel, session->sides[1].channel };
@@ -37,10 +54,9 @@ int session_pump(struct session *session, int timeout_ms, struct err *err)
 
 	if (channel_pump(channels, SIDES, timeout_ms, &failed, err) == 0)
 		return 0;
-	/* The transport knows better why a connection ended (login refused, no agent there ...). */
 	for (int s = 0; s < SIDES; s++)
 		if (failed == channels[s] && err->kind == ERR_UNREACHABLE)
-			transport_failure(session->sides[s].transport, err);
+			explain_loss(session, (enum side)s, err);
 	return -1;
 }
 
@@ -80,6 +96,14 @@ static enum changer_sync_mode sync_mode(enum fsync_mode mode)
 	return CHANGER_SYNC_BATCH;
 }
 
+/* A folder that was synced before and is gone is not made again: its disk may come back. */
+static bool may_create(const struct session *session, enum side side)
+{
+	if (!session->config->create_dirs || session->saved.list)
+		return false;
+	return side == SIDE_TARGET || !session->sides[SIDE_TARGET].known;
+}
+
 static void send_hello(struct session *session, enum side side)
 {
 	const struct config *config = session->config;
@@ -90,7 +114,7 @@ static void send_hello(struct session *session, enum side side)
 				   .clock_ns = clock_realtime_ns(),
 				   .build = version_build,
 				   .profile = profile,
-				   .flags = (config->create_dirs ? PEER_HELLO_CREATE : 0U) |
+				   .flags = (may_create(session, side) ? PEER_HELLO_CREATE : 0U) |
 					    (config->dry_run ? PEER_HELLO_DRY : 0U),
 				   .state_dir = side == SIDE_TARGET && state_dir ? state_dir : "",
 				   .scan_flags = scan_flags(config),
@@ -135,8 +159,16 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 /* A failure to reach or open one side names that side. */
 static int open_side(struct session *session, enum side side, struct err *err)
 {
+	AUTO_FREE char *dir = identity_folder(session->config, side);
+
+	send_hello(session, side);
 	if (take_welcome(session, side, err) == 0)
 		return 0;
+	if (err->kind == ERR_SYSTEM && err->sys == ENOENT)
+		return err_set(err, ERR_GUARD,
+			       "the %s's folder '%.300s' is missing: is its disk mounted? nothing was changed "
+			       "(a folder that was never synced is made with CREATE_DIRS=yes)",
+			       side_name(side), dir);
 	if (err->kind == ERR_SYSTEM)
 		err_wrap(err, "%s", side_name(side));
 	return -1;
@@ -167,13 +199,12 @@ int session_open(struct session *session, const struct config *config, struct re
 				     .records = LISTING_WRITER_INIT(PEER_RECORD) };
 	if (identity_open_list(session, TABLE_READ, err) < 0)
 		return -1;
-	/* The local side first: a folder missing here need not be told to a server. */
 	if (connect_side(session, SIDE_INITIATOR, err) < 0 || connect_side(session, SIDE_TARGET, err) < 0)
 		return -1;
-	send_hello(session, SIDE_INITIATOR);
-	send_hello(session, SIDE_TARGET);
-	if (open_side(session, SIDE_INITIATOR, err) < 0 || open_side(session, SIDE_TARGET, err) < 0)
+	/* The target first: it may remember that the initiator's folder was there. */
+	if (open_side(session, SIDE_TARGET, err) < 0 || open_side(session, SIDE_INITIATOR, err) < 0)
 		return -1;
+	log_info("connected: the clocks differ by %.1f s", (double)session->skew_ns / 1e9);
 	return identity_check(session, err);
 }
 
@@ -212,6 +243,7 @@ int session_lock(struct session *session, struct err *err)
 		}
 	}
 	session->locked = true;
+	log_info("both sides are locked");
 	if (session->no_history)
 		return 0;
 	/* Another run of this profile may have changed it while we waited. */
@@ -249,6 +281,7 @@ int session_prepare(struct session *session, struct err *err)
 	    identity_create_list(session, err) < 0)
 		return -1;
 	session->prepared = true;
+	log_info("this run is %s; what it replaces or deletes goes to the trash under that name", session->run);
 	return 0;
 }
 
