@@ -70,15 +70,13 @@ static bool same_key(const struct entry *expect, const struct entry *found)
 static int same_content(const struct change *change, int dirfd, const char *name, struct err *err)
 {
 	const struct entry *expect = change->expect;
-	struct changer *changer = change->changer;
 	struct err why = ERR_INIT;
 	struct entry read = { 0 };
 
 	if (expect->type != ENTRY_FILE || !(expect->flags & ENTRY_RACY) ||
 	    !(expect->flags & ENTRY_HAS_DIGEST))
 		return 1;
-	if (reader_digest_at(changer->root, dirfd, name, change->path, changer->look.seed, &read,
-			     &why) == 0)
+	if (reader_digest_at(&change->changer->look, dirfd, name, change->path, &read, &why) == 0)
 		return digest_same(&read.digest, &expect->digest);
 	if (why.kind == ERR_CHANGED)
 		return 0;

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "tree/look.h"
 #include "tree/root.h"
 #include "tree/scan.h"
 
@@ -274,8 +275,8 @@ int reader_digest(struct root *root, const char *path, const struct entry *expec
 	return read_all(reader_open(root, path, expect, seed, err), out, err);
 }
 
-int reader_digest_at(struct root *root, int dirfd, const char *name, const char *shown,
-		     uint64_t seed, struct entry *out, struct err *err)
+int reader_digest_at(const struct look *look, int dirfd, const char *name, const char *shown,
+		     struct entry *out, struct err *err)
 {
-	return read_all(reader_open_at(root, dirfd, name, shown, seed, err), out, err);
+	return read_all(reader_open_at(look->root, dirfd, name, shown, look->seed, err), out, err);
 }

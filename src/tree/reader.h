@@ -16,6 +16,7 @@
 #include "model/entry.h"
 
 struct err;
+struct look;
 struct reader;
 struct root;
 
@@ -50,8 +51,8 @@ void reader_free(struct reader *reader);
 int reader_digest(struct root *root, const char *path, const struct entry *expect, uint64_t seed,
 		  struct entry *out, struct err *err);
 
-/* The same for a name in an open folder of this root. */
-int reader_digest_at(struct root *root, int dirfd, const char *name, const char *shown,
-		     uint64_t seed, struct entry *out, struct err *err);
+/* The same for a name in an open folder of look's root, with look's seed. */
+int reader_digest_at(const struct look *look, int dirfd, const char *name, const char *shown,
+		     struct entry *out, struct err *err);
 
 #endif

@@ -301,6 +301,7 @@ int scan_next(struct scan *scan, struct scan_item *item, struct err *err)
 	return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): one parameter more than is good, but used everywhere. */
 int scan_path(struct root *root, const char *path, unsigned flags, uint64_t seed,
 	      struct entry *entry, char **link_out, struct err *err)
 {

@@ -68,7 +68,7 @@ int staged_hole(struct staged *staged, uint64_t len, struct err *err)
 {
 	if (len > (uint64_t)INT64_MAX - staged->size)
 		return stage_failed(EFBIG, err);
-	/* Seeking knows how long a file may be, before any zero is counted. */
+	/* Where the file system knows a limit, it is asked before any zero is counted. */
 	if (lseek(staged->fd, (off_t)len, SEEK_CUR) < 0)
 		return stage_failed(errno, err);
 	digest_stream_add_zeros(staged->digest, len);
@@ -121,8 +121,8 @@ static int link_is(struct staged *staged, const struct entry *before, const stru
 		return 0;
 	if (sure || !(expect->flags & ENTRY_HAS_DIGEST))
 		return sure;
-	if (reader_digest_at(changer->root, changer->stage, staged->name, "the staged link",
-			     changer->look.seed, &read, err) < 0)
+	if (reader_digest_at(&changer->look, changer->stage, staged->name, "the staged link", &read,
+			     err) < 0)
 		return -1;
 	return digest_same(&read.digest, &expect->digest);
 }
@@ -194,8 +194,8 @@ static int digest_clone(struct staged *staged, struct err *err)
 	struct changer *changer = staged->changer;
 	struct entry read = { 0 };
 
-	if (reader_digest_at(changer->root, changer->stage, staged->name, "the staged copy",
-			     changer->look.seed, &read, err) < 0)
+	if (reader_digest_at(&changer->look, changer->stage, staged->name, "the staged copy", &read,
+			     err) < 0)
 		return -1;
 	staged->size = read.size;
 	staged->value = read.digest;
