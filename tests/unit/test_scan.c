@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -283,6 +285,45 @@ static void test_i5_unreadable_folders_are_unknown_not_empty(void **state)
 	assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : 98, 0);
 }
 
+/* In a mount namespace of its own; 77: not allowed here. */
+static int walk_mount(void)
+{
+	struct root *root = NULL;
+	AUTO_BUF found = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct entry entry = { 0 };
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "t/m", "tmpfs", 0, NULL) < 0)
+		return 77;
+	root = root_open("t", ROOT_MUST_EXIST, &err);
+	if (!root)
+		return 1;
+	walk(root, NULL, &found);
+	if (scan_path(root, "m", 0, HELP_SEED, &entry, NULL, &err) != 1)
+		return 2;
+	root_close(root);
+	if (!(entry.flags & ENTRY_MOUNT) || !(entry.flags & ENTRY_OPAQUE))
+		return 3;
+	return strcmp(buf_cstr(&found), "m:d! z:f ") == 0 ? 0 : 4;
+}
+
+static void test_i6_mounted_file_systems_are_unknown(void **state)
+{
+	pid_t pid = 0;
+	int status = 0;
+
+	(void)state;
+	help_sh("cd t && mkdir m && touch m/hidden z");
+	pid = fork();
+	if (pid == 0)
+		_exit(walk_mount());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : 98, 0);
+}
+
 #define TREE_TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
 
 int main(void)
@@ -298,6 +339,7 @@ int main(void)
 		TREE_TEST(test_names_that_vanish_are_absent),
 		TREE_TEST(test_i54_deep_trees),
 		TREE_TEST(test_folder_replaced_below_the_walk_is_unknown),
+		TREE_TEST(test_i6_mounted_file_systems_are_unknown),
 		TREE_TEST(test_i5_unreadable_folders_are_unknown_not_empty),
 	};
 
