@@ -96,6 +96,7 @@ static enum attempt attempt(int dirfd, const char *name, struct lock *lock, stru
 	if (!S_ISREG(st.st_mode))
 		return (enum attempt)err_set(err, ERR_SYSTEM, "the lock '%s' is not a regular file",
 					     name);
+	sys_point("lock-opened");
 	if (flock(fd, operation | LOCK_NB) < 0) {
 		if (errno == EINTR)
 			return ATTEMPT_AGAIN;

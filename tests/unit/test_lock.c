@@ -274,6 +274,22 @@ static void a_removed_lock_file_is_made_anew(void **state)
 	lock_free(take(LOCK_HOLD, 0, &err));
 }
 
+/* Removed between opening and locking it: what is locked then has no name. */
+static void a_lock_file_removed_meanwhile_is_not_taken_for_one(void **state)
+{
+	struct err err = ERR_INIT;
+	struct lock *lock = NULL;
+
+	setenv("OSYNC_POINT", "lock-opened=mkdir once 2>/dev/null && rm lock; true", 1);
+	lock = take(LOCK_HOLD, 0, NULL);
+	unsetenv("OSYNC_POINT");
+	assert_non_null(lock);
+	assert_true(box_exists("once"));
+	assert_null(take(LOCK_HOLD, 0, &err));
+	assert_int_equal(err.kind, ERR_LOCKED);
+	lock_free(lock);
+}
+
 static void what_is_no_file_is_refused(void **state)
 {
 	struct err err = ERR_INIT;
@@ -417,6 +433,7 @@ int main(void)
 		BOXED(a_hostile_holder_line_is_tamed),
 		BOXED(a_holder_is_one_short_line),
 		BOXED(a_removed_lock_file_is_made_anew),
+		BOXED(a_lock_file_removed_meanwhile_is_not_taken_for_one),
 		BOXED(what_is_no_file_is_refused),
 		BOXED(a_failing_disk_fails_the_lock_only_where_it_must),
 		BOXED(a_child_has_no_say),
