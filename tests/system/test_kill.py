@@ -10,7 +10,7 @@ import pytest
 from harness import (FAILED, GUARD, HANG_S, LOOK, OK, UNREACHABLE, eventually, finish,
                      holders, nothing_lost, token)
 
-FILES, SIZE = 1500, 8192
+FILES, SIZE = 1000, 8192
 
 
 def fill(pair, side="initiator"):

@@ -4,7 +4,7 @@
 import os
 
 import pytest
-from harness import LOOK, OK, OTHER, SIDES
+from harness import LOOK, OK, OTHER, SIDES, token
 
 KINDS = ("file", "folder", "symlink")
 CHANGES = [(old, new) for old in KINDS for new in KINDS if old != new]
@@ -15,8 +15,9 @@ def make(pair, side, kind):
     if kind == "file":
         return pair.write(side, "x")
     if kind == "symlink":
-        pair.link(side, "x", f"to nowhere of {side}")
-        return os.fsencode(f"to nowhere of {side}")
+        to = token().strip()
+        pair.link(side, "x", to)
+        return to
     pair.write(side, "x/sub/second")
     return pair.write(side, "x/child")
 
