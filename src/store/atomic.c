@@ -72,11 +72,15 @@ int atomic_write(int dirfd, const char *name, const void *data, size_t len, stru
 	return atomic_sync_folder(dirfd, err);
 }
 
+/* Open what stands there itself; should it be a fifo, without waiting. */
+static int open_itself(int dirfd, const char *name, int flags)
+{
+	return openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 int atomic_open(int dirfd, const char *name, int flags, int *fd, size_t *size, struct err *err)
 {
-	/* Should a fifo stand there, opening it must not wait. */
-	AUTO_CLOSE int got =
-		openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	AUTO_CLOSE int got = open_itself(dirfd, name, flags);
 	struct stat st;
 
 	if (got < 0 && errno == ENOENT)
@@ -135,15 +139,14 @@ int atomic_read(int dirfd, const char *name, size_t max, struct buf *out, struct
 
 int atomic_mkdir_open(int dirfd, const char *name, struct err *err)
 {
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(dirfd, name, flags);
+	int fd = open_itself(dirfd, name, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0 && errno == ENOENT) {
 		if (sys_mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
 			return err_sys(err, errno, "cannot create the folder '%s'", name);
 		if (atomic_sync_folder(dirfd, err) < 0)
 			return -1;
-		fd = openat(dirfd, name, flags);
+		fd = open_itself(dirfd, name, O_RDONLY | O_DIRECTORY);
 	}
 	return fd < 0 ? err_sys(err, errno, "cannot open the folder '%s'", name) : fd;
 }
@@ -154,7 +157,8 @@ static int make_folder(const char *path, const char *parent, struct err *err)
 	AUTO_CLOSE int above = -1;
 
 	if (sys_mkdirat(AT_FDCWD, path, 0700) < 0)
-		return errno == EEXIST ? 0 : err_sys(err, errno, "cannot create the folder '%s'", path);
+		return errno == EEXIST ? 0
+				       : err_sys(err, errno, "cannot create the folder '%s'", path);
 	above = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (above < 0)
 		return err_sys(err, errno, "cannot open the folder '%s'", parent);
@@ -165,8 +169,10 @@ int atomic_mkdir_path_open(const char *path, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (const char *slash = strchr(path + 1, '/'); fd < 0 && errno == ENOENT; slash = strchr(slash + 1, '/')) {
-		AUTO_FREE char *part = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(path);
+	for (const char *slash = strchr(path + 1, '/'); fd < 0 && errno == ENOENT;
+	     slash = strchr(slash + 1, '/')) {
+		AUTO_FREE char *part =
+			slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(path);
 		AUTO_FREE char *parent = xstrndup(part, (size_t)(strrchr(part, '/') - part));
 
 		if (make_folder(part, *parent ? parent : "/", err) < 0)

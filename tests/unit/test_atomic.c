@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -248,6 +249,34 @@ static void a_folder_is_not_entered_through_a_link(void **state)
 	assert_int_equal(atomic_mkdir_open(box_dirfd(), "file", NULL), -1);
 }
 
+static void a_path_is_made_with_all_that_is_missing(void **state)
+{
+	AUTO_FREE char *here = get_current_dir_name();
+	AUTO_FREE char *path = xasprintf("%s/a/b/c", here);
+	AUTO_FREE char *in_the_way = xasprintf("%s/file/c", here);
+	AUTO_BUF calls = BUF_INIT;
+	struct stat st;
+
+	assert_int_equal(mkdir("a", 0755), 0);
+	box_fault("count:calls");
+	for (int i = 0; i < 2; i++) {
+		int fd = atomic_mkdir_path_open(path, NULL);
+
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	box_fault_off();
+	assert_int_equal(stat("a/b/c", &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
+	box_calls(&calls);
+	/* The first ones are those above, which exist; two are made, each durably. */
+	assert_true(calls.len > strlen("mkdirat fsync mkdirat fsync"));
+	assert_string_equal(buf_cstr(&calls) + calls.len - strlen("mkdirat fsync mkdirat fsync"),
+			    "mkdirat fsync mkdirat fsync");
+	box_write("file", "", 0);
+	assert_int_equal(atomic_mkdir_path_open(in_the_way, NULL), -1);
+}
+
 #define BOXED(test) cmocka_unit_test_setup_teardown(test, box_setup, box_teardown)
 
 int main(void)
@@ -267,6 +296,7 @@ int main(void)
 		BOXED(temporaries_are_recognised),
 		BOXED(a_folder_is_made_once),
 		BOXED(a_folder_is_not_entered_through_a_link),
+		BOXED(a_path_is_made_with_all_that_is_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
