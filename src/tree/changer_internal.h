@@ -106,6 +106,28 @@ int parent_open(struct changer *changer, const char *path, enum parent_use use,
 /* Put its mode back and, where it was changed, note it in changer->touched. Keeps errno. */
 void parent_close(struct parent *parent);
 
+/*
+ * A folder that is moved to another parent gets a new "..", for which it must be writable: one of
+ * ours is made so for the moment.
+ */
+struct own_folder {
+	int fd;
+	mode_t mode;
+	bool unlocked;
+};
+
+#define OWN_FOLDER_INIT  \
+	{                \
+		.fd = -1 \
+	}
+#define AUTO_OWN_FOLDER AUTO(own_folder_close) struct own_folder
+
+/* Does nothing where `found`, which is at the parent's name, is no folder or needs no help. */
+void own_folder_open(const struct parent *parent, const struct entry *found,
+		     struct own_folder *own);
+/* Put its mode back, wherever it is by now. Keeps errno. */
+void own_folder_close(struct own_folder *own);
+
 enum { SLOT_NAME_SIZE = 256 };
 
 /* A name in the trash for a path. */

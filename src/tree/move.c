@@ -1,48 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/sys.h"
 #include "tree/changer_internal.h"
 #include "tree/root.h"
-
-/* A folder that is moved to another parent gets a new "..", for which it must be writable. */
-struct own_folder {
-	int fd;
-	mode_t mode;
-	bool unlocked;
-};
-
-static void own_folder_close(struct own_folder *own)
-{
-	int saved = errno;
-
-	if (own->unlocked && sys_fchmod(own->fd, own->mode) < 0)
-		log_warn("cannot take back the permission to write in a folder");
-	cleanup_close(&own->fd);
-	errno = saved;
-}
-
-static void own_folder_open(const struct parent *parent, const struct entry *found,
-			    struct own_folder *own)
-{
-	if (found->type != ENTRY_DIR || found->mode & S_IWUSR || geteuid() == 0 ||
-	    found->uid != geteuid())
-		return;
-	own->fd = openat(parent->fd, parent->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	own->mode = found->mode;
-	own->unlocked = own->fd >= 0 && sys_fchmod(own->fd, found->mode | S_IWUSR) == 0;
-}
 
 static int rename_to(struct change *change, struct parent *to, const struct entry *before,
 		     struct err *err)
 {
 	struct parent *from = &change->parent;
-	AUTO(own_folder_close) struct own_folder own = { .fd = -1 };
+	AUTO_OWN_FOLDER own = OWN_FOLDER_INIT;
 
 	own_folder_open(from, before, &own);
 	sys_point("before-place");

@@ -73,3 +73,23 @@ void parent_close(struct parent *parent)
 	cleanup_close(&parent->fd);
 	errno = saved;
 }
+
+void own_folder_close(struct own_folder *own)
+{
+	int saved = errno;
+
+	if (own->unlocked && sys_fchmod(own->fd, own->mode) < 0)
+		log_warn("cannot take back the permission to write in a folder");
+	cleanup_close(&own->fd);
+	errno = saved;
+}
+
+void own_folder_open(const struct parent *parent, const struct entry *found, struct own_folder *own)
+{
+	if (found->type != ENTRY_DIR || found->mode & S_IWUSR || geteuid() == 0 ||
+	    found->uid != geteuid())
+		return;
+	own->fd = openat(parent->fd, parent->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own->mode = found->mode;
+	own->unlocked = own->fd >= 0 && sys_fchmod(own->fd, found->mode | S_IWUSR) == 0;
+}

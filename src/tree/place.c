@@ -157,6 +157,7 @@ static bool is_linked_already(const struct change *change, const struct staged *
 static int place(struct change *change, struct staged *staged, struct entry *result,
 		 struct err *err)
 {
+	AUTO_OWN_FOLDER own = OWN_FOLDER_INIT;
 	struct entry before = { 0 };
 	int placed = 0;
 
@@ -166,6 +167,7 @@ static int place(struct change *change, struct staged *staged, struct entry *res
 		return -1;
 	if (change->expect->type == ENTRY_SPECIAL)
 		return change_differs(change, "is a special file, which is never replaced", err);
+	own_folder_open(&change->parent, &before, &own);
 	if (before.type == ENTRY_ABSENT)
 		placed = create(change, staged, err);
 	else if (root_caps(change->changer->root)->exchange)

@@ -563,9 +563,12 @@ static int work_in_read_only_folders(void)
 		return 5;
 	if (bench_put(&bench, "root/x", "x", &absent) == 0 || bench.err.kind != ERR_SYSTEM)
 		return 6;
+	if (bench_put(&bench, "gone", "file", NULL) < 0 ||
+	    bench_put(&bench, "full", "x", NULL) == 0)
+		return 7;
 	if (changer_restore_times(bench.changer, &bench.err) < 0 ||
 	    changer_sync(bench.changer, &bench.err) < 0)
-		return 7;
+		return 8;
 	bench_close(&bench);
 	return 0;
 }
@@ -573,13 +576,14 @@ static int work_in_read_only_folders(void)
 static void test_i41_read_only_folders_of_our_own(void **state)
 {
 	(void)state;
-	help_sh("cd t && mkdir -p ro/sub none root && touch ro/f ro/g && chmod 0500 ro ro/sub &&"
+	help_sh("cd t && mkdir -p ro/sub none root gone full && touch ro/f ro/g full/x &&"
+		" chmod 0500 ro ro/sub gone full &&"
 		" chmod 0 none && if [ $(id -u) = 0 ]; then chown -R 65534:65534 . && chown 0 root;"
 		" else chmod 0 root; fi");
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(bench_as_nobody(work_in_read_only_folders), 0);
-	help_sh("test \"$(stat -c %%a t/ro t/none t/none/sub | tr '\\n' ' ')\" = '500 0 500 '");
+	help_sh("test \"$(stat -c %%a t/ro t/none t/none/sub t/full | tr '\\n' ' ')\" = '500 0 500 500 '");
 	assert_string_equal(help_read("t/ro/f"), "new");
 }
 
