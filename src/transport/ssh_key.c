@@ -97,10 +97,10 @@ static EVP_PKEY *read_ed25519(struct ssh_wire *wire)
 
 static int bad_kind(const char *name, struct ssh_bytes kind, struct err *err)
 {
-	return err_set(err, ERR_DENIED,
-		       "the key '%s' is of the kind '%.*s', which osync's own SSH cannot use: use "
-		       "another key or TRANSPORT=command with the OpenSSH client",
-		       name, (int)(kind.len < 60 ? kind.len : 60), (const char *)kind.data);
+	return err_set(
+		err, ERR_DENIED,
+		"a key of the kind '%.*s' needs TRANSPORT=command with the OpenSSH client: '%s'",
+		(int)(kind.len < 60 ? kind.len : 60), (const char *)kind.data, name);
 }
 
 static EVP_PKEY *read_private(const char *name, struct ssh_bytes section, struct err *err)
@@ -288,8 +288,10 @@ int ssh_key_parse(const char *name, const void *data, size_t len, struct ssh_key
 
 	key->pkey = pkey;
 	if (set_public(key) < 0)
-		return err_set(err, ERR_DENIED,
-			       "the key '%s' is of a kind that osync's own SSH cannot use", name);
+		return err_set(
+			err, ERR_DENIED,
+			"a key of this kind needs TRANSPORT=command with the OpenSSH client: '%s'",
+			name);
 	*out = steal_ptr(&key);
 	return 0;
 }

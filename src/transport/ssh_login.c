@@ -158,7 +158,7 @@ static enum answer offer_file(struct login *login, const char *path, struct err 
 		else if (why.sys == ENOENT && chosen)
 			note(login, path, "no such file");
 		else if (why.sys != ENOENT)
-			note(login, path, why.sys ? strerrordesc_np(why.sys) : why.msg);
+			note(login, why.msg, "");
 		if (chosen || why.sys != ENOENT)
 			log_info("%s", why.msg);
 		return ANSWER_REFUSED;
@@ -312,10 +312,10 @@ static enum answer try_password(struct login *login, struct err *err)
 
 static int refused(struct login *login, struct err *err)
 {
-	const char *tried = login->tried.len ? buf_cstr(&login->tried) : "no key was found";
+	const char *tried = login->tried.len ? buf_cstr(&login->tried) : "nothing: there is no key";
 
 	return err_set(err, ERR_DENIED,
-		       "'%s' refused the login of '%s': tried %.240s; the server takes %.80s",
+		       "'%.80s' refused the login of '%.40s': tried %.260s; the server takes %.60s",
 		       login->session->host, login->options->user, tried,
 		       login->methods ? login->methods : "(it did not say)");
 }

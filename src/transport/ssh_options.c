@@ -255,6 +255,18 @@ static int ask_ssh(struct ssh_options *options, const struct config *config, str
 	return 1;
 }
 
+/* ssh leaves out a key file that it cannot find; here that shall be told. */
+static void put_first(struct ssh_files *files, char *path)
+{
+	if (files->count > 0 && strcmp(files->paths[0], path) == 0)
+		return;
+	if (files->count == SSH_FILES_MAX)
+		files->count--;
+	memmove(&files->paths[1], &files->paths[0], files->count * sizeof(files->paths[0]));
+	files->paths[0] = path;
+	files->count++;
+}
+
 /* Where osync.conf speaks for itself, or where there is no ssh to pass it through. */
 static void apply_config(struct ssh_options *options, const struct config *config, bool asked)
 {
@@ -268,10 +280,10 @@ static void apply_config(struct ssh_options *options, const struct config *confi
 		options->known_hosts.count = 1;
 		options->known_hosts.paths[0] = arena_strdup(arena, config->ssh_known_hosts_file);
 	}
-	if (!asked && config->ssh_key_file) {
+	if (config->ssh_key_file)
+		put_first(&options->identities, arena_strdup(arena, config->ssh_key_file));
+	if (config->ssh_key_file && !asked)
 		options->identities.count = 1;
-		options->identities.paths[0] = arena_strdup(arena, config->ssh_key_file);
-	}
 	if (config->ssh_connect_timeout_s > 0)
 		options->connect_timeout_s = config->ssh_connect_timeout_s;
 	if (options->connect_timeout_s <= 0)

@@ -47,6 +47,7 @@ struct pump {
 	bool closed;		 /* the channel is over, the exit status is known */
 	int64_t parting_ms;	 /* deadline after one side has ended; 0: none has */
 	int unanswered;		 /* keepalives */
+	unsigned long received;	 /* the session's count when it was last looked at */
 	int64_t tick_ms;	 /* when the last of them was due */
 };
 
@@ -321,21 +322,28 @@ static int keep_alive(struct pump *pump, struct err *err)
 	int64_t now_ms = clock_monotonic_ms();
 	int unused = 0;
 
-	if (session->heard_ms > pump->tick_ms) {
+	/* Not by comparing times: an answer may come within the same millisecond. */
+	if (session->received != pump->received) {
+		pump->received = session->received;
 		pump->tick_ms = session->heard_ms;
 		pump->unanswered = 0;
 	}
 	if (interval_ms == 0 || now_ms - pump->tick_ms < interval_ms)
 		return 0;
 	if (pump->unanswered == UNANSWERED_MAX)
-		return err_set(err, ERR_UNREACHABLE,
-			       "'%s' has not answered for %d s (SSH_KEEPALIVE): the connection is "
-			       "taken for dead",
-			       session->host, pump->task->keepalive_s * (UNANSWERED_MAX + 1));
-	pump->unanswered++;
+		return err_set(
+			err, ERR_UNREACHABLE,
+			"'%s' has not answered for %lld s (SSH_KEEPALIVE): the connection is "
+			"taken for dead",
+			session->host, (long long)(now_ms - session->heard_ms) / 1000);
+	unsigned long before = session->sent;
+
 	pump->tick_ms = now_ms;
 	/* What fails here fails in the next step as well, which says so better. */
 	libssh2_keepalive_send(session->lib, &unused);
+	/* libssh2 does not send two within two seconds. */
+	if (session->sent != before)
+		pump->unanswered++;
 	return 0;
 }
 

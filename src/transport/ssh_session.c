@@ -45,6 +45,7 @@ static LIBSSH2_RECV_FUNC(receive)
 		return -errno;
 	if (got > 0) {
 		session->heard_ms = clock_monotonic_ms();
+		session->received++;
 		note_greeting(session, buffer, (size_t)got);
 	}
 	return got;
@@ -55,6 +56,7 @@ static LIBSSH2_SEND_FUNC(transmit)
 	struct ssh_session *session = session_of(abstract);
 	ssize_t sent = 0;
 
+	session->sent++;
 	if (ssh_session_flush(session) < 0)
 		return -errno;
 	if (session->out.len == 0) {

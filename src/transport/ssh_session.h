@@ -41,10 +41,12 @@ struct ssh_session {
 	size_t out_pos;
 	struct buf greeting; /* the server's first bytes, until the handshake is over */
 	bool greeted;
-	int64_t heard_ms;     /* clock_monotonic_ms of the last bytes received */
-	int64_t deadline_ms;  /* of the SSH_RETRY() calls */
-	const char *password; /* for keyboard-interactive while that runs, else NULL */
-	char reason[160];     /* the server's words when it disconnected, escaped, or "" */
+	int64_t heard_ms;	/* clock_monotonic_ms of the last bytes received */
+	unsigned long received; /* times anything came */
+	unsigned long sent;	/* packets handed to transmit(): whether a call sent anything */
+	int64_t deadline_ms;	/* of the SSH_RETRY() calls */
+	const char *password;	/* for keyboard-interactive while that runs, else NULL */
+	char reason[160];	/* the server's words when it disconnected, escaped, or "" */
 };
 
 /* Take over the link and start a session on it; nothing is sent yet. */

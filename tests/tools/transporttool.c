@@ -89,8 +89,8 @@ static int set(const char *key, char *value)
 		return 0;
 	}
 	if (strcmp(key, "transport") == 0)
-		config.transport = strcmp(value, "command") == 0 ? TRANSPORT_COMMAND :
-								   TRANSPORT_SSH;
+		config.transport =
+			strcmp(value, "command") == 0 ? TRANSPORT_COMMAND : TRANSPORT_SSH;
 	else if (strcmp(key, "log") == 0)
 		config.log_level = (enum log_level)strtol(value, NULL, 10);
 	else if (strcmp(key, "stop") == 0)

@@ -105,15 +105,14 @@ static EVP_PKEY *generate(int type, int detail)
 	return pkey;
 }
 
-static void add_pem(struct buf *out, EVP_PKEY *pkey, const char *passphrase)
+static void add_pem(struct buf *out, EVP_PKEY *pkey, char *passphrase)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
+	const EVP_CIPHER *cipher = passphrase ? EVP_aes_128_cbc() : NULL;
 	char *text = NULL;
 
-	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(
-				 bio, pkey, passphrase ? EVP_aes_128_cbc() : NULL, NULL, 0, NULL,
-				 passphrase ? strdupa(passphrase) : NULL),
-			 1);
+	assert_int_equal(
+		PEM_write_bio_PKCS8PrivateKey(bio, pkey, cipher, NULL, 0, NULL, passphrase), 1);
 	long len = BIO_get_mem_data(bio, &text);
 
 	buf_add(out, text, (size_t)len);
@@ -185,10 +184,11 @@ static void an_encrypted_key_says_so(void **state)
 	AUTO_BUF pem = BUF_INIT;
 	AUTO_KEY *key = NULL;
 	struct err err = ERR_INIT;
+	char passphrase[] = "secret";
 	EVP_PKEY *pkey = generate(EVP_PKEY_ED25519, 0);
 
 	(void)state;
-	add_pem(&pem, pkey, "secret");
+	add_pem(&pem, pkey, passphrase);
 	assert_int_equal(ssh_key_parse("test", pem.data, pem.len, &key, &err), -1);
 	assert_int_equal(err.kind, ERR_DENIED);
 	assert_int_equal(err.sys, EKEYREJECTED);
