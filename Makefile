@@ -39,6 +39,7 @@ HEADERS    := $(sort $(wildcard src/*/*.h))
 UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_HELP  := $(sort $(filter-out $(UNIT_TESTS),$(wildcard tests/unit/*.c)))
 FUZZERS    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+TOOLS      := $(sort $(wildcard tests/tools/*.c))
 PY_TESTS   := $(sort $(wildcard tests/*/test_*.py))
 C_FILES    := $(MAIN) $(LIB_SRCS) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h)
 
@@ -138,6 +139,11 @@ build/$1/tests/unit/test_%: build/$1/tests/unit/test_%.o \
 	@$$(call say,LINK,$$@)
 	$$(Q)$$(CC_$1) -pthread $$(LDFLAGS_$1) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(LIBS) -lcmocka
 
+# Programs that the Python tests use: a part of osync without the rest.
+$$(TOOLS:%.c=build/$1/%): %: %.o build/$1/libosync.a
+	@$$(call say,LINK,$$@)
+	$$(Q)$$(CC_$1) -pthread $$(LDFLAGS_$1) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(LIBS)
+
 # Rebuild when the flags or the set of files have changed.
 build/$1/flags: FORCE
 	@mkdir -p $$(@D)
@@ -187,7 +193,7 @@ unit: $(call unit_programs,asan) ## unit tests; K=WORD chooses by name
 system: ## black-box tests; K=EXPR as pytest -k, JOBS=N at once
 fault:  ## tests that kill, fail or cut at every step
 model:  ## randomized tests of the invariants
-system fault model: $(if $(PY_TESTS),build/asan/osync build/release/osync)
+system fault model: $(if $(PY_TESTS),build/asan/osync build/release/osync $(TOOLS:%.c=build/asan/%))
 	$(Q)$(if $(filter tests/$@/%,$(PY_TESTS)),$(call pytest,asan,$@),echo "$@: no tests yet")
 
 pytest = scripts/run-pytest $1 tests/$2 -n $(PYTEST_JOBS) $(if $(K),-k "$(K)") $(PYTEST_FLAGS)
@@ -281,7 +287,7 @@ bench: all ## measure, with scripts/bench
 coverage: ## line coverage of the unit and system tests, in build/cov/report
 	$(Q)scripts/setup build test coverage
 	$(Q)find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	$(Q)$(MAKE) build/cov/osync build/release/osync $(call unit_programs,cov)
+	$(Q)$(MAKE) build/cov/osync build/release/osync $(TOOLS:%.c=build/cov/%) $(call unit_programs,cov)
 	$(Q)scripts/run-unit $(call unit_programs,cov)
 	$(Q)$(if $(filter tests/system/%,$(PY_TESTS)),$(call pytest,cov,system))
 	@mkdir -p build/cov/report
