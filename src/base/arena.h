@@ -16,7 +16,10 @@ struct arena {
 	size_t used;		    /* bytes used of the newest block */
 };
 
-#define ARENA_INIT { NULL, 0 }
+#define ARENA_INIT      \
+	{               \
+		NULL, 0 \
+	}
 
 void arena_release(struct arena *arena);
 /* `size` bytes aligned for any object, zeroed. */

@@ -20,7 +20,10 @@ struct buf {
 	size_t cap;
 };
 
-#define BUF_INIT { NULL, 0, 0 }
+#define BUF_INIT           \
+	{                  \
+		NULL, 0, 0 \
+	}
 #define AUTO_BUF AUTO(buf_release) struct buf
 
 void buf_release(struct buf *buf);

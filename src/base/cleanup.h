@@ -13,8 +13,8 @@
 #define BASE_CLEANUP_H
 
 #define AUTO(release) __attribute__((cleanup(release)))
-#define AUTO_CLOSE AUTO(cleanup_close)
-#define AUTO_FREE AUTO(cleanup_free)
+#define AUTO_CLOSE    AUTO(cleanup_close)
+#define AUTO_FREE     AUTO(cleanup_free)
 
 /* Close *fd unless it is negative. */
 void cleanup_close(int *fd);
@@ -24,11 +24,11 @@ void cleanup_free(void *ptr);
 /* Take a descriptor out of its guard. */
 int steal_fd(int *fd);
 /* Take a pointer out of its guard. */
-#define steal_ptr(ptr)                      \
-	__extension__({                     \
+#define steal_ptr(ptr)                          \
+	__extension__({                         \
 		__typeof__(*(ptr)) p_ = *(ptr); \
-		*(ptr) = NULL;              \
-		p_;                         \
+		*(ptr) = NULL;                  \
+		p_;                             \
 	})
 
 #endif

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define NS_PER_SEC INT64_C(1000000000)
-#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_MS  INT64_C(1000000)
 
 int64_t clock_realtime_ns(void);
 /* The coarse clock from which local file systems take their time stamps. */

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-int err_set_at(struct err *err, enum err_kind kind, int sys, const char *where, const char *fmt, ...)
+int err_set_at(struct err *err, enum err_kind kind, int sys, const char *where, const char *fmt,
+	       ...)
 {
 	va_list ap;
 

@@ -8,10 +8,10 @@
 #define BASE_LOG_H
 
 enum log_level {
-	LOG_QUIET,   /* nothing */
-	LOG_WARN,    /* something a person should know, the run goes on */
-	LOG_INFO,    /* -v: the steps of the run */
-	LOG_DEBUG,   /* -vv: details, places in the code */
+	LOG_QUIET, /* nothing */
+	LOG_WARN,  /* something a person should know, the run goes on */
+	LOG_INFO,  /* -v: the steps of the run */
+	LOG_DEBUG, /* -vv: details, places in the code */
 };
 
 /* Lines above `level` are dropped. `prefix` (kept, not copied) goes before each, e.g. "osync". */

@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 enum {
-	PATH_NAME_MAX = 255,	 /* bytes of one component: every file system we sync has this */
-	PATH_BYTES_MAX = 65535,	 /* bytes of a whole path: far beyond PATH_MAX, bounds the wire */
+	PATH_NAME_MAX = 255,	/* bytes of one component: every file system we sync has this */
+	PATH_BYTES_MAX = 65535, /* bytes of a whole path: far beyond PATH_MAX, bounds the wire */
 };
 
 /* Whether len bytes form a valid non-empty relative path (see above), within both limits. */

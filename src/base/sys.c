@@ -68,7 +68,8 @@ static int fault_here(const char *call)
 		fault_count(spec, call);
 		return 0;
 	}
-	if (sscanf(spec, "kill:%lu", &n) == 1 && n == passages && fault_concerns(fault_role(spec, 2)))
+	if (sscanf(spec, "kill:%lu", &n) == 1 && n == passages &&
+	    fault_concerns(fault_role(spec, 2)))
 		raise(SIGKILL);
 	if (sscanf(spec, "fail:%lu:%d", &n, &errnum) == 2 && n == passages &&
 	    fault_concerns(fault_role(spec, 3))) {
@@ -83,7 +84,8 @@ void sys_point(const char *name)
 	const char *spec = getenv("OSYNC_POINT");
 	size_t len = strlen(name);
 
-	if (spec && strncmp(spec, name, len) == 0 && spec[len] == '=' && system(spec + len + 1) != 0)
+	if (spec && strncmp(spec, name, len) == 0 && spec[len] == '=' &&
+	    system(spec + len + 1) != 0)
 		fprintf(stderr, "osync: OSYNC_POINT: the command at '%s' failed\n", name);
 }
 

@@ -24,20 +24,23 @@ static void add_side(struct buf *line, const struct entry *entry)
 		return;
 	}
 	clock_stamp(entry->mtime_ns, stamp);
-	buf_addf(line, "%s %04o %" PRIu32 ":%" PRIu32 " %s", entry_type_name((enum entry_type)entry->type),
-		 entry->mode, entry->uid, entry->gid, stamp);
+	buf_addf(line, "%s %04o %" PRIu32 ":%" PRIu32 " %s",
+		 entry_type_name((enum entry_type)entry->type), entry->mode, entry->uid, entry->gid,
+		 stamp);
 }
 
 static void print_record(struct buf *line, const char *path, const struct base *base)
 {
 	char hex[DIGEST_HEX_LEN + 1] = "-";
-	const struct entry *any = base->side[0].type != ENTRY_ABSENT ? &base->side[0] : &base->side[1];
+	const struct entry *any =
+		base->side[0].type != ENTRY_ABSENT ? &base->side[0] : &base->side[1];
 
 	if (base->type == ENTRY_FILE || base->type == ENTRY_SYMLINK)
 		digest_hex(&base->digest, hex);
 	buf_reset(line);
 	text_add_escaped(line, path);
-	buf_addf(line, "\t%s\t%" PRIu64 "\t%s\t", entry_type_name((enum entry_type)base->type), any->size, hex);
+	buf_addf(line, "\t%s\t%" PRIu64 "\t%s\t", entry_type_name((enum entry_type)base->type),
+		 any->size, hex);
 	add_side(line, &base->side[SIDE_INITIATOR]);
 	buf_addch(line, '\t');
 	add_side(line, &base->side[SIDE_TARGET]);
@@ -57,8 +60,10 @@ static int print_list(const struct config *config, struct err *err)
 		return -1;
 	if (!saved.list) {
 		saved_close(&saved);
-		return err_set(err, ERR_SYSTEM, "there is no saved file list of '%s' in '%s' yet: nothing was synced",
-			       config->instance_id, config->initiator_dir);
+		return err_set(
+			err, ERR_SYSTEM,
+			"there is no saved file list of '%s' in '%s' yet: nothing was synced",
+			config->instance_id, config->initiator_dir);
 	}
 	cursor = list_cursor_new(saved.list);
 	while ((got = list_next(cursor, &path, &base, err)) > 0)
@@ -88,7 +93,8 @@ int cmd_list(int argc, char **argv)
 	int code = 0;
 
 	if (!take_state_option(&argc, argv)) {
-		fputs("osync: usage: osync list --state CONF|PROFILE, or --initiator DIR --target DIR\n", stderr);
+		fputs("osync: usage: osync list --state CONF|PROFILE, or --initiator DIR --target DIR\n",
+		      stderr);
 		return EXIT_BAD_USAGE;
 	}
 	code = cmd_load(argc, argv, &config);

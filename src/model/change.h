@@ -22,12 +22,12 @@ struct change {
 	const struct base *base;  /* NULL: never agreed */
 	struct entry *now[SIDES]; /* NULL: absent */
 	struct verdict verdict;
-	bool failed;	  /* something about it went wrong: nothing is recorded */
-	bool blocked;	  /* lies below something that is left alone */
-	unsigned pending; /* operations of the plan not finished yet */
+	bool failed;		    /* something about it went wrong: nothing is recorded */
+	bool blocked;		    /* lies below something that is left alone */
+	unsigned pending;	    /* operations of the plan not finished yet */
 	const char *problem[SIDES]; /* why a side could not be looked at, or NULL */
-	const char *copy; /* CONFLICT with keep_loser: the other version's new path */
-	size_t move;	  /* 1 + index of the move that put it here, 0 for none */
+	const char *copy;	    /* CONFLICT with keep_loser: the other version's new path */
+	size_t move;		    /* 1 + index of the move that put it here, 0 for none */
 };
 
 struct changes {

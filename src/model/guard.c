@@ -71,7 +71,8 @@ static int check_emptied(const struct census *census, enum side side, struct err
 	if (census->top < EMPTIED_MIN || census->present[side] > 0)
 		return 0;
 	return err_set(err, ERR_GUARD,
-		       "the %s is empty, but %" PRIu64 " files were in sync: is the right disk mounted? nothing "
+		       "the %s is empty, but %" PRIu64
+		       " files were in sync: is the right disk mounted? nothing "
 		       "was changed; to delete them on the %s too, run once with --allow-deletes",
 		       side_name(side), census->files, side_name(side_other(side)));
 }

@@ -467,7 +467,7 @@ static int ordered_cmp(const void *a, const void *b)
 	return one->listed < two->listed ? -1 : 1;
 }
 
-static void sort_ops(struct plan *plan)
+void plan_sort(struct plan *plan)
 {
 	AUTO_FREE struct ordered *order = xcalloc(plan->count, sizeof(*order));
 
@@ -540,7 +540,7 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 	}
 	folders_before_moves(&b, moves->count);
 	free(b.made);
-	sort_ops(plan);
+	plan_sort(plan);
 }
 
 bool plan_has_arrived(const struct plan *plan, const struct change *change)

@@ -108,6 +108,9 @@ void plan_release(struct plan *plan);
 void plan_build(struct plan *plan, struct changes *changes, const struct moves *moves,
 		const struct policy *policy, bool hardlinks);
 
+/* Put the operations in order again after the phase of some was changed. */
+void plan_sort(struct plan *plan);
+
 /*
  * Whether the renames that brought this change's path where it is have all been done: only then
  * may it be recorded, with operations of its own or without.  Two sides carry out their renames

@@ -18,10 +18,10 @@
 #include "store/lock.h"
 
 enum {
-	AGENT_READ = 256 * 1024,  /* bytes asked from the descriptor at once */
-	AGENT_WRITE = 64 * 1024,  /* collected output that is written without waiting for more */
+	AGENT_READ = 256 * 1024, /* bytes asked from the descriptor at once */
+	AGENT_WRITE = 64 * 1024, /* collected output that is written without waiting for more */
 	AGENT_CREDIT = PEER_WINDOW / 4, /* owed credit that is given back at once */
-	AGENT_BEAT_MS = 10000,	  /* heartbeat of the lock */
+	AGENT_BEAT_MS = 10000,		/* heartbeat of the lock */
 	AGENT_EXIT_FAILURE = 1,
 };
 
@@ -71,7 +71,8 @@ static int on_credit(struct agent *agent, const struct frame *frame, struct err 
 
 	dec_init(&dec, frame->data, frame->len);
 	credit = dec_uint(&dec);
-	if (!dec_done(&dec) || credit > PEER_WINDOW || agent->credit + (int64_t)credit > PEER_WINDOW)
+	if (!dec_done(&dec) || credit > PEER_WINDOW ||
+	    agent->credit + (int64_t)credit > PEER_WINDOW)
 		return msg_malformed(frame, err);
 	agent->credit += (int64_t)credit;
 	return 0;
@@ -173,8 +174,8 @@ static int handle_input(struct agent *agent, struct err *err)
 	while (!agent->done) {
 		struct frame frame = { 0 };
 		size_t size = 0;
-		int got = frame_parse(agent->in.data + agent->in_used, agent->in.len - agent->in_used, &frame,
-				      &size, err);
+		int got = frame_parse(agent->in.data + agent->in_used,
+				      agent->in.len - agent->in_used, &frame, &size, err);
 
 		if (got <= 0) {
 			buf_consume(&agent->in, agent->in_used);

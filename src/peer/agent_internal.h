@@ -39,8 +39,8 @@ struct job {
 	char *path;
 	struct entry expect; /* ENTRY_ABSENT: whatever is there */
 	uint64_t seed;
-	bool attrs;	     /* READ: attributes too */
-	bool use_cache;	     /* SCAN */
+	bool attrs;	/* READ: attributes too */
+	bool use_cache; /* SCAN */
 	struct filter *filter;
 	struct reader *reader; /* open while under way */
 	struct listing *listing;
@@ -51,29 +51,30 @@ struct agent {
 	int in_fd;
 	int out_fd;
 	struct buf in;
-	size_t in_used;	     /* bytes of `in` dealt with */
-	struct buf out;	     /* collected until written */
-	int64_t credit;	     /* bulk bytes we may still send */
-	uint64_t owed;	     /* credit not given back yet */
-	bool done;	     /* BYE or end of input */
-	struct arena arena;  /* emptied after every frame */
+	size_t in_used;	    /* bytes of `in` dealt with */
+	struct buf out;	    /* collected until written */
+	int64_t credit;	    /* bulk bytes we may still send */
+	uint64_t owed;	    /* credit not given back yet */
+	bool done;	    /* BYE or end of input */
+	struct arena arena; /* emptied after every frame */
 
 	bool welcomed;
 	bool dry;
 	struct root *root;
-	int state_fd;	     /* folder of caches, -1 before PREPARE where it is not there */
-	char *state_dir;     /* "" for the default */
+	int state_fd;	 /* folder of caches, -1 before PREPARE where it is not there */
+	char *state_dir; /* "" for the default */
 	char *profile;
 	unsigned scan_flags;
 	uint64_t seed;
 	unsigned fsync_mode;
 	struct lock *lock;
 	int64_t last_beat_ms;
-	struct table *cache;	/* what was last agreed on for this profile; NULL before LOCK */
+	struct table *cache; /* what was last agreed on for this profile; NULL before LOCK */
 	struct cache_head head;
-	struct agent_ops *ops;	/* NULL before PREPARE */
+	uint64_t rules;	       /* checksum of the filter of the last SCAN */
+	struct agent_ops *ops; /* NULL before PREPARE */
 
-	struct job *jobs;	/* first is under way */
+	struct job *jobs; /* first is under way */
 	struct job **jobs_end;
 	unsigned job_count;
 };

@@ -169,8 +169,8 @@ static bool answer_without_reading(struct agent *agent, struct job *job)
 {
 	struct msg_result result = { .id = job->id, .status = ERR_INIT };
 	AUTO_FREE char *link = NULL;
-	int got = scan_path(agent->root, job->path, agent->scan_flags, job->seed, &result.entry, &link,
-			    &result.status);
+	int got = scan_path(agent->root, job->path, agent->scan_flags, job->seed, &result.entry,
+			    &link, &result.status);
 
 	if (got > 0 && result.entry.type == ENTRY_FILE)
 		return false;
@@ -192,7 +192,8 @@ static int step_hash(struct agent *agent, struct job *job)
 	if (!job->reader && !expect && answer_without_reading(agent, job))
 		return 0;
 	if (!job->reader)
-		job->reader = reader_open(agent->root, job->path, expect, job->seed, &result.status);
+		job->reader =
+			reader_open(agent->root, job->path, expect, job->seed, &result.status);
 	if (!job->reader)
 		kind = READER_ERROR;
 	for (uint64_t done = 0; kind > READER_END && done < HASH_STEP; done += len)
@@ -233,7 +234,8 @@ static int step_read(struct agent *agent, struct job *job)
 	AUTO_BUF attrs = BUF_INIT;
 
 	if (!job->reader)
-		job->reader = reader_open(agent->root, job->path, &job->expect, job->seed, &result.status);
+		job->reader = reader_open(agent->root, job->path, &job->expect, job->seed,
+					  &result.status);
 	if (job->reader && read_piece(agent, job, &result.status))
 		return 0;
 	if (!err_is_set(&result.status)) {

@@ -31,7 +31,7 @@ struct listing {
 	struct listing_writer writer;
 	uint64_t seen;
 	uint64_t checksum;
-	uint32_t *named[2];	     /* ids whose names were sent, by kind */
+	uint32_t *named[2]; /* ids whose names were sent, by kind */
 	size_t named_count[2];
 };
 
@@ -62,7 +62,8 @@ static void next_cached(struct listing *listing)
 	size_t len = 0;
 	struct dec dec;
 
-	if (!listing->cursor || table_next(listing->cursor, &listing->cached_path, &value, &len) == 0) {
+	if (!listing->cursor ||
+	    table_next(listing->cursor, &listing->cached_path, &value, &len) == 0) {
 		listing->cached_path = NULL;
 		return;
 	}
@@ -74,7 +75,8 @@ static void next_cached(struct listing *listing)
 	listing->checksum += listing_checksum(listing->cached_path, &listing->cached);
 }
 
-struct listing *listing_open(struct agent *agent, const struct filter *filter, bool use_cache, struct err *err)
+struct listing *listing_open(struct agent *agent, const struct filter *filter, bool use_cache,
+			     struct err *err)
 {
 	struct listing *listing = xcalloc(1, sizeof(*listing));
 	uint64_t rules = filter_checksum(filter);
@@ -89,7 +91,7 @@ struct listing *listing_open(struct agent *agent, const struct filter *filter, b
 	/* Made with other rules, the cache says nothing about what is listed now. */
 	if (use_cache && agent->cache && agent->head.known && agent->head.filter == rules)
 		listing->cursor = table_cursor_new(agent->cache);
-	agent->head.filter = rules;
+	agent->rules = rules;
 	next_cached(listing);
 	return listing;
 }
@@ -158,7 +160,8 @@ static int merge_one(struct listing *listing, struct err *err)
 		next_cached(listing);
 		return 0;
 	}
-	if (order < 0 || listing->found.problem || !entry_same_stat(&listing->found.entry, &listing->cached))
+	if (order < 0 || listing->found.problem ||
+	    !entry_same_stat(&listing->found.entry, &listing->cached))
 		report_found(listing);
 	if (order == 0)
 		next_cached(listing);

@@ -23,10 +23,10 @@ struct pending {
 	struct pending *next;
 	uint64_t id;
 	enum op_kind kind;
-	bool complete;		/* OP_PUT: all bytes are here */
+	bool complete; /* OP_PUT: all bytes are here */
 	char *path;
 	struct entry expect;
-	struct op_meta meta;	/* names are resolved already */
+	struct op_meta meta; /* names are resolved already */
 	struct staged *staged;
 	struct entry result;
 	struct err status;
@@ -35,7 +35,7 @@ struct pending {
 struct agent_ops {
 	struct agent *agent;
 	struct changer *changer;
-	struct pending *first;	/* in the order in which they came */
+	struct pending *first; /* in the order in which they came */
 	struct pending **end;
 	struct pending *receiving; /* the OP_PUT that the last DATA was for */
 	unsigned count;
@@ -117,7 +117,8 @@ static int place_now(struct agent_ops *ops, struct pending *op, const struct msg
 		meta.mode |= 0700;
 	if (msg->kind != OP_LINK && staged_finish(op->staged, &meta, &op->status) < 0)
 		return -1;
-	return changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result, &op->status);
+	return changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
+			     &op->status);
 }
 
 static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op *msg)
@@ -133,7 +134,8 @@ static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op
 		place_now(ops, op, msg);
 		break;
 	case OP_SYMLINK:
-		op->staged = staged_symlink(changer, msg->source.link ? msg->source.link : "", &op->status);
+		op->staged = staged_symlink(changer, msg->source.link ? msg->source.link : "",
+					    &op->status);
 		place_now(ops, op, msg);
 		break;
 	case OP_LINK:
@@ -141,8 +143,10 @@ static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op
 		place_now(ops, op, msg);
 		break;
 	case OP_COPY:
+		/* Placed with the puts: two files that swap their content must both be read first. */
 		op->staged = staged_copy(changer, msg->from, &msg->source, &op->status);
-		place_now(ops, op, msg);
+		if (op->staged)
+			staged_finish(op->staged, &meta, &op->status);
 		break;
 	case OP_MOVE:
 		changer_move(changer, msg->from, msg->path, &op->expect, &op->result, &op->status);
@@ -252,7 +256,8 @@ static void finish_put(struct agent_ops *ops, struct pending *op, const struct d
 		return;
 	got = staged_digest(staged);
 	if (!digest_same(&got, digest))
-		err_set(&op->status, ERR_CHANGED, "what arrived is not what was sent; it will be sent again");
+		err_set(&op->status, ERR_CHANGED,
+			"what arrived is not what was sent; it will be sent again");
 	else
 		staged_finish(staged, &meta, &op->status);
 	if (err_is_set(&op->status))
@@ -293,10 +298,16 @@ static void fail_all(struct agent_ops *ops, const struct err *status)
 			op->status = *status;
 }
 
+static bool is_placed_late(enum op_kind kind)
+{
+	return kind == OP_PUT || kind == OP_COPY;
+}
+
 static void place_puts(struct agent_ops *ops)
 {
 	for (struct pending *op = ops->first; op; op = op->next)
-		if (op->kind == OP_PUT && op->complete && !err_is_set(&op->status))
+		if (is_placed_late(op->kind) && op->complete && op->staged &&
+		    !err_is_set(&op->status))
 			changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
 				      &op->status);
 }

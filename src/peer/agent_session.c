@@ -31,15 +31,19 @@ static int open_state(struct agent *agent, bool create, struct err *err)
 	if (agent->state_fd >= 0)
 		return 0;
 	if (agent->state_dir[0]) {
-		agent->state_fd = create ? atomic_mkdir_path_open(agent->state_dir, err)
-					 : open(agent->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		agent->state_fd =
+			create ? atomic_mkdir_path_open(agent->state_dir, err)
+			       : open(agent->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		return agent->state_fd < 0 ? -1 : 0;
 	}
 	workdir = root_workdir(agent->root);
 	if (workdir < 0)
-		return create ? err_set(err, ERR_SYSTEM, "the folder '%s' is not there", ROOT_WORKDIR) : -1;
+		return create ? err_set(err, ERR_SYSTEM, "the folder '%s' is not there",
+					ROOT_WORKDIR)
+			      : -1;
 	agent->state_fd = create ? atomic_mkdir_open(workdir, STATE_DIR, err)
-				 : openat(workdir, STATE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+				 : openat(workdir, STATE_DIR,
+					  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return agent->state_fd < 0 ? -1 : 0;
 }
 
@@ -88,11 +92,12 @@ static int check_version(const struct msg_hello *hello, struct err *err)
 {
 	if (hello->version_min <= PEER_VERSION && hello->version_max >= PEER_VERSION)
 		return 0;
-	return err_set(err, ERR_UNREACHABLE,
-		       "the agent (osync %s) speaks version %d of the peer protocol, the initiator versions "
-		       "%llu to %llu: install the same osync on both machines",
-		       version_string, PEER_VERSION, (unsigned long long)hello->version_min,
-		       (unsigned long long)hello->version_max);
+	return err_set(
+		err, ERR_UNREACHABLE,
+		"the agent (osync %s) speaks version %d of the peer protocol, the initiator versions "
+		"%llu to %llu: install the same osync on both machines",
+		version_string, PEER_VERSION, (unsigned long long)hello->version_min,
+		(unsigned long long)hello->version_max);
 }
 
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)
@@ -207,8 +212,10 @@ int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err 
 		return msg_malformed(frame, err);
 	prepare(agent, run, &identity, &initiator, &ready.identity, &ready.status);
 	caps = root_caps(agent->root);
-	ready.caps = (caps->exchange ? PEER_CAP_EXCHANGE : 0U) | (caps->noreplace ? PEER_CAP_NOREPLACE : 0U) |
-		     (caps->hardlinks ? PEER_CAP_HARDLINKS : 0U) | (caps->symlinks ? PEER_CAP_SYMLINKS : 0U) |
+	ready.caps = (caps->exchange ? PEER_CAP_EXCHANGE : 0U) |
+		     (caps->noreplace ? PEER_CAP_NOREPLACE : 0U) |
+		     (caps->hardlinks ? PEER_CAP_HARDLINKS : 0U) |
+		     (caps->symlinks ? PEER_CAP_SYMLINKS : 0U) |
 		     (caps->xattrs ? PEER_CAP_XATTRS : 0U);
 	ready.granularity_ns = caps->granularity_ns;
 	msg_put_ready(&agent->out, &ready);
@@ -249,7 +256,7 @@ static int commit(struct agent *agent, uint64_t generation, struct err *err)
 	agent->head.known = true;
 	msg_enc_uuid(&head, &agent->head.initiator);
 	enc_le64(&head, generation);
-	enc_le64(&head, agent->head.filter);
+	enc_le64(&head, agent->rules);
 	table_set_head(agent->cache, head.data, head.len);
 	if (table_should_fold(agent->cache))
 		return table_fold(agent->cache, err);

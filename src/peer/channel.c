@@ -28,13 +28,13 @@ struct channel {
 	int fd;
 	const char *name;
 	struct buf in;
-	size_t taken;	    /* bytes of `in` the caller has dealt with */
-	size_t seen;	    /* bytes of `in` looked through for credit and pings */
+	size_t taken; /* bytes of `in` the caller has dealt with */
+	size_t seen;  /* bytes of `in` looked through for credit and pings */
 	struct buf out;
-	size_t written;	    /* bytes of `out` written */
-	int64_t credit;	    /* bulk bytes we may still send */
-	size_t last_bulk;   /* size of the bulk frame handed out last */
-	uint64_t owed;	    /* credit to give back */
+	size_t written;	  /* bytes of `out` written */
+	int64_t credit;	  /* bulk bytes we may still send */
+	size_t last_bulk; /* size of the bulk frame handed out last */
+	uint64_t owed;	  /* credit to give back */
 	bool greeted;
 	bool ended;
 	struct buf noise;
@@ -115,14 +115,15 @@ void channel_add_noise(const struct channel *channel, struct buf *out)
 /* Skip what is printed before the greeting; 1 when it has come, 0 when not yet. */
 static int find_greeting(struct channel *channel, struct err *err)
 {
-	unsigned char *at = channel->in.len ? memmem(channel->in.data, channel->in.len, PEER_GREETING,
-						     PEER_GREETING_LEN)
+	unsigned char *at = channel->in.len ? memmem(channel->in.data, channel->in.len,
+						     PEER_GREETING, PEER_GREETING_LEN)
 					    : NULL;
 
 	if (channel->greeted)
 		return 1;
 	if (!at && channel->in.len > PEER_NOISE_MAX)
-		return err_set(err, ERR_PROTOCOL, "what answers on the %s is not an osync agent", channel->name);
+		return err_set(err, ERR_PROTOCOL, "what answers on the %s is not an osync agent",
+			       channel->name);
 	if (!at)
 		return 0;
 	add_noise(channel, (size_t)(at - channel->in.data), &channel->noise);
@@ -140,7 +141,8 @@ static int take_credit(struct channel *channel, const struct frame *frame, struc
 
 	dec_init(&dec, frame->data, frame->len);
 	credit = dec_uint(&dec);
-	if (!dec_done(&dec) || credit > PEER_WINDOW || channel->credit + (int64_t)credit > PEER_WINDOW)
+	if (!dec_done(&dec) || credit > PEER_WINDOW ||
+	    channel->credit + (int64_t)credit > PEER_WINDOW)
 		return msg_malformed(frame, err);
 	channel->credit += (int64_t)credit;
 	return 0;
@@ -155,8 +157,8 @@ static int look_through(struct channel *channel, struct err *err)
 		struct frame frame;
 		size_t size = 0;
 
-		got = frame_parse(channel->in.data + channel->seen, channel->in.len - channel->seen, &frame, &size,
-				  err);
+		got = frame_parse(channel->in.data + channel->seen, channel->in.len - channel->seen,
+				  &frame, &size, err);
 		if (got <= 0)
 			break;
 		if (frame.type == PEER_CREDIT && take_credit(channel, &frame, err) < 0)
@@ -197,8 +199,8 @@ int channel_next(struct channel *channel, struct frame *frame, struct err *err)
 	while (channel->taken < channel->seen) {
 		size_t size = 0;
 
-		if (frame_parse(channel->in.data + channel->taken, channel->in.len - channel->taken, frame, &size,
-				err) <= 0)
+		if (frame_parse(channel->in.data + channel->taken, channel->in.len - channel->taken,
+				frame, &size, err) <= 0)
 			return -1;
 		channel->taken += size;
 		if (frame->type == PEER_CREDIT || frame->type == PEER_PONG)
@@ -234,7 +236,8 @@ static int pump_in(struct channel *channel, struct err *err)
 	ssize_t got = 0;
 
 	if (channel->in.len > CHANNEL_IN_MAX)
-		return err_set(err, ERR_PROTOCOL, "the %s sends more than it was asked for", channel->name);
+		return err_set(err, ERR_PROTOCOL, "the %s sends more than it was asked for",
+			       channel->name);
 	buf_reserve(&channel->in, CHANNEL_READ);
 	got = read(channel->fd, channel->in.data + channel->in.len, CHANNEL_READ);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -251,8 +254,8 @@ static int pump_in(struct channel *channel, struct err *err)
 
 static int pump_out(struct channel *channel, struct err *err)
 {
-	ssize_t put = send(channel->fd, channel->out.data + channel->written, channel->out.len - channel->written,
-			   MSG_NOSIGNAL);
+	ssize_t put = send(channel->fd, channel->out.data + channel->written,
+			   channel->out.len - channel->written, MSG_NOSIGNAL);
 
 	if (put < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -277,8 +280,9 @@ static int check_alive(struct channel *channel, struct err *err)
 	if (channel->ended && channel->taken >= channel->seen)
 		return lost(channel, 0, err);
 	if (now - channel->heard_ms > PEER_HUNG_MS)
-		return err_set(err, ERR_UNREACHABLE, "the agent on the %s has said nothing for %d minutes",
-			       channel->name, PEER_HUNG_MS / 60000);
+		return err_set(err, ERR_UNREACHABLE,
+			       "the agent on the %s has said nothing for %d minutes", channel->name,
+			       PEER_HUNG_MS / 60000);
 	if (channel->greeted && channel->out.len == 0 && now - channel->said_ms >= PEER_PING_MS)
 		msg_put_empty(&channel->out, PEER_PING);
 	return 0;
@@ -293,8 +297,8 @@ static int pump_one(struct channel *channel, short events, struct err *err)
 	return check_alive(channel, err);
 }
 
-int channel_pump(struct channel *const *channels, size_t count, int timeout_ms, struct channel **failed,
-		 struct err *err)
+int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,
+		 struct channel **failed, struct err *err)
 {
 	struct pollfd fds[CHANNELS_MAX];
 
@@ -304,7 +308,8 @@ int channel_pump(struct channel *const *channels, size_t count, int timeout_ms, 
 		short want = channels[i]->out.len ? POLLIN | POLLOUT : POLLIN;
 
 		/* One that has ended would only wake us for nothing. */
-		fds[i] = (struct pollfd){ .fd = channels[i]->ended ? -1 : channels[i]->fd, .events = want };
+		fds[i] = (struct pollfd){ .fd = channels[i]->ended ? -1 : channels[i]->fd,
+					  .events = want };
 	}
 	if (poll(fds, count, timeout_ms) < 0 && errno != EINTR)
 		return err_sys(err, errno, "cannot wait for the agents");

@@ -39,8 +39,8 @@ int channel_next(struct channel *channel, struct frame *frame, struct err *err);
  * ERR_UNREACHABLE when a connection ended or an agent is silent for too long (*failed says which),
  * ERR_PROTOCOL, or ERR_SIGNAL when the run was asked to stop.
  */
-int channel_pump(struct channel *const *channels, size_t count, int timeout_ms, struct channel **failed,
-		 struct err *err);
+int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,
+		 struct channel **failed, struct err *err);
 
 /* What the login shell printed before the greeting, escaped; NULL for nothing. */
 const char *channel_noise(const struct channel *channel);

@@ -25,7 +25,8 @@ size_t frame_end(struct buf *out, size_t start)
 	return size;
 }
 
-int frame_parse(const unsigned char *data, size_t len, struct frame *frame, size_t *size, struct err *err)
+int frame_parse(const unsigned char *data, size_t len, struct frame *frame, size_t *size,
+		struct err *err)
 {
 	struct dec dec;
 	uint32_t length = 0;
@@ -35,7 +36,8 @@ int frame_parse(const unsigned char *data, size_t len, struct frame *frame, size
 	dec_init(&dec, data, len);
 	length = dec_le32(&dec);
 	if (length < 1 || length > PEER_FRAME_MAX)
-		return err_set(err, ERR_PROTOCOL, "the other side sent a frame of %u bytes", length);
+		return err_set(err, ERR_PROTOCOL, "the other side sent a frame of %u bytes",
+			       length);
 	if (len - 4 < length)
 		return 0;
 	frame->type = data[4];

@@ -13,8 +13,8 @@ struct err;
 enum { FRAME_HEAD = 5 /* le32 length, u8 type */ };
 
 struct frame {
-	uint8_t type;		    /* enum peer_type, not checked */
-	const unsigned char *data;  /* payload, points into the stream's buffer */
+	uint8_t type;		   /* enum peer_type, not checked */
+	const unsigned char *data; /* payload, points into the stream's buffer */
 	size_t len;
 };
 
@@ -27,7 +27,8 @@ size_t frame_end(struct buf *out, size_t start);
  * The frame at data[0..len): 1 and *size bytes used; 0 when it is not complete yet; -1 with
  * ERR_PROTOCOL for a length that is not allowed.
  */
-int frame_parse(const unsigned char *data, size_t len, struct frame *frame, size_t *size, struct err *err);
+int frame_parse(const unsigned char *data, size_t len, struct frame *frame, size_t *size,
+		struct err *err);
 
 /* Whether frames of this type count against credit. */
 bool frame_is_bulk(uint8_t type);

@@ -19,7 +19,8 @@ static size_t shared_prefix(const struct buf *last, const char *path)
 {
 	size_t shared = 0;
 
-	while (shared < last->len && path[shared] && (unsigned char)path[shared] == last->data[shared])
+	while (shared < last->len && path[shared] &&
+	       (unsigned char)path[shared] == last->data[shared])
 		shared++;
 	return shared;
 }
@@ -87,7 +88,8 @@ static int read_path(struct listing_reader *reader)
 	return path_valid((const char *)reader->last.data, reader->last.len) ? 0 : -1;
 }
 
-int listing_read(struct listing_reader *reader, struct arena *arena, struct listing_item *item, struct err *err)
+int listing_read(struct listing_reader *reader, struct arena *arena, struct listing_item *item,
+		 struct err *err)
 {
 	unsigned kind = 0;
 

@@ -27,12 +27,15 @@ struct listing_item {
 
 /* Collects items into frames of about PEER_LIST_TARGET bytes. */
 struct listing_writer {
-	uint8_t type;	   /* PEER_LIST or PEER_RECORD */
-	struct buf frame;  /* the frame being filled, empty between frames */
-	struct buf last;   /* path of the last item in it */
+	uint8_t type;	  /* PEER_LIST or PEER_RECORD */
+	struct buf frame; /* the frame being filled, empty between frames */
+	struct buf last;  /* path of the last item in it */
 };
 
-#define LISTING_WRITER_INIT(frame_type) { (frame_type), BUF_INIT, BUF_INIT }
+#define LISTING_WRITER_INIT(frame_type)          \
+	{                                        \
+		(frame_type), BUF_INIT, BUF_INIT \
+	}
 
 void listing_writer_release(struct listing_writer *writer);
 void listing_add(struct listing_writer *writer, const struct listing_item *item);
@@ -51,7 +54,8 @@ struct listing_reader {
 void listing_reader_init(struct listing_reader *reader, const struct frame *frame);
 void listing_reader_release(struct listing_reader *reader);
 /* 1 and an item (path valid until the next call, strings in the arena); 0 at the end; -1 ERR_PROTOCOL. */
-int listing_read(struct listing_reader *reader, struct arena *arena, struct listing_item *item, struct err *err);
+int listing_read(struct listing_reader *reader, struct arena *arena, struct listing_item *item,
+		 struct err *err);
 
 /*
  * What one entry adds to the checksum of a cache: both sides sum these over what the saved list

@@ -14,7 +14,8 @@
 
 int msg_malformed(const struct frame *frame, struct err *err)
 {
-	return err_set(err, ERR_PROTOCOL, "the other side sent a malformed or unexpected message (type %u)",
+	return err_set(err, ERR_PROTOCOL,
+		       "the other side sent a malformed or unexpected message (type %u)",
 		       frame->type);
 }
 
@@ -49,7 +50,8 @@ void msg_dec_status(struct dec *dec, struct err *status)
 	status->kind = (enum err_kind)kind;
 	status->sys = (int)sys;
 	status->where = "the other side";
-	snprintf(status->msg, sizeof(status->msg), "%.*s", (int)len, text ? (const char *)text : "");
+	snprintf(status->msg, sizeof(status->msg), "%.*s", (int)len,
+		 text ? (const char *)text : "");
 }
 
 void msg_enc_uuid(struct buf *out, const struct uuid *uuid)
@@ -118,7 +120,8 @@ void msg_put_hello(struct buf *out, const struct msg_hello *hello)
 	frame_end(out, start);
 }
 
-int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hello *hello, struct err *err)
+int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hello *hello,
+		  struct err *err)
 {
 	struct dec dec;
 
@@ -285,7 +288,8 @@ void msg_put_result(struct buf *out, uint8_t type, const struct msg_result *resu
 	frame_end(out, start);
 }
 
-int msg_get_result(const struct frame *frame, struct arena *arena, struct msg_result *result, struct err *err)
+int msg_get_result(const struct frame *frame, struct arena *arena, struct msg_result *result,
+		   struct err *err)
 {
 	struct dec dec;
 

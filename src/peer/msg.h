@@ -27,11 +27,11 @@ struct msg_hello {
 	uint64_t version_max;
 	int64_t clock_ns;
 	const char *build;
-	const char *profile;	/* names this pair of folders to the target */
-	unsigned flags;		/* enum peer_hello_flag */
-	const char *state_dir;	/* "": the default */
+	const char *profile;   /* names this pair of folders to the target */
+	unsigned flags;	       /* enum peer_hello_flag */
+	const char *state_dir; /* "": the default */
 	unsigned scan_flags;
-	unsigned fsync_mode;	/* enum changer_sync_mode */
+	unsigned fsync_mode; /* enum changer_sync_mode */
 };
 
 struct msg_welcome {
@@ -39,7 +39,7 @@ struct msg_welcome {
 	int64_t clock_ns;
 	const char *build;
 	struct uuid identity;
-	bool known;		/* this profile was here before, with: */
+	bool known; /* this profile was here before, with: */
 	struct uuid known_initiator;
 	uint64_t known_generation;
 	bool can_chown;
@@ -74,7 +74,8 @@ struct msg_result {
 };
 
 void msg_put_hello(struct buf *out, const struct msg_hello *hello);
-int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hello *hello, struct err *err);
+int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hello *hello,
+		  struct err *err);
 void msg_put_welcome(struct buf *out, const struct msg_welcome *welcome);
 int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_welcome *welcome,
 		    struct err *err);
@@ -85,7 +86,8 @@ int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op
 
 /* `type` is PEER_HASHED, PEER_DONE, PEER_READ_END or PEER_ATTRS_IS; attributes only with the last two. */
 void msg_put_result(struct buf *out, uint8_t type, const struct msg_result *result);
-int msg_get_result(const struct frame *frame, struct arena *arena, struct msg_result *result, struct err *err);
+int msg_get_result(const struct frame *frame, struct arena *arena, struct msg_result *result,
+		   struct err *err);
 
 /* A frame that is nothing but a status: LOCKED, FINISHED, COMMITTED, ERROR. */
 void msg_put_status(struct buf *out, uint8_t type, const struct err *status);

@@ -73,7 +73,7 @@
  *		("" = the number counts)
  *
  * OPERATIONS are done in the order in which they come, but nothing is durable or reported
- * before FLUSH; files of OP_PUT appear under their names only then.  The bytes of OP_PUT
+ * before FLUSH; files of OP_PUT and OP_COPY appear under their names only then.  The bytes of OP_PUT
  * follow as DATA and HOLE frames and end with PUT_END.
  *
  * READS are answered in the order in which they were asked, one after the other.
@@ -87,15 +87,16 @@ enum {
 	PEER_VERSION = 1,
 	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
 	PEER_DATA_MAX = 128 * 1024,	  /* bytes of content per DATA frame */
-	PEER_LIST_TARGET = 32 * 1024,	  /* a LIST or RECORD frame is sent when it has grown to this */
-	PEER_WINDOW = 4 * 1024 * 1024,	  /* bandwidth times delay of a long link at some 20 MB/s */
+	PEER_LIST_TARGET = 32 * 1024, /* a LIST or RECORD frame is sent when it has grown to this */
+	PEER_WINDOW = 4 * 1024 * 1024, /* bandwidth times delay of a long link at some 20 MB/s */
 	PEER_REQUESTS_MAX = 4096,
 	PEER_NOISE_MAX = 64 * 1024,
-	PEER_NAME_MAX = 256,   /* user, group, run, profile */
-	PEER_TEXT_MAX = 4096,  /* messages, holders, folders */
+	PEER_NAME_MAX = 256,  /* user, group, run, profile */
+	PEER_TEXT_MAX = 4096, /* messages, holders, folders */
 	PEER_PING_MS = 15000,
-	PEER_SILENCE_MS = 180000, /* an agent that hears nothing for this long ends, and drops its lock */
-	PEER_HUNG_MS = 600000,	  /* an agent that says nothing for this long is given up */
+	PEER_SILENCE_MS =
+		180000, /* an agent that hears nothing for this long ends, and drops its lock */
+	PEER_HUNG_MS = 600000, /* an agent that says nothing for this long is given up */
 };
 
 #define PEER_GREETING "\0osync\1\n"
@@ -137,8 +138,17 @@ enum peer_type {
 	PEER_BYE,
 };
 
-enum peer_hello_flag { PEER_HELLO_CREATE = 1 /* make the root folder */, PEER_HELLO_DRY = 2 /* change nothing */ };
-enum peer_cap { PEER_CAP_EXCHANGE = 1, PEER_CAP_NOREPLACE = 2, PEER_CAP_HARDLINKS = 4, PEER_CAP_SYMLINKS = 8, PEER_CAP_XATTRS = 16 };
+enum peer_hello_flag {
+	PEER_HELLO_CREATE = 1 /* make the root folder */,
+	PEER_HELLO_DRY = 2 /* change nothing */
+};
+enum peer_cap {
+	PEER_CAP_EXCHANGE = 1,
+	PEER_CAP_NOREPLACE = 2,
+	PEER_CAP_HARDLINKS = 4,
+	PEER_CAP_SYMLINKS = 8,
+	PEER_CAP_XATTRS = 16
+};
 enum peer_item { PEER_ITEM_ENTRY = 1, PEER_ITEM_GONE = 2, PEER_ITEM_PROBLEM = 3 };
 
 #endif

@@ -18,6 +18,7 @@
 #include "run/record.h"
 #include "run/report.h"
 #include "run/session.h"
+#include "run/settle.h"
 
 enum {
 	/* Operations made durable together: enough that their fsyncs share their cost. */
@@ -29,13 +30,13 @@ enum {
 
 /* What is under way towards one side. */
 struct lane {
-	size_t next;		/* index of the next operation to look at */
-	unsigned open;		/* sent, not DONE */
-	unsigned receiving;	/* puts whose bytes are still coming */
-	unsigned unflushed;	/* complete, not part of a FLUSH yet */
+	size_t next;	    /* index of the next operation to look at */
+	unsigned open;	    /* sent, not DONE */
+	unsigned receiving; /* puts whose bytes are still coming */
+	unsigned unflushed; /* complete, not part of a FLUSH yet */
 	uint64_t unflushed_bytes;
 	bool flushing;
-	struct buf held;	/* a bulk frame from this side that the other cannot take yet */
+	struct buf held; /* a bulk frame from this side that the other cannot take yet */
 };
 
 struct apply {
@@ -43,8 +44,8 @@ struct apply {
 	struct changes *changes;
 	struct plan *plan;
 	struct lane lanes[SIDES];
-	size_t end;		/* of the phase, in plan->ops */
-	struct buf *attrs;	/* by operation, NULL where no operation needs any */
+	size_t end;	   /* of the phase, in plan->ops */
+	struct buf *attrs; /* by operation, NULL where no operation needs any */
 	size_t attrs_pending;
 };
 
@@ -58,7 +59,7 @@ static void finish_change(struct apply *apply, struct change *change)
 	if (!change)
 		return;
 	change->pending--;
-	if (change->pending == 0 && !change->failed)
+	if (change->pending == 0 && !change->failed && plan_has_arrived(apply->plan, change))
 		record_agreed(apply->session, apply->changes, change);
 }
 
@@ -67,8 +68,8 @@ static bool failed_below(const struct apply *apply, const struct change *folder)
 {
 	const struct change *end = apply->changes->items + apply->changes->count;
 
-	for (const struct change *change = folder + 1; change < end && path_is_below(change->path, folder->path);
-	     change++)
+	for (const struct change *change = folder + 1;
+	     change < end && path_is_below(change->path, folder->path); change++)
 		if (change->failed)
 			return true;
 	return false;
@@ -80,12 +81,13 @@ static bool failed_below(const struct apply *apply, const struct change *folder)
  */
 static bool left_for_ignored_files(struct apply *apply, const struct op *op, const struct err *why)
 {
-	if (op->kind != OP_DELETE || !op->expect || op->expect->type != ENTRY_DIR || why->sys != ENOTEMPTY ||
-	    failed_below(apply, op->change))
+	if (op->kind != OP_DELETE || !op->expect || op->expect->type != ENTRY_DIR ||
+	    why->sys != ENOTEMPTY || failed_below(apply, op->change))
 		return false;
 	session_record(apply->session, op->path, NULL);
-	report_skipped(apply->session->report, op->path,
-		       "deleted on one side, but the folder holds files that are not synced: it is kept");
+	report_skipped(
+		apply->session->report, op->path,
+		"deleted on one side, but the folder holds files that are not synced: it is kept");
 	return true;
 }
 
@@ -179,7 +181,9 @@ static void send_op(struct apply *apply, size_t id, struct op *op)
 {
 	struct lane *lane = &apply->lanes[op->side];
 	const struct buf *attrs = apply->attrs ? &apply->attrs[id] : NULL;
-	struct msg_op msg = { .id = id, .kind = (enum op_kind)op->kind, .path = op->path, .meta = op->meta };
+	struct msg_op msg = {
+		.id = id, .kind = (enum op_kind)op->kind, .path = op->path, .meta = op->meta
+	};
 
 	if (op->kind == OP_MOVE || op->kind == OP_LINK || op->kind == OP_COPY)
 		msg.from = op->from;
@@ -216,7 +220,8 @@ static void dispatch(struct apply *apply, enum side side)
 	struct lane *lane = &apply->lanes[side];
 	struct err why = ERR_INIT;
 
-	for (; lane->next < apply->end && lane->open < OPEN_OPS && lane->receiving < OPEN_READS; lane->next++) {
+	for (; lane->next < apply->end && lane->open < OPEN_OPS && lane->receiving < OPEN_READS;
+	     lane->next++) {
 		struct op *op = apply->plan->ops[lane->next];
 
 		if (op->side != side)
@@ -276,7 +281,8 @@ static int relay(struct apply *apply, enum side from, const struct frame *frame,
 	return 0;
 }
 
-static int take_read_end(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+static int take_read_end(struct apply *apply, enum side from, const struct frame *frame,
+			 struct err *err)
 {
 	enum side to = side_other(from);
 	struct buf *out = out_of(apply, to);
@@ -314,7 +320,8 @@ static int take_read_end(struct apply *apply, enum side from, const struct frame
 	return status;
 }
 
-static int take_done(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+static int take_done(struct apply *apply, enum side from, const struct frame *frame,
+		     struct err *err)
 {
 	struct arena arena = ARENA_INIT;
 	struct msg_result result;
@@ -338,7 +345,8 @@ static int take_done(struct apply *apply, enum side from, const struct frame *fr
 }
 
 /* Everything reported until here is durable there: now it may stand in the journal. */
-static int take_flushed(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+static int take_flushed(struct apply *apply, enum side from, const struct frame *frame,
+			struct err *err)
 {
 	if (frame->len > 0 || !apply->lanes[from].flushing)
 		return msg_malformed(frame, err);
@@ -366,7 +374,8 @@ static int take_attrs(struct apply *apply, const struct frame *frame, struct err
 	return status;
 }
 
-static int take_frame(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+static int take_frame(struct apply *apply, enum side from, const struct frame *frame,
+		      struct err *err)
 {
 	switch (frame->type) {
 	case PEER_DATA:
@@ -497,11 +506,68 @@ static void record_due(struct apply *apply, bool moved)
 	for (size_t i = 0; i < apply->changes->count; i++) {
 		const struct change *change = &apply->changes->items[i];
 
-		if (!record_is_due(change) || (change->move != 0) != moved)
+		if ((change->move != 0) != moved || !plan_has_arrived(apply->plan, change))
 			continue;
-		if (!moved || apply->plan->moves[change->move - 1]->state == OP_DONE)
+		if (record_is_due(change))
 			record_agreed(apply->session, apply->changes, change);
+		else if (change->verdict.kind == VERDICT_LEAVE && change->moved_from)
+			record_carried(apply->session, apply->changes, change);
 	}
+}
+
+/*
+ * Replacing one name of a file changes the ctime of its other names: look at those that are to be
+ * linked again. Only what is known by its digest to be the version that was planned is expected.
+ */
+static int refresh_expected(struct apply *apply, size_t begin, struct err *err)
+{
+	for (size_t i = begin; i < apply->end; i++) {
+		struct op *op = apply->plan->ops[i];
+		struct entry *expect = op->change ? op->change->now[op->side] : NULL;
+		struct entry there;
+
+		if (op->kind != OP_LINK || !expect || !(expect->flags & ENTRY_HAS_DIGEST))
+			continue;
+		if (settle_read(apply->session, apply->changes, (enum side)op->side, op->path,
+				apply->session->saved.head.seed, &there, err) < 0) {
+			if (settle_lost(err))
+				return -1;
+			continue;
+		}
+		if (reconcile_same_content(&there, expect))
+			*expect = there;
+	}
+	return 0;
+}
+
+/* Linking changes the ctime of the file that is linked to: record what it shows at the end. */
+static int refresh_linked(struct apply *apply, struct err *err)
+{
+	for (size_t i = 0; i < apply->plan->count; i++) {
+		const struct op *op = apply->plan->ops[i];
+		const char *names[] = { op->path, op->from };
+
+		for (size_t n = 0; op->kind == OP_LINK && op->state == OP_DONE && n < 2; n++) {
+			struct change *change = changes_find(apply->changes, names[n]);
+			struct entry there;
+
+			if (!change || change->failed || change->pending > 0 ||
+			    !change->now[op->side])
+				continue;
+			if (settle_read(apply->session, apply->changes, (enum side)op->side,
+					names[n], apply->session->saved.head.seed, &there,
+					err) < 0) {
+				if (settle_lost(err))
+					return -1;
+				continue;
+			}
+			if (!reconcile_same_content(&there, change->now[op->side]))
+				continue;
+			*change->now[op->side] = there;
+			record_agreed(apply->session, apply->changes, change);
+		}
+	}
+	return 0;
 }
 
 static int run_phases(struct apply *apply, struct err *err)
@@ -516,14 +582,18 @@ static int run_phases(struct apply *apply, struct err *err)
 			moves_recorded = true;
 		}
 		apply->end = begin;
-		while (apply->end < plan->count && plan->ops[apply->end]->phase == plan->ops[begin]->phase)
+		while (apply->end < plan->count &&
+		       plan->ops[apply->end]->phase == plan->ops[begin]->phase)
 			apply->end++;
+		if (plan->ops[begin]->phase == PHASE_LINK &&
+		    refresh_expected(apply, begin, err) < 0)
+			return -1;
 		if (run_phase(apply, begin, err) < 0)
 			return -1;
 	}
 	if (!moves_recorded)
 		record_due(apply, true);
-	return 0;
+	return refresh_linked(apply, err);
 }
 
 int apply(struct session *session, struct changes *changes, struct plan *plan, struct err *err)

@@ -22,16 +22,16 @@
 struct stream {
 	struct session *session;
 	enum side side;
-	bool delta;		   /* what the saved list has and is not mentioned is unchanged */
+	bool delta; /* what the saved list has and is not mentioned is unchanged */
 	struct frame frame;
-	struct buf payload;	   /* of the frame, kept while both channels move on */
+	struct buf payload; /* of the frame, kept while both channels move on */
 	struct listing_reader reader;
-	bool reading;		   /* `reader` is in the middle of a frame */
-	struct arena arena;	   /* strings of the current frame */
+	bool reading;	    /* `reader` is in the middle of a frame */
+	struct arena arena; /* strings of the current frame */
 	struct listing_item item;
 	bool has_item;
-	struct buf last;	   /* path of the item before, to check the order */
-	uint64_t checksum;	   /* of the agent's cache, told at the end */
+	struct buf last;   /* path of the item before, to check the order */
+	uint64_t checksum; /* of the agent's cache, told at the end */
 	bool ended;
 };
 
@@ -43,7 +43,7 @@ struct merge {
 	struct list_cursor *cursor;
 	const char *base_path; /* NULL at the end */
 	struct base base;
-	uint64_t checksum;     /* what the target's cache should sum up to */
+	uint64_t checksum; /* what the target's cache should sum up to */
 };
 
 static void request_scan(struct session *session, enum side side, bool delta)
@@ -159,7 +159,8 @@ static void stream_release(struct stream *stream)
 
 static int base_next(struct merge *merge, struct err *err)
 {
-	int got = merge->cursor ? list_next(merge->cursor, &merge->base_path, &merge->base, err) : 0;
+	int got =
+		merge->cursor ? list_next(merge->cursor, &merge->base_path, &merge->base, err) : 0;
 
 	if (got < 0)
 		return -1;
@@ -169,7 +170,8 @@ static int base_next(struct merge *merge, struct err *err)
 	}
 	census_add(merge->census, merge->base_path, &merge->base);
 	if (merge->base.side[SIDE_TARGET].type != ENTRY_ABSENT)
-		merge->checksum += listing_checksum(merge->base_path, &merge->base.side[SIDE_TARGET]);
+		merge->checksum +=
+			listing_checksum(merge->base_path, &merge->base.side[SIDE_TARGET]);
 	return 0;
 }
 
@@ -188,8 +190,8 @@ static const char *next_path(const struct merge *merge)
 }
 
 /* What a side shows for this path: *now is filled and true, or false for nothing. */
-static bool side_shows(const struct merge *merge, enum side side, bool listed, const struct base *base,
-		       struct entry *now)
+static bool side_shows(const struct merge *merge, enum side side, bool listed,
+		       const struct base *base, struct entry *now)
 {
 	const struct stream *stream = &merge->streams[side];
 
@@ -201,7 +203,7 @@ static bool side_shows(const struct merge *merge, enum side side, bool listed, c
 		return false;
 	/* Not mentioned: as the saved list has it. */
 	*now = base->side[side];
-	now->flags &= (uint8_t)~(ENTRY_RACY | ENTRY_HAS_DIGEST);
+	now->flags &= (uint8_t) ~(ENTRY_RACY | ENTRY_HAS_DIGEST);
 	return true;
 }
 
@@ -215,6 +217,9 @@ static bool side_unchanged(const struct merge *merge, const struct base *base, e
 		return false;
 	if (then->type == ENTRY_ABSENT || !now)
 		return then->type == ENTRY_ABSENT && !now;
+	/* What is left alone keeps its folder and blocks what is below: the planner must see it. */
+	if (now->type == ENTRY_SPECIAL || (now->flags & ENTRY_OPAQUE))
+		return false;
 	if (merge->session->config->checksum && now->type == ENTRY_FILE)
 		return false;
 	return !(then->flags & ENTRY_RACY) && entry_same_stat(then, now);
@@ -234,7 +239,8 @@ static const char *problem_of(const struct merge *merge, enum side side)
 static int merge_path(struct merge *merge, const char *least, struct err *err)
 {
 	AUTO_FREE char *path = xstrdup(least);
-	const struct base *base = merge->base_path && strcmp(merge->base_path, path) == 0 ? &merge->base : NULL;
+	const struct base *base =
+		merge->base_path && strcmp(merge->base_path, path) == 0 ? &merge->base : NULL;
 	struct entry now[SIDES];
 	bool listed[SIDES];
 	bool shown[SIDES];
@@ -246,14 +252,16 @@ static int merge_path(struct merge *merge, const char *least, struct err *err)
 		listed[s] = stream->has_item && strcmp(stream->item.path, path) == 0;
 		shown[s] = side_shows(merge, (enum side)s, listed[s], base, &now[s]);
 		merge->census->present[s] += shown[s];
-		unchanged = unchanged && side_unchanged(merge, base, (enum side)s, shown[s] ? &now[s] : NULL);
+		unchanged = unchanged &&
+			    side_unchanged(merge, base, (enum side)s, shown[s] ? &now[s] : NULL);
 	}
 	if (!unchanged && (base || shown[0] || shown[1])) {
 		struct change *change = changes_add(merge->changes, path);
 
 		change->base = base ? changes_copy_base(merge->changes, base) : NULL;
 		for (int s = 0; s < SIDES; s++)
-			change->now[s] = shown[s] ? changes_copy_entry(merge->changes, &now[s]) : NULL;
+			change->now[s] =
+				shown[s] ? changes_copy_entry(merge->changes, &now[s]) : NULL;
 		for (int s = 0; s < SIDES; s++)
 			change->problem[s] = listed[s] ? problem_of(merge, (enum side)s) : NULL;
 	}
@@ -279,8 +287,8 @@ static int merge_all(struct merge *merge, struct err *err)
 }
 
 /* Merge once. *trusted: the target's cache is what the saved list says it should be. */
-static int collect_once(struct session *session, bool delta, struct changes *changes, struct census *census,
-			bool *trusted, struct err *err)
+static int collect_once(struct session *session, bool delta, struct changes *changes,
+			struct census *census, bool *trusted, struct err *err)
 {
 	struct merge merge = { .session = session, .changes = changes, .census = census };
 	int status = 0;
@@ -317,7 +325,8 @@ static void report_problems(struct session *session, const struct changes *chang
 	}
 }
 
-int collect(struct session *session, struct changes *changes, struct census *census, struct err *err)
+int collect(struct session *session, struct changes *changes, struct census *census,
+	    struct err *err)
 {
 	const struct session_side *target = &session->sides[SIDE_TARGET];
 	bool delta = session->saved.list && session->saved.head.generation && target->known &&
@@ -327,15 +336,17 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 	if (collect_once(session, delta, changes, census, &trusted, err) < 0)
 		return -1;
 	if (!trusted) {
-		log_info("the target's cache does not match the saved list: listing the target in full");
+		log_info(
+			"the target's cache does not match the saved list: listing the target in full");
 		changes_release(changes);
 		census_release(census);
 		if (collect_once(session, false, changes, census, &trusted, err) < 0)
 			return -1;
 	}
-	log_info("looked at %llu paths on the initiator and %llu on the target; %zu may need something",
-		 (unsigned long long)session->sides[SIDE_INITIATOR].scanned,
-		 (unsigned long long)session->sides[SIDE_TARGET].scanned, changes->count);
+	log_info(
+		"looked at %llu paths on the initiator and %llu on the target; %zu may need something",
+		(unsigned long long)session->sides[SIDE_INITIATOR].scanned,
+		(unsigned long long)session->sides[SIDE_TARGET].scanned, changes->count);
 	report_problems(session, changes);
 	return 0;
 }

@@ -15,6 +15,7 @@ struct session;
  * Fill the (empty) set of changes, in path order, and the census.  What could not be read is
  * reported.  ERR_PROTOCOL for a listing that is not in order.
  */
-int collect(struct session *session, struct changes *changes, struct census *census, struct err *err);
+int collect(struct session *session, struct changes *changes, struct census *census,
+	    struct err *err);
 
 #endif

@@ -17,8 +17,9 @@ static const size_t digit_choices[] = { 6, 12, DIGEST_HEX_LEN };
 enum name_state { NAME_FREE, NAME_HOLDS_IT, NAME_TAKEN };
 
 /* Read the version once more with this seed; it must still be the one that was looked at. */
-static int read_version(struct session *session, struct changes *changes, const struct change *change,
-			enum side loser, uint64_t seed, struct digest *out, struct err *err)
+static int read_version(struct session *session, struct changes *changes,
+			const struct change *change, enum side loser, uint64_t seed,
+			struct digest *out, struct err *err)
 {
 	struct entry again;
 
@@ -34,8 +35,9 @@ static int read_version(struct session *session, struct changes *changes, const 
  * The digest by which every machine names this version. The entry gets its own digest too, by which
  * the copy is checked.
  */
-static int version_digest(struct session *session, struct changes *changes, const struct change *change,
-			  enum side loser, struct digest *out, struct err *err)
+static int version_digest(struct session *session, struct changes *changes,
+			  const struct change *change, enum side loser, struct digest *out,
+			  struct err *err)
 {
 	struct entry *entry = change->now[loser];
 
@@ -44,7 +46,8 @@ static int version_digest(struct session *session, struct changes *changes, cons
 		return 0;
 	}
 	if (!(entry->flags & ENTRY_HAS_DIGEST)) {
-		if (read_version(session, changes, change, loser, session->saved.head.seed, &entry->digest, err) < 0)
+		if (read_version(session, changes, change, loser, session->saved.head.seed,
+				 &entry->digest, err) < 0)
 			return -1;
 		entry->flags |= ENTRY_HAS_DIGEST;
 	}
@@ -59,7 +62,8 @@ static int name_state(struct session *session, struct changes *changes, const ch
 	for (int s = 0; s < SIDES; s++) {
 		struct entry there;
 
-		if (settle_read(session, changes, (enum side)s, path, session->saved.head.seed, &there, err) < 0)
+		if (settle_read(session, changes, (enum side)s, path, session->saved.head.seed,
+				&there, err) < 0)
 			return -1;
 		if (there.type == ENTRY_ABSENT)
 			continue;
@@ -80,7 +84,8 @@ static bool is_spoken_for(const struct changes *changes, const char *path)
 	return found && found->verdict.kind > VERDICT_META && found->verdict.kind != VERDICT_COPY;
 }
 
-static int choose_name(struct session *session, struct changes *changes, struct change *change, struct err *err)
+static int choose_name(struct session *session, struct changes *changes, struct change *change,
+		       struct err *err)
 {
 	enum side loser = side_other((enum side)change->verdict.from);
 	struct digest digest;
@@ -91,10 +96,12 @@ static int choose_name(struct session *session, struct changes *changes, struct 
 		AUTO_BUF path = BUF_INIT;
 		enum name_state state = NAME_FREE;
 
-		conflict_name(&path, change->path, change->now[loser]->mtime_ns, &digest, digit_choices[i]);
+		conflict_name(&path, change->path, change->now[loser]->mtime_ns, &digest,
+			      digit_choices[i]);
 		if (is_spoken_for(changes, buf_cstr(&path)))
 			continue;
-		if (name_state(session, changes, buf_cstr(&path), change->now[loser], &state, err) < 0)
+		if (name_state(session, changes, buf_cstr(&path), change->now[loser], &state, err) <
+		    0)
 			return -1;
 		if (state == NAME_TAKEN)
 			continue;
@@ -105,27 +112,24 @@ static int choose_name(struct session *session, struct changes *changes, struct 
 	return err_set(err, ERR_SYSTEM, "every name for a copy beside it is taken");
 }
 
-static bool is_connection_lost(const struct err *err)
-{
-	return err->kind == ERR_UNREACHABLE || err->kind == ERR_PROTOCOL || err->kind == ERR_SIGNAL;
-}
-
 int conflict_name_copies(struct session *session, struct changes *changes, struct err *err)
 {
 	size_t count = changes->count;
 
 	for (size_t i = 0; i < count; i++) {
 		struct change *change = &changes->items[i];
+		struct err why = ERR_INIT;
 
 		if (change->verdict.kind != VERDICT_CONFLICT || !change->verdict.keep_loser)
 			continue;
-		if (choose_name(session, changes, change, err) == 0)
+		if (choose_name(session, changes, change, &why) == 0)
 			continue;
-		if (is_connection_lost(err))
+		*err = why;
+		if (settle_lost(err))
 			return -1;
-		change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_UNKNOWN };
-		report_failed(session->report, change->path, err->msg);
-		err_clear(err);
+		change->verdict =
+			(struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_UNKNOWN };
+		report_failed(session->report, change->path, why.msg);
 	}
 	for (size_t i = 0; i < count; i++)
 		if (changes->items[i].copy)
@@ -133,4 +137,3 @@ int conflict_name_copies(struct session *session, struct changes *changes, struc
 	changes_sort(changes);
 	return 0;
 }
-

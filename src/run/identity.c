@@ -44,7 +44,8 @@ char *identity_profile(const struct config *config)
 
 	gethostname(host, sizeof(host) - 1);
 	add_file(&who, "/etc/machine-id");
-	buf_addf(&who, "\n%s\n%s\n%s", host, real ? real : config->initiator_dir, config->instance_id);
+	buf_addf(&who, "\n%s\n%s\n%s", host, real ? real : config->initiator_dir,
+		 config->instance_id);
 	digest = digest_of(who.data, who.len, 0);
 	digest_hex(&digest, hex);
 	return xasprintf("%s-%.*s", config->instance_id, PROFILE_DIGITS, hex);
@@ -54,7 +55,8 @@ char *identity_folder(const struct config *config, enum side side)
 {
 	struct buf text = BUF_INIT;
 
-	text_add_escaped(&text, side == SIDE_INITIATOR ? config->initiator_dir : config->target.path);
+	text_add_escaped(&text,
+			 side == SIDE_INITIATOR ? config->initiator_dir : config->target.path);
 	return buf_steal_cstr(&text);
 }
 
@@ -75,11 +77,13 @@ static void start_afresh(struct session *session)
 }
 
 /* Once before the lock, silently, and once with it: then it is said and the list set aside. */
-static int distrust_list(struct session *session, enum table_mode mode, const struct err *why, struct err *err)
+static int distrust_list(struct session *session, enum table_mode mode, const struct err *why,
+			 struct err *err)
 {
-	AUTO_FREE char *message = xasprintf("%s; going on without history: nothing is deleted, what differs "
-					    "is kept twice",
-					    why->msg);
+	AUTO_FREE char *message =
+		xasprintf("%s; going on without history: nothing is deleted, what differs "
+			  "is kept twice",
+			  why->msg);
 
 	start_afresh(session);
 	if (session->locked)
@@ -131,7 +135,8 @@ static const char *mismatch(const struct session *session, enum side *side)
 			return "is not the folder that was synced before: another disk or folder is in its place";
 	}
 	*side = SIDE_INITIATOR;
-	if (target->known && !uuid_same(&target->known_initiator, &session->sides[SIDE_INITIATOR].identity))
+	if (target->known &&
+	    !uuid_same(&target->known_initiator, &session->sides[SIDE_INITIATOR].identity))
 		return "is not the folder that the target was synced with: it was emptied, replaced or is not "
 		       "mounted";
 	return NULL;
@@ -155,16 +160,18 @@ int identity_check(struct session *session, struct err *err)
 	AUTO_FREE char *dir = identity_folder(session->config, side);
 
 	if (why && !session->config->adopt)
-		return err_set(err, ERR_GUARD,
-			       "the %s '%s' %s; nothing was changed; if it is the right one, run once with --adopt "
-			       "(both sides are then merged, nothing is deleted)",
-			       side_name(side), dir, why);
+		return err_set(
+			err, ERR_GUARD,
+			"the %s '%s' %s; nothing was changed; if it is the right one, run once with --adopt "
+			"(both sides are then merged, nothing is deleted)",
+			side_name(side), dir, why);
 	if (!why && rolled_back(session)) {
 		why = "an older copy of the saved file list was put back";
-		report_warning(session->report,
-			       "the saved file list and the target remember different states, as if one of them "
-			       "was restored from a backup; going on without history: nothing is deleted, what "
-			       "differs is kept twice");
+		report_warning(
+			session->report,
+			"the saved file list and the target remember different states, as if one of them "
+			"was restored from a backup; going on without history: nothing is deleted, what "
+			"differs is kept twice");
 	}
 	if (why) {
 		log_info("no history: %s", why);

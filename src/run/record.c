@@ -15,7 +15,8 @@ bool record_is_due(const struct change *change)
 }
 
 /* The old name of something moved, unless the name belongs to something else by now. */
-static void forget_old_name(struct session *session, const struct changes *changes, const struct change *change)
+static void forget_old_name(struct session *session, const struct changes *changes,
+			    const struct change *change)
 {
 	if (change->moved_from && !changes_find(changes, change->moved_from))
 		session_record(session, change->moved_from, NULL);
@@ -30,11 +31,24 @@ static void set_side(struct base *base, int side, const struct entry *now)
 		base->side[side].flags &= (uint8_t)~ENTRY_RACY;
 }
 
-void record_agreed(struct session *session, const struct changes *changes, const struct change *change)
+/* Either side's entry, one that knows its content if there is one. */
+static const struct entry *telling_entry(const struct change *change)
 {
-	const struct entry *any = change->now[0] ? change->now[0] : change->now[1];
+	for (int s = 0; s < SIDES; s++)
+		if (change->now[s] && (change->now[s]->flags & ENTRY_HAS_DIGEST))
+			return change->now[s];
+	return change->now[0] ? change->now[0] : change->now[1];
+}
+
+void record_agreed(struct session *session, const struct changes *changes,
+		   const struct change *change)
+{
+	const struct entry *any = telling_entry(change);
 	struct base base = { .type = ENTRY_ABSENT };
 
+	/* Content nobody has read cannot be agreed on; the next run will read it. */
+	if (any && any->type == ENTRY_FILE && !(any->flags & ENTRY_HAS_DIGEST))
+		return;
 	forget_old_name(session, changes, change);
 	if (!any) {
 		session_record(session, change->path, NULL);
@@ -47,6 +61,15 @@ void record_agreed(struct session *session, const struct changes *changes, const
 	session_record(session, change->path, &base);
 }
 
+void record_carried(struct session *session, const struct changes *changes,
+		    const struct change *change)
+{
+	if (!change->base)
+		return;
+	forget_old_name(session, changes, change);
+	session_record(session, change->path, change->base);
+}
+
 void record_seen(struct session *session, const struct change *change)
 {
 	struct base base = { .type = ENTRY_ABSENT };
@@ -54,7 +77,8 @@ void record_seen(struct session *session, const struct change *change)
 	if (change->base)
 		base = *change->base;
 	for (int s = 0; s < SIDES; s++)
-		if (change->now[s] && (change->now[s]->type == ENTRY_SPECIAL || (change->now[s]->flags & ENTRY_OPAQUE)))
+		if (change->now[s] && (change->now[s]->type == ENTRY_SPECIAL ||
+				       (change->now[s]->flags & ENTRY_OPAQUE)))
 			set_side(&base, s, change->now[s]);
 	session_record(session, change->path, &base);
 }

@@ -79,8 +79,8 @@ void report_change(struct report *report, const struct op *op)
 	if (report->config->quiet && !report->config->json)
 		return;
 	if (report->config->json) {
-		buf_addf(line, "{\"event\":\"change\",\"op\":\"%s\",\"to\":\"%s\"", op_names[op->report],
-			 side_name((enum side)op->side));
+		buf_addf(line, "{\"event\":\"change\",\"op\":\"%s\",\"to\":\"%s\"",
+			 op_names[op->report], side_name((enum side)op->side));
 		add_member(line, "path", op->path);
 		if (op->report == REPORT_MOVE)
 			add_member(line, "from", op->from);
@@ -110,14 +110,15 @@ static void add_whereabouts(struct buf *line, const char *copy, bool keep_loser)
 	buf_addch(line, '\'');
 }
 
-void report_conflict(struct report *report, const char *path, enum side loser, const char *copy, bool keep_loser,
-		     enum reason reason)
+void report_conflict(struct report *report, const char *path, enum side loser, const char *copy,
+		     bool keep_loser, enum reason reason)
 {
 	struct buf *line = &report->line;
 
 	report->conflicts++;
 	if (report->config->json) {
-		buf_addf(line, "{\"event\":\"change\",\"op\":\"conflict\",\"to\":\"%s\"", side_name(loser));
+		buf_addf(line, "{\"event\":\"change\",\"op\":\"conflict\",\"to\":\"%s\"",
+			 side_name(loser));
 		add_member(line, "path", path);
 		if (copy)
 			add_member(line, "kept", copy);
@@ -128,7 +129,8 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 			return;
 		buf_addf(line, "%s  conflict  ", arrow(loser));
 		text_add_escaped(line, path);
-		buf_addf(line, "  (%s; the %s's version is kept ", reason_text(reason), side_name(loser));
+		buf_addf(line, "  (%s; the %s's version is kept ", reason_text(reason),
+			 side_name(loser));
 		add_whereabouts(line, copy, keep_loser);
 		buf_addch(line, ')');
 	}
@@ -236,8 +238,8 @@ static void add_counts(struct buf *line, const char *key, const uint64_t done[RE
 	buf_addch(line, '}');
 }
 
-static void print_json(struct report *report, const struct report_totals *totals, int code, int64_t ms,
-		       const struct err *err)
+static void print_json(struct report *report, const struct report_totals *totals, int code,
+		       int64_t ms, const struct err *err)
 {
 	struct buf *line = &report->line;
 
@@ -251,8 +253,8 @@ static void print_json(struct report *report, const struct report_totals *totals
 	buf_addf(line, ",\"scanned\":{\"initiator\":%" PRIu64 ",\"target\":%" PRIu64 "}",
 		 totals->scanned[SIDE_INITIATOR], totals->scanned[SIDE_TARGET]);
 	buf_addf(line,
-		 ",\"hashed_bytes\":%" PRIu64 ",\"sent_bytes\":%" PRIu64 ",\"received_bytes\":%" PRIu64
-		 ",\"duration_ms\":%" PRId64,
+		 ",\"hashed_bytes\":%" PRIu64 ",\"sent_bytes\":%" PRIu64
+		 ",\"received_bytes\":%" PRIu64 ",\"duration_ms\":%" PRId64,
 		 report->hashed_bytes, totals->sent_bytes, totals->received_bytes, ms);
 	if (err && err_is_set(err))
 		add_member(line, "error", err->msg);
@@ -291,16 +293,18 @@ static void print_people(struct report *report, const struct report_totals *tota
 	add_side(line, report->done[SIDE_TARGET]);
 	buf_addstr(line, "; initiator: ");
 	add_side(line, report->done[SIDE_INITIATOR]);
-	buf_addf(line, "; %" PRIu64 " conflicts, %" PRIu64 " failed, %" PRIu64 " left alone", report->conflicts,
-		 report->failed, report->skipped);
+	buf_addf(line, "; %" PRIu64 " conflicts, %" PRIu64 " failed, %" PRIu64 " left alone",
+		 report->conflicts, report->failed, report->skipped);
 	print_line(report, stdout);
 	if (!report->config->summary)
 		return;
 	buf_addf(line,
-		 "scanned %" PRIu64 " here, %" PRIu64 " there; read %" PRIu64 " bytes to compare; sent %" PRIu64
-		 ", received %" PRIu64 " bytes; %" PRId64 ".%03d s",
-		 totals->scanned[SIDE_INITIATOR], totals->scanned[SIDE_TARGET], report->hashed_bytes,
-		 totals->sent_bytes, totals->received_bytes, ms / 1000, (int)(ms % 1000));
+		 "scanned %" PRIu64 " here, %" PRIu64 " there; read %" PRIu64
+		 " bytes to compare; sent %" PRIu64 ", received %" PRIu64 " bytes; %" PRId64
+		 ".%03d s",
+		 totals->scanned[SIDE_INITIATOR], totals->scanned[SIDE_TARGET],
+		 report->hashed_bytes, totals->sent_bytes, totals->received_bytes, ms / 1000,
+		 (int)(ms % 1000));
 	print_line(report, stdout);
 }
 

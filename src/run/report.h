@@ -41,8 +41,8 @@ void report_change(struct report *report, const struct op *op);
  * A conflict: `path`, whose version on `loser` gave way; kept under `copy` (NULL: it is kept beside it
  * already), or, with keep_loser false, in the trash only.
  */
-void report_conflict(struct report *report, const char *path, enum side loser, const char *copy, bool keep_loser,
-		     enum reason reason);
+void report_conflict(struct report *report, const char *path, enum side loser, const char *copy,
+		     bool keep_loser, enum reason reason);
 
 /* A path about which something went wrong: it stays pending and is tried again. */
 void report_failed(struct report *report, const char *path, const char *message);

@@ -14,6 +14,7 @@
 #include "model/guard.h"
 #include "model/move.h"
 #include "model/plan.h"
+#include "model/reuse.h"
 #include "model/structure.h"
 #include "peer/channel.h"
 #include "run/apply.h"
@@ -32,6 +33,7 @@ struct work {
 	struct changes changes;
 	struct census census;
 	struct moves moves;
+	struct reuse *reuse;
 	struct plan plan;
 };
 
@@ -99,7 +101,8 @@ static struct policy policy_of(const struct session *session)
 		.prevalence = (enum side)config->prevalence,
 		.fields = { fields_of(config, &session->sides[SIDE_INITIATOR]),
 			    fields_of(config, &session->sides[SIDE_TARGET]) },
-		.executability_only = !config->preserve_permissions && config->preserve_executability,
+		.executability_only =
+			!config->preserve_permissions && config->preserve_executability,
 		.skew_ns = session->skew_ns,
 		.granularity_ns = 0,
 		.owners = session->owners,
@@ -107,7 +110,8 @@ static struct policy policy_of(const struct session *session)
 }
 
 /* Look at both sides and decide. */
-static int decide(struct session *session, struct work *work, const struct policy *policy, struct err *err)
+static int decide(struct session *session, struct work *work, const struct policy *policy,
+		  struct err *err)
 {
 	const struct config *config = session->config;
 	const struct guard_limits limits = { config->max_delete_percent, config->max_delete_count };
@@ -116,7 +120,8 @@ static int decide(struct session *session, struct work *work, const struct polic
 		return -1;
 	sys_point("after-scan");
 	structure_block_unknown(&work->changes);
-	if (settle(session, &work->changes, err) < 0)
+	work->reuse = reuse_new(&work->changes);
+	if (settle(session, &work->changes, work->reuse, err) < 0)
 		return -1;
 	moves_follow(&work->changes, &work->moves);
 	structure_block_unknown(&work->changes);
@@ -126,6 +131,7 @@ static int decide(struct session *session, struct work *work, const struct polic
 	if (conflict_name_copies(session, &work->changes, err) < 0)
 		return -1;
 	plan_build(&work->plan, &work->changes, &work->moves, policy, config->preserve_hardlinks);
+	reuse_in_plan(work->reuse, &work->changes, &work->moves, &work->plan);
 	return 0;
 }
 
@@ -158,7 +164,8 @@ static bool has_work(const struct work *work)
 	if (work->plan.count > 0)
 		return true;
 	for (size_t i = 0; i < work->changes.count; i++)
-		if (record_is_due(&work->changes.items[i]) || is_newly_seen(&work->changes.items[i]))
+		if (record_is_due(&work->changes.items[i]) ||
+		    is_newly_seen(&work->changes.items[i]))
 			return true;
 	return false;
 }
@@ -205,7 +212,9 @@ static int run_session(struct session *session, const struct config *config, str
 
 static struct report_totals totals_of(const struct session *session)
 {
-	struct report_totals totals = { { session->sides[0].scanned, session->sides[1].scanned }, 0, 0 };
+	struct report_totals totals = { { session->sides[0].scanned, session->sides[1].scanned },
+					0,
+					0 };
 	const struct channel *target = session->sides[SIDE_TARGET].channel;
 
 	if (target) {
@@ -219,13 +228,14 @@ static void work_release(struct work *work)
 {
 	plan_release(&work->plan);
 	moves_release(&work->moves);
+	reuse_free(work->reuse);
 	census_release(&work->census);
 	changes_release(&work->changes);
 }
 
 int run_sync(const struct config *config)
 {
-	struct work work = { CHANGES_INIT, CENSUS_INIT, MOVES_INIT, PLAN_INIT };
+	struct work work = { CHANGES_INIT, CENSUS_INIT, MOVES_INIT, NULL, PLAN_INIT };
 	struct err err = ERR_INIT;
 	struct session session;
 	struct report_totals totals;

@@ -14,7 +14,8 @@ static char *state_path(const struct config *config)
 {
 	const char *custom = config->state_dir[SIDE_INITIATOR];
 
-	return custom ? xstrdup(custom) : xasprintf("%s/%s/state", config->initiator_dir, ROOT_WORKDIR);
+	return custom ? xstrdup(custom)
+		      : xasprintf("%s/%s/state", config->initiator_dir, ROOT_WORKDIR);
 }
 
 static char *list_name(const struct config *config)
@@ -29,7 +30,8 @@ void saved_close(struct saved *saved)
 	cleanup_close(&saved->fd);
 }
 
-int saved_open(struct saved *saved, const struct config *config, enum table_mode mode, struct err *err)
+int saved_open(struct saved *saved, const struct config *config, enum table_mode mode,
+	       struct err *err)
 {
 	AUTO_FREE char *dir = state_path(config);
 	AUTO_FREE char *name = list_name(config);
@@ -38,7 +40,8 @@ int saved_open(struct saved *saved, const struct config *config, enum table_mode
 	*saved = (struct saved)SAVED_INIT;
 	saved->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (saved->fd < 0 && errno != ENOENT && errno != ENOTDIR)
-		return err_sys(err, errno, "cannot open the folder of the saved file list '%s'", dir);
+		return err_sys(err, errno, "cannot open the folder of the saved file list '%s'",
+			       dir);
 	if (saved->fd < 0)
 		return 0;
 	saved->list = list_open(saved->fd, name, mode, &saved->head, &exists, err);

@@ -14,13 +14,20 @@ struct saved {
 	struct list_head head;
 };
 
-#define SAVED_INIT { -1, NULL, { .generation = 0 } }
+#define SAVED_INIT                      \
+	{                               \
+		-1, NULL,               \
+		{                       \
+			.generation = 0 \
+		}                       \
+	}
 
 /*
  * Open it; list is NULL where no run has made one. ERR_CORRUPT where it cannot be trusted (fd stays
  * open then, for saved_set_aside).
  */
-int saved_open(struct saved *saved, const struct config *config, enum table_mode mode, struct err *err);
+int saved_open(struct saved *saved, const struct config *config, enum table_mode mode,
+	       struct err *err);
 /* Open it for writing, making the folder and an empty list where missing. */
 int saved_create(struct saved *saved, const struct config *config, struct err *err);
 /* Rename the files away, for a person to look at. */

@@ -43,8 +43,8 @@ static void explain_loss(struct session *session, enum side side, struct err *er
 	if (channel_is_greeted(peer->channel) || channel_received_bytes(peer->channel) == 0)
 		return;
 	channel_add_noise(peer->channel, &said);
-	err_wrap(err, "what answered on the %s is not an osync agent (it said '%.100s')", side_name(side),
-		 buf_cstr(&said));
+	err_wrap(err, "what answered on the %s is not an osync agent (it said '%.100s')",
+		 side_name(side), buf_cstr(&said));
 }
 
 int session_pump(struct session *session, int timeout_ms, struct err *err)
@@ -137,13 +137,15 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 	struct frame frame;
 	int status = 0;
 
-	if (session_wait(session, side, &frame, err) < 0 || session_expect(&frame, PEER_WELCOME, err) < 0)
+	if (session_wait(session, side, &frame, err) < 0 ||
+	    session_expect(&frame, PEER_WELCOME, err) < 0)
 		return -1;
 	status = msg_get_welcome(&frame, &arena, &welcome, err);
 	if (status == 0 && side == SIDE_TARGET)
 		session->skew_ns = plausible_skew(welcome.clock_ns - clock_realtime_ns());
 	if (status == 0 && strcmp(welcome.build, version_build) != 0)
-		log_info("the agent on the %s is another build of osync (%s)", side_name(side), welcome.build);
+		log_info("the agent on the %s is another build of osync (%s)", side_name(side),
+			 welcome.build);
 	arena_release(&arena);
 	peer->identity = welcome.identity;
 	peer->known = welcome.known;
@@ -165,10 +167,11 @@ static int open_side(struct session *session, enum side side, struct err *err)
 	if (take_welcome(session, side, err) == 0)
 		return 0;
 	if (err->kind == ERR_SYSTEM && err->sys == ENOENT)
-		return err_set(err, ERR_GUARD,
-			       "the %s's folder '%.300s' is missing: is its disk mounted? nothing was changed "
-			       "(a folder that was never synced is made with CREATE_DIRS=yes)",
-			       side_name(side), dir);
+		return err_set(
+			err, ERR_GUARD,
+			"the %s's folder '%.300s' is missing: is its disk mounted? nothing was changed "
+			"(a folder that was never synced is made with CREATE_DIRS=yes)",
+			side_name(side), dir);
 	if (err->kind == ERR_SYSTEM)
 		err_wrap(err, "%s", side_name(side));
 	return -1;
@@ -178,17 +181,18 @@ static int connect_side(struct session *session, enum side side, struct err *err
 {
 	struct session_side *peer = &session->sides[side];
 
-	peer->transport = side == SIDE_INITIATOR ? transport_open_local(session->config->initiator_dir,
-									"initiator agent", err)
-						 : transport_open_target(session->config, err);
+	peer->transport = side == SIDE_INITIATOR
+				  ? transport_open_local(session->config->initiator_dir,
+							 "initiator agent", err)
+				  : transport_open_target(session->config, err);
 	if (!peer->transport)
 		return -1;
 	peer->channel = channel_new(transport_fd(peer->transport), side_name(side));
 	return 0;
 }
 
-int session_open(struct session *session, const struct config *config, struct report *report, const char *run,
-		 struct err *err)
+int session_open(struct session *session, const struct config *config, struct report *report,
+		 const char *run, struct err *err)
 {
 	*session = (struct session){ .config = config,
 				     .report = report,
@@ -199,7 +203,8 @@ int session_open(struct session *session, const struct config *config, struct re
 				     .records = LISTING_WRITER_INIT(PEER_RECORD) };
 	if (identity_open_list(session, TABLE_READ, err) < 0)
 		return -1;
-	if (connect_side(session, SIDE_INITIATOR, err) < 0 || connect_side(session, SIDE_TARGET, err) < 0)
+	if (connect_side(session, SIDE_INITIATOR, err) < 0 ||
+	    connect_side(session, SIDE_TARGET, err) < 0)
 		return -1;
 	/* The target first: it may remember that the initiator's folder was there. */
 	if (open_side(session, SIDE_TARGET, err) < 0 || open_side(session, SIDE_INITIATOR, err) < 0)
@@ -219,7 +224,8 @@ static int try_lock(struct session *session, enum side side, struct err *err)
 	enc_u8(out, session->config->dry_run ? LOCK_PEEK : LOCK_HOLD);
 	enc_str(out, holder);
 	frame_end(out, start);
-	if (session_wait(session, side, &frame, err) < 0 || session_expect(&frame, PEER_LOCKED, err) < 0 ||
+	if (session_wait(session, side, &frame, err) < 0 ||
+	    session_expect(&frame, PEER_LOCKED, err) < 0 ||
 	    msg_get_status(&frame, &status, err) < 0)
 		return -1;
 	if (!err_is_set(&status))
@@ -247,7 +253,8 @@ int session_lock(struct session *session, struct err *err)
 	if (session->no_history)
 		return 0;
 	/* Another run of this profile may have changed it while we waited. */
-	return identity_open_list(session, session->config->dry_run ? TABLE_READ : TABLE_WRITE, err);
+	return identity_open_list(session, session->config->dry_run ? TABLE_READ : TABLE_WRITE,
+				  err);
 }
 
 static int prepare_side(struct session *session, enum side side, struct err *err)
@@ -263,8 +270,8 @@ static int prepare_side(struct session *session, enum side side, struct err *err
 	msg_enc_uuid(out, &identity);
 	msg_enc_uuid(out, side == SIDE_TARGET ? &session->sides[SIDE_INITIATOR].identity : &none);
 	frame_end(out, start);
-	if (session_wait(session, side, &frame, err) < 0 || session_expect(&frame, PEER_READY, err) < 0 ||
-	    msg_get_ready(&frame, &ready, err) < 0)
+	if (session_wait(session, side, &frame, err) < 0 ||
+	    session_expect(&frame, PEER_READY, err) < 0 || msg_get_ready(&frame, &ready, err) < 0)
 		return -1;
 	session->sides[side].identity = ready.identity;
 	session->sides[side].granularity_ns = ready.granularity_ns;
@@ -277,11 +284,12 @@ static int prepare_side(struct session *session, enum side side, struct err *err
 int session_prepare(struct session *session, struct err *err)
 {
 	/* The initiator first: the target remembers its identity. */
-	if (prepare_side(session, SIDE_INITIATOR, err) < 0 || prepare_side(session, SIDE_TARGET, err) < 0 ||
-	    identity_create_list(session, err) < 0)
+	if (prepare_side(session, SIDE_INITIATOR, err) < 0 ||
+	    prepare_side(session, SIDE_TARGET, err) < 0 || identity_create_list(session, err) < 0)
 		return -1;
 	session->prepared = true;
-	log_info("this run is %s; what it replaces or deletes goes to the trash under that name", session->run);
+	log_info("this run is %s; what it replaces or deletes goes to the trash under that name",
+		 session->run);
 	return 0;
 }
 
@@ -304,7 +312,7 @@ void session_record(struct session *session, const char *path, const struct base
 	if (base && base->side[SIDE_TARGET].type != ENTRY_ABSENT) {
 		item.kind = PEER_ITEM_ENTRY;
 		item.entry = base->side[SIDE_TARGET];
-		item.entry.flags &= (uint8_t)~(ENTRY_HAS_DIGEST | ENTRY_RACY);
+		item.entry.flags &= (uint8_t) ~(ENTRY_HAS_DIGEST | ENTRY_RACY);
 		item.entry.link = NULL;
 	}
 	listing_add(&session->records, &item);
@@ -318,8 +326,8 @@ static int ask_status(struct session *session, enum side side, uint8_t answer, s
 	struct err status = ERR_INIT;
 	struct frame frame;
 
-	if (session_wait(session, side, &frame, err) < 0 || session_expect(&frame, answer, err) < 0 ||
-	    msg_get_status(&frame, &status, err) < 0)
+	if (session_wait(session, side, &frame, err) < 0 ||
+	    session_expect(&frame, answer, err) < 0 || msg_get_status(&frame, &status, err) < 0)
 		return -1;
 	if (!err_is_set(&status))
 		return 0;

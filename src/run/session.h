@@ -36,8 +36,8 @@ struct transport;
 struct session_side {
 	struct transport *transport;
 	struct channel *channel;
-	struct uuid identity;	 /* none: this root was never synced */
-	bool known;		 /* the target knows this profile, with: */
+	struct uuid identity; /* none: this root was never synced */
+	bool known;	      /* the target knows this profile, with: */
 	struct uuid known_initiator;
 	uint64_t known_generation;
 	bool can_chown;
@@ -48,14 +48,14 @@ struct session_side {
 struct session {
 	const struct config *config;
 	struct report *report;
-	const char *run;	 /* names this run and its trash folders */
+	const char *run; /* names this run and its trash folders */
 	struct session_side sides[SIDES];
 	struct owners *owners;
-	int64_t skew_ns;	 /* target's clock minus this machine's */
+	int64_t skew_ns; /* target's clock minus this machine's */
 	int64_t started_ms;
-	bool no_history;	 /* the saved list is not to be believed */
-	struct saved saved;	 /* the saved list; no list: no history */
-	bool locked;		 /* both locks are ours */
+	bool no_history;    /* the saved list is not to be believed */
+	struct saved saved; /* the saved list; no list: no history */
+	bool locked;	    /* both locks are ours */
 	bool prepared;
 	struct listing_writer records; /* what the target is still to be told */
 };
@@ -64,8 +64,8 @@ struct session {
  * Connect, greet, open the saved list and judge identities.  ERR_GUARD where a root is not the one
  * that was synced before; nothing was changed then.
  */
-int session_open(struct session *session, const struct config *config, struct report *report, const char *run,
-		 struct err *err);
+int session_open(struct session *session, const struct config *config, struct report *report,
+		 const char *run, struct err *err);
 /* Take both locks, waiting up to LOCK_WAIT. ERR_LOCKED names the holder. Then open the list for writing. */
 int session_lock(struct session *session, struct err *err);
 /* Make both sides ready for changes, and the saved list. */

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "model/change.h"
 #include "model/move.h"
+#include "model/reuse.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
 #include "peer/protocol.h"
@@ -29,8 +30,8 @@ struct queue {
 	size_t answered;
 };
 
-static void request_hash(struct session *session, enum side side, uint64_t id, const char *path, uint64_t seed,
-			 const struct entry *expect)
+static void request_hash(struct session *session, enum side side, uint64_t id, const char *path,
+			 uint64_t seed, const struct entry *expect)
 {
 	struct buf *out = channel_out(session->sides[side].channel);
 	size_t start = frame_begin(out, PEER_HASH);
@@ -61,8 +62,14 @@ static void inherit_digest(struct change *change, enum side side)
 	now->flags |= ENTRY_HAS_DIGEST;
 }
 
+/* What tells whether a file must be read. */
+struct wants {
+	struct move_index *moves;
+	struct reuse *reuse;
+};
+
 static bool wants_read(const struct session *session, const struct change *change, enum side side,
-		       const struct move_index *index)
+		       const struct wants *wants)
 {
 	const struct entry *const now[SIDES] = { change->now[0], change->now[1] };
 
@@ -73,11 +80,16 @@ static bool wants_read(const struct session *session, const struct change *chang
 		return !now[side]->link;
 	if (session->config->checksum && now[side]->type == ENTRY_FILE && change->base)
 		return true;
-	return reconcile_wants_digest(change->base, now, side) || moves_wants_digest(index, change, side);
+	/* Names of one file are linked only where their content is known to be the same. */
+	if (session->config->preserve_hardlinks && now[side]->nlink > 1)
+		return !(now[side]->flags & ENTRY_HAS_DIGEST);
+	return reconcile_wants_digest(change->base, now, side) ||
+	       moves_wants_digest(wants->moves, change, side) ||
+	       reuse_wants_digest(wants->reuse, change, side);
 }
 
-static void fill_queue(const struct session *session, struct changes *changes, const struct move_index *index,
-		       enum side side, struct queue *queue)
+static void fill_queue(const struct session *session, struct changes *changes,
+		       const struct wants *wants, enum side side, struct queue *queue)
 {
 	queue->items = xcalloc(changes->count, sizeof(*queue->items));
 	for (size_t i = 0; i < changes->count; i++) {
@@ -85,7 +97,7 @@ static void fill_queue(const struct session *session, struct changes *changes, c
 
 		if (!session->config->checksum)
 			inherit_digest(change, side);
-		if (wants_read(session, change, side, index))
+		if (wants_read(session, change, side, wants))
 			queue->items[queue->count++] = (struct request){ i, (uint8_t)side };
 	}
 }
@@ -93,16 +105,19 @@ static void fill_queue(const struct session *session, struct changes *changes, c
 static void send_requests(struct session *session, const struct changes *changes, enum side side,
 			  struct queue *queue)
 {
-	for (; queue->sent < queue->count && queue->sent - queue->answered < REQUESTS; queue->sent++) {
+	for (; queue->sent < queue->count && queue->sent - queue->answered < REQUESTS;
+	     queue->sent++) {
 		const struct change *change = &changes->items[queue->items[queue->sent].change];
-		const struct entry *expect = change->now[side]->type == ENTRY_FILE ? change->now[side] : NULL;
+		const struct entry *expect =
+			change->now[side]->type == ENTRY_FILE ? change->now[side] : NULL;
 
-		request_hash(session, side, queue->sent, change->path, session->saved.head.seed, expect);
+		request_hash(session, side, queue->sent, change->path, session->saved.head.seed,
+			     expect);
 	}
 }
 
-static void take_answer(struct session *session, struct changes *changes, enum side side, struct change *change,
-			const struct msg_result *result)
+static void take_answer(struct session *session, struct changes *changes, enum side side,
+			struct change *change, const struct msg_result *result)
 {
 	AUTO_FREE char *message = NULL;
 
@@ -114,13 +129,14 @@ static void take_answer(struct session *session, struct changes *changes, enum s
 	}
 	change->failed = true;
 	message = xasprintf("on the %s: %s", side_name(side),
-			    err_is_set(&result->status) ? result->status.msg : "it changed during the run");
+			    err_is_set(&result->status) ? result->status.msg
+							: "it changed during the run");
 	report_failed(session->report, change->path, message);
 }
 
 /* Deal with the answers of one side that are there. */
-static int take_answers(struct session *session, struct changes *changes, enum side side, struct queue *queue,
-			struct err *err)
+static int take_answers(struct session *session, struct changes *changes, enum side side,
+			struct queue *queue, struct err *err)
 {
 	struct frame frame;
 	int got = 0;
@@ -137,7 +153,8 @@ static int take_answers(struct session *session, struct changes *changes, enum s
 			status = msg_malformed(&frame, err);
 		if (status == 0)
 			take_answer(session, changes, side,
-				    &changes->items[queue->items[queue->answered++].change], &result);
+				    &changes->items[queue->items[queue->answered++].change],
+				    &result);
 		arena_release(&arena);
 		if (status < 0)
 			return -1;
@@ -164,15 +181,35 @@ static int run_queues(struct session *session, struct changes *changes, struct q
 	}
 }
 
-int settle(struct session *session, struct changes *changes, struct err *err)
+/* Offer every agreed file; the list is walked only when something new may match. */
+static int collect_offers(const struct session *session, struct reuse *reuse, struct err *err)
+{
+	struct list_cursor *cursor = NULL;
+	const char *path = NULL;
+	struct base base;
+	int got = 0;
+
+	if (!session->saved.list || !reuse_is_wanted(reuse))
+		return 0;
+	cursor = list_cursor_new(session->saved.list);
+	while ((got = list_next(cursor, &path, &base, err)) > 0)
+		reuse_offer(reuse, path, &base);
+	list_cursor_free(cursor);
+	return got;
+}
+
+int settle(struct session *session, struct changes *changes, struct reuse *reuse, struct err *err)
 {
 	struct queue queues[SIDES] = { { 0 }, { 0 } };
-	struct move_index *index = moves_index_new(changes);
+	struct wants wants = { NULL, reuse };
 	int status = 0;
 
+	if (collect_offers(session, reuse, err) < 0)
+		return -1;
+	wants.moves = moves_index_new(changes);
 	for (int s = 0; s < SIDES; s++)
-		fill_queue(session, changes, index, (enum side)s, &queues[s]);
-	moves_index_free(index);
+		fill_queue(session, changes, &wants, (enum side)s, &queues[s]);
+	moves_index_free(wants.moves);
 	if (changes->count > 0)
 		session_let_time_pass(session);
 	status = run_queues(session, changes, queues, err);
@@ -203,4 +240,12 @@ int settle_read(struct session *session, struct changes *changes, enum side side
 		*out = *changes_copy_entry(changes, &result.entry);
 	arena_release(&arena);
 	return status;
+}
+
+bool settle_lost(struct err *err)
+{
+	if (err->kind == ERR_UNREACHABLE || err->kind == ERR_PROTOCOL || err->kind == ERR_SIGNAL)
+		return true;
+	err_clear(err);
+	return false;
 }

@@ -6,16 +6,21 @@
 #ifndef RUN_SETTLE_H
 #define RUN_SETTLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/entry.h"
 
 struct changes;
 struct err;
+struct reuse;
 struct session;
 
-/* Complete the entries of the changes with digests. What cannot be read is reported and left alone. */
-int settle(struct session *session, struct changes *changes, struct err *err);
+/*
+ * Complete the entries of the changes with digests, and fill `reuse` with what the saved list offers.
+ * What cannot be read is reported and left alone.
+ */
+int settle(struct session *session, struct changes *changes, struct reuse *reuse, struct err *err);
 
 /*
  * What `side` has at `path` now, read completely with this seed: a file's digest, a symlink's
@@ -23,5 +28,7 @@ int settle(struct session *session, struct changes *changes, struct err *err);
  */
 int settle_read(struct session *session, struct changes *changes, enum side side, const char *path,
 		uint64_t seed, struct entry *out, struct err *err);
+/* Whether that failure ends the run; anything else concerns the one path and is forgotten (err is cleared). */
+bool settle_lost(struct err *err);
 
 #endif

@@ -22,7 +22,8 @@ struct list_cursor {
 	struct arena arena;
 };
 
-static int read_head(const struct table *table, struct list_head *head, bool *exists, struct err *err)
+static int read_head(const struct table *table, struct list_head *head, bool *exists,
+		     struct err *err)
 {
 	size_t len = 0;
 	const void *data = table_head(table, &len);
@@ -34,17 +35,20 @@ static int read_head(const struct table *table, struct list_head *head, bool *ex
 		return 0;
 	dec_init(&dec, data, len);
 	if (dec_uint(&dec) != LIST_VERSION)
-		return err_set(err, ERR_CORRUPT, "the saved file list was written by another version of osync");
+		return err_set(err, ERR_CORRUPT,
+			       "the saved file list was written by another version of osync");
 	for (int s = 0; s < SIDES; s++)
 		dec_raw(&dec, head->identity[s].bytes, sizeof(head->identity[s].bytes));
 	head->generation = dec_le64(&dec);
 	head->next = dec_le64(&dec);
 	head->seed = dec_le64(&dec);
-	return dec_done(&dec) ? 0 : err_set(err, ERR_CORRUPT, "the head of the saved file list is damaged");
+	return dec_done(&dec)
+		       ? 0
+		       : err_set(err, ERR_CORRUPT, "the head of the saved file list is damaged");
 }
 
-struct list *list_open(int dirfd, const char *name, enum table_mode mode, struct list_head *head, bool *exists,
-		       struct err *err)
+struct list *list_open(int dirfd, const char *name, enum table_mode mode, struct list_head *head,
+		       bool *exists, struct err *err)
 {
 	struct table *table = table_open(dirfd, name, mode, err);
 	struct list *list = NULL;
@@ -102,7 +106,8 @@ int list_next(struct list_cursor *cursor, const char **path, struct base *base, 
 	dec_init(&dec, value, len);
 	base_decode(&dec, &cursor->arena, base);
 	if (!dec_done(&dec))
-		return err_set(err, ERR_CORRUPT, "the record of '%.200s' in the saved file list makes no sense",
+		return err_set(err, ERR_CORRUPT,
+			       "the record of '%.200s' in the saved file list makes no sense",
 			       *path);
 	return 1;
 }

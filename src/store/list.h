@@ -31,8 +31,8 @@ struct list_head {
  * Open the list `name` in the folder `dirfd` (borrowed).  ERR_CORRUPT where it cannot be trusted.
  * *exists tells whether there was a head, i.e. an earlier run.
  */
-struct list *list_open(int dirfd, const char *name, enum table_mode mode, struct list_head *head, bool *exists,
-		       struct err *err);
+struct list *list_open(int dirfd, const char *name, enum table_mode mode, struct list_head *head,
+		       bool *exists, struct err *err);
 void list_close(struct list *list);
 uint64_t list_count(const struct list *list);
 

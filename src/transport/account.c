@@ -35,9 +35,10 @@ int account_decode(const void *data, size_t len, struct err *err)
 
 	if (!dec_done(&dec) || kind == ERR_NONE || kind > ERR_SIGNAL || sys > 4095)
 		return -1;
-	err_set(err, (enum err_kind)kind, "%s", "");
-	err->sys = (int)sys;
-	copy_message(err->msg, msg, msg_len);
+	char text[sizeof(err->msg)];
+
+	copy_message(text, msg, msg_len);
+	err_set_at(err, (enum err_kind)kind, (int)sys, ERR_WHERE, "%s", text);
 	return 0;
 }
 

@@ -125,11 +125,12 @@ static int connect_socket(const char *path, struct err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return err_set(err, ERR_DENIED, "the path of the ssh-agent is too long");
 	memcpy(address.sun_path, path, strlen(path) + 1);
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return err_set(err, ERR_DENIED, "cannot reach the ssh-agent at '%s': %s", path,
 			       strerrordesc_np(errno));

@@ -115,10 +115,9 @@ static int connect_tcp(const struct ssh_options *options, int keepalive_s, struc
 	if (failure == ETIMEDOUT)
 		return err_set(err, ERR_UNREACHABLE, "no answer from '%s' port %s within %d s",
 			       options->host, options->port, options->connect_timeout_s);
-	err_set(err, ERR_UNREACHABLE, "cannot connect to '%s' port %s: %s", options->host,
-		options->port, strerrordesc_np(failure));
-	err->sys = failure;
-	return -1;
+	return err_set_at(err, ERR_UNREACHABLE, failure, ERR_WHERE,
+			  "cannot connect to '%s' port %s: %s", options->host, options->port,
+			  strerrordesc_np(failure));
 }
 
 /* Start a program as the other end of link->fd. */

@@ -22,12 +22,10 @@ struct host_key {
 	struct buf fingerprint;
 };
 
-static void scan_files(const struct ssh_options *options, const char *name,
-		       const struct host_key *key, struct ssh_known *known)
+static void scan_files(const struct ssh_options *options, const char *name, struct ssh_bytes key,
+		       struct ssh_known *known)
 {
-	struct ssh_known_query query = { .host = name,
-					 .key = key ? key->data : NULL,
-					 .key_len = key ? key->len : 0 };
+	struct ssh_known_query query = { .host = name, .key = key.data, .key_len = key.len };
 
 	for (size_t i = 0; i < options->known_hosts.count; i++) {
 		AUTO_BUF text = BUF_INIT;
@@ -42,8 +40,11 @@ static void scan_files(const struct ssh_options *options, const char *name,
 	}
 }
 
-/* Under [host]:port first; like ssh, a line for the bare host will do as well. */
-static struct ssh_known look_up(const struct ssh_options *options, const struct host_key *key)
+/*
+ * Under [host]:port first; like ssh, a line for the bare host will do as well.  Without a key
+ * (data is NULL) only the known kinds are collected.
+ */
+static struct ssh_known look_up(const struct ssh_options *options, struct ssh_bytes key)
 {
 	AUTO_BUF name = BUF_INIT;
 	struct ssh_known known = SSH_KNOWN_INIT;
@@ -58,14 +59,14 @@ static struct ssh_known look_up(const struct ssh_options *options, const struct 
 	enum ssh_known_verdict verdict = ssh_known_verdict(&bare);
 	bool silent = ssh_known_verdict(&known) == SSH_KNOWN_UNKNOWN && known.types == 0;
 
-	if (verdict == SSH_KNOWN_REVOKED || (silent && (verdict == SSH_KNOWN_MATCH || !key)))
+	if (verdict == SSH_KNOWN_REVOKED || (silent && (verdict == SSH_KNOWN_MATCH || !key.data)))
 		return bare;
 	return known;
 }
 
 unsigned ssh_hostkey_known_types(const struct ssh_options *options)
 {
-	return look_up(options, NULL).types;
+	return look_up(options, (struct ssh_bytes){ NULL, 0 }).types;
 }
 
 /*
@@ -132,7 +133,7 @@ static int other_type(const struct ssh_options *options, const struct config *co
 static int judge(const struct ssh_options *options, const struct config *config,
 		 const struct host_key *key, struct err *err)
 {
-	struct ssh_known known = look_up(options, key);
+	struct ssh_known known = look_up(options, (struct ssh_bytes){ key->data, key->len });
 	struct ssh_place place = ssh_known_place(&known);
 	const char *title = ssh_key_type_title(key->type);
 	const char *print = (const char *)key->fingerprint.data;

@@ -133,12 +133,10 @@ static EVP_PKEY *read_private(const char *name, struct ssh_bytes section, struct
 
 static int encrypted(const char *name, struct err *err)
 {
-	err_set(err, ERR_DENIED,
-		"the key '%s' is encrypted: load it into ssh-agent (ssh-add), or use a key without "
-		"a passphrase, since nobody can type one for a scheduled run",
-		name);
-	err->sys = EKEYREJECTED;
-	return -1;
+	return err_set_at(err, ERR_DENIED, EKEYREJECTED, ERR_WHERE,
+			  "the key '%s' is encrypted: load it into ssh-agent (ssh-add), or use a "
+			  "key without a passphrase, since nobody can type one for a scheduled run",
+			  name);
 }
 
 /* PROTOCOL.key of OpenSSH. */

@@ -17,7 +17,8 @@
 #include "transport/ssh_wire.h"
 
 enum {
-	LOGIN_TIMEOUT_S = 90, /* PAM modules may think for long, an agent may ask its owner */
+	LOGIN_TIMEOUT_MS =
+		90 * 1000, /* PAM modules may think for long, an agent may ask its owner */
 	OFFERED_MAX = SSH_FILES_MAX + SSH_AGENT_KEYS_MAX,
 };
 
@@ -240,6 +241,7 @@ static int learn_methods(struct login *login, struct err *err)
 }
 
 /* Where keyboard-interactive finds its answer: libssh2 passes only the session. */
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libssh2's */
 static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(answer_prompts)
 {
 	struct ssh_session *session = *abstract;
@@ -257,6 +259,11 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(answer_prompts)
 	}
 }
 
+static bool takes(const struct login *login, const char *method)
+{
+	return login->methods && strstr(login->methods, method);
+}
+
 static enum answer offer_password(struct login *login, const struct buf *password, struct err *err)
 {
 	struct ssh_session *session = login->session;
@@ -265,14 +272,14 @@ static enum answer offer_password(struct login *login, const struct buf *passwor
 	enum answer answer = ANSWER_REFUSED;
 
 	session->password = (const char *)password->data;
-	if (strstr(login->methods, "password"))
+	if (takes(login, "password"))
 		answer = judge(
 			login,
 			SSH_RETRY(session, libssh2_userauth_password_ex(
 						   session->lib, user, user_len, session->password,
 						   (unsigned)password->len, NULL)),
 			err);
-	if (answer == ANSWER_REFUSED && strstr(login->methods, "keyboard-interactive"))
+	if (answer == ANSWER_REFUSED && takes(login, "keyboard-interactive"))
 		answer = judge(
 			login,
 			SSH_RETRY(session, libssh2_userauth_keyboard_interactive_ex(
@@ -296,7 +303,7 @@ static enum answer try_password(struct login *login, struct err *err)
 	}
 	password.len = strcspn(buf_cstr(&password), "\r\n");
 	buf_cstr(&password);
-	if (!strstr(login->methods, "password") && !strstr(login->methods, "keyboard-interactive"))
+	if (!takes(login, "password") && !takes(login, "keyboard-interactive"))
 		outcome = "the server takes no passwords";
 	enum answer answer = offer_password(login, &password, err);
 
@@ -351,7 +358,7 @@ int ssh_login(struct ssh_session *session, const struct ssh_options *options,
 	AUTO(login_release)
 	struct login login = { .session = session, .options = options, .config = config };
 
-	session->deadline_ms = clock_monotonic_ms() + LOGIN_TIMEOUT_S * 1000;
+	session->deadline_ms = clock_monotonic_ms() + LOGIN_TIMEOUT_MS;
 	switch (attempt(&login, err)) {
 	case ANSWER_ACCEPTED:
 		return 0;

@@ -163,6 +163,7 @@ void ssh_options_parse(struct ssh_options *options, const char *text)
 
 static void who_am_i(struct ssh_options *options)
 {
+	/* cppcheck-suppress getpwuidCalled; this process has one thread */
 	const struct passwd *self = getpwuid(geteuid());
 	const char *home = getenv("HOME");
 

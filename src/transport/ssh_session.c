@@ -72,6 +72,7 @@ static LIBSSH2_SEND_FUNC(transmit)
 }
 
 /* The server's parting words, e.g. "Too many authentication failures". */
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libssh2's */
 static LIBSSH2_DISCONNECT_FUNC(disconnected)
 {
 	struct ssh_session *owner = session_of(abstract);

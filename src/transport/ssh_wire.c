@@ -15,7 +15,8 @@ enum {
 
 void ssh_wire_init(struct ssh_wire *wire, const void *data, size_t len)
 {
-	wire->pos = data;
+	/* An empty buffer has no memory. */
+	wire->pos = data ? data : (const unsigned char *)"";
 	wire->end = wire->pos + len;
 	wire->bad = false;
 }
@@ -151,7 +152,7 @@ static int read_up_to(const char *path, size_t max, struct buf *out)
 int ssh_read_file(const char *path, struct buf *out)
 {
 	/* A second read, for the end of the file, must not make the buffer grow. */
-	buf_reserve(out, 2 * FILE_MAX);
+	buf_reserve(out, FILE_MAX + (size_t)FILE_MAX);
 	return read_up_to(path, FILE_MAX, out);
 }
 

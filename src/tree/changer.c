@@ -147,18 +147,37 @@ static int sync_trash(struct changer *changer, struct err *err)
 	return 0;
 }
 
+/* Where one syncfs is going to cover them, they need no sync of their own. */
+static void forget_dirty(struct changer *changer)
+{
+	while (touched_next_dirty(&changer->trash_touched) || touched_next_dirty(&changer->touched))
+		continue;
+	while (changer->meta_count > 0)
+		cleanup_close(&changer->metas[--changer->meta_count]);
+}
+
+static int sync_all(struct changer *changer, struct err *err)
+{
+	if (sys_syncfs(changer->stage) < 0)
+		return err_sys(err, errno, "cannot make changes durable");
+	forget_dirty(changer);
+	changer->sync_all = false;
+	return 0;
+}
+
 /* Trash first: the old version's new name must not be lost where its old one is gone. */
 static int sync_changes(struct changer *changer, struct err *err)
 {
+	size_t dirty = changer->touched.dirty_count + changer->trash_touched.dirty_count +
+		       changer->meta_count;
+
+	if (changer->sync_all || dirty >= CHANGER_SYNC_ALL)
+		return sync_all(changer, err);
 	if (sync_trash(changer, err) < 0 || sync_touched(changer, err) < 0 ||
 	    meta_sync(changer, err) < 0)
 		return -1;
-	if (!changer->sync_all)
-		return 0;
-	if (sys_syncfs(changer->stage) < 0)
-		return err_sys(err, errno, "cannot make changes durable");
-	changer->sync_all = false;
-	return 0;
+	/* One of them could not be synced alone. */
+	return changer->sync_all ? sync_all(changer, err) : 0;
 }
 
 int changer_sync(struct changer *changer, struct err *err)

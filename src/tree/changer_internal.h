@@ -49,8 +49,14 @@ struct changer {
 };
 
 enum {
-	/* Descriptors kept open for one common sync; more are synced as they come. */
+	/* Descriptors kept open for one common sync. */
 	CHANGER_PENDING_MAX = 256,
+	/*
+	 * From so many files or folders on one syncfs replaces an fsync for each: a first sync of
+	 * thousands of small files waits for the disk a few times instead of once per file. Below
+	 * that nobody else's data are waited for.
+	 */
+	CHANGER_SYNC_ALL = 64,
 };
 
 enum staged_state {

@@ -335,15 +335,16 @@ int staged_finish(struct staged *staged, const struct meta *meta, struct err *er
 		staged->value = staged_digest(staged);
 	staged->state = STAGED_FINISHED;
 	changer->stage_dirty = true;
-	if (changer->sync == CHANGER_SYNC_FILE || changer->pending_count >= CHANGER_PENDING_MAX)
+	if (changer->sync != CHANGER_SYNC_BATCH)
 		return staged_settle(staged, err);
-	/* The disk begins to write while more is received; the fsync later finds it done. */
-	if (changer->sync == CHANGER_SYNC_BATCH && staged->entry.type == ENTRY_FILE)
+	/* The disk begins to write while more is received; the sync later finds it done. */
+	if (staged->entry.type == ENTRY_FILE)
 		sync_file_range(staged->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	if (changer->sync == CHANGER_SYNC_BATCH)
-		pending_add(staged);
-	else
-		staged_settle(staged, err);
+	/* There will be a syncfs, which needs no descriptor of each. */
+	if (changer->pending_count >= CHANGER_PENDING_MAX && staged->entry.type == ENTRY_FILE &&
+	    sys_close(steal_fd(&staged->fd)) < 0)
+		return stage_failed(errno, err);
+	pending_add(staged);
 	return 0;
 }
 
@@ -366,10 +367,29 @@ int staged_settle(struct staged *staged, struct err *err)
 	return 0;
 }
 
+/* One sync for all of many; what then goes wrong concerns all of them. */
+static int sync_all_staged(struct changer *changer, struct err *err)
+{
+	int failed = sys_syncfs(changer->stage) < 0 ? errno : 0;
+
+	while (changer->pending) {
+		struct staged *staged = changer->pending;
+
+		pending_remove(staged);
+		staged->state = failed ? STAGED_BROKEN : STAGED_READY;
+		if (staged->entry.type == ENTRY_FILE)
+			cleanup_close(&staged->fd);
+	}
+	changer->stage_dirty = failed != 0;
+	return failed ? err_sys(err, failed, "cannot make new content durable") : 0;
+}
+
 int changer_sync_staged(struct changer *changer, struct err *err)
 {
 	struct err first = ERR_INIT;
 
+	if (changer->pending_count >= CHANGER_SYNC_ALL)
+		return sync_all_staged(changer, err);
 	while (changer->pending) {
 		struct err why = ERR_INIT;
 
