@@ -11,6 +11,7 @@
 #include "peer/frame.h"
 #include "peer/protocol.h"
 #include "tree/attrs.h"
+#include "tree/changer.h"
 
 int msg_malformed(const struct frame *frame, struct err *err)
 {
@@ -141,6 +142,8 @@ int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hel
 		dec.bad = true;
 	if (hello->state_dir[0] && hello->state_dir[0] != '/')
 		dec.bad = true;
+	if (hello->fsync_mode > CHANGER_SYNC_OFF)
+		dec.bad = true;
 	return finish(&dec, frame, err);
 }
 
@@ -250,9 +253,12 @@ void msg_put_op(struct buf *out, const struct msg_op *op)
 	frame_end(out, start);
 }
 
-static bool op_needs_from(enum op_kind kind)
+/* Where another path is needed it must be one; elsewhere it may be missing, but not be nonsense. */
+static bool from_is_good(const struct msg_op *op)
 {
-	return kind == OP_MOVE || kind == OP_LINK || kind == OP_COPY;
+	bool needed = op->kind == OP_MOVE || op->kind == OP_LINK || op->kind == OP_COPY;
+
+	return (!needed && !op->from[0]) || path_valid(op->from, strlen(op->from));
 }
 
 int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op, struct err *err)
@@ -270,7 +276,7 @@ int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op
 	entry_decode(&dec, arena, &op->source);
 	dec_meta(&dec, arena, &op->meta);
 	op->attrs = dec_bytes(&dec, ATTRS_MAX, &op->attrs_len);
-	if (kind > OP_META || (op_needs_from(op->kind) && !path_valid(op->from, strlen(op->from))))
+	if (kind > OP_META || !from_is_good(op))
 		dec.bad = true;
 	return finish(&dec, frame, err);
 }
