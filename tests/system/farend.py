@@ -6,7 +6,6 @@ are imported by the tests that want them: `from farend import far, server, tool`
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from sshd import Sshd
 
-ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(os.environ.get("OSYNC_TOOLS", Path(__file__).parents[2] / "build/asan/tests/tools"))
 
 # enum err_kind
 UNREACHABLE, DENIED, CONFIG = 7, 9, 10
@@ -25,23 +24,8 @@ HANG_S = 120
 
 
 @pytest.fixture(scope="session")
-def tool(tmp_path_factory):
-    """Compiled once, also where several workers run."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    base = tmp_path_factory.getbasetemp()
-    folder = base.parent / f"transporttool-{run}" if run else base / "transporttool"
-    folder.mkdir(exist_ok=True)
-    program = folder / "transporttool"
-    with open(folder / "lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            sources = [*ROOT.glob("src/transport/*.c"), *ROOT.glob("src/base/*.c")]
-            subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Isrc", "-O1", "-g",
-                            "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-                            "-o", folder / "new", "tests/tools/transporttool.c", *sources,
-                            "-lssh2", "-lcrypto", "-lxxhash"], cwd=ROOT, check=True)
-            os.rename(folder / "new", program)
-    return program
+def tool():
+    return TOOLS / "transporttool"
 
 
 @pytest.fixture(scope="module")
