@@ -65,13 +65,17 @@ bool err_is_set(const struct err *err)
 	return err->kind != ERR_NONE;
 }
 
+/* There is nobody left to tell when even this fails. */
+static void say(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		return;
+}
+
 noreturn void err_die(const char *what)
 {
-	static const char prefix[] = "osync: ";
-	ssize_t ignored = write(STDERR_FILENO, prefix, sizeof(prefix) - 1);
-
-	ignored = write(STDERR_FILENO, what, strlen(what));
-	ignored = write(STDERR_FILENO, "\n", 1);
-	(void)ignored;
+	say("osync: ");
+	say(what);
+	say("\n");
 	abort();
 }

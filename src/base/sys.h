@@ -24,7 +24,7 @@
 #include <time.h>
 
 /* "initiator", "agent", "transport": who this process is, for fault injection. Kept, not copied. */
-void sys_set_role(const char *role);
+void sys_set_role(const char *name);
 /*
  * A named place in a run where a test may act (sync points for races):
  * OSYNC_POINT="NAME=COMMAND" runs COMMAND with /bin/sh at the point NAME.

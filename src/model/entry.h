@@ -19,13 +19,8 @@ struct arena;
 struct buf;
 struct dec;
 
-enum side {
-	SIDE_INITIATOR = 0,
-	SIDE_TARGET = 1
-};
-enum {
-	SIDES = 2
-};
+enum side { SIDE_INITIATOR = 0, SIDE_TARGET = 1 };
+enum { SIDES = 2 };
 
 static inline enum side side_other(enum side side)
 {
@@ -52,7 +47,7 @@ enum entry_flag {
 		2, /* its time stamps are too young to prove that digest and stat belong together */
 	ENTRY_OPAQUE = 4, /* a folder that could not be listed, or is another file system:
 				 nothing is known about what is below */
-	ENTRY_MOUNT = 8,      /* with ENTRY_OPAQUE: another file system is mounted here */
+	ENTRY_MOUNT = 8,  /* with ENTRY_OPAQUE: another file system is mounted here */
 };
 
 /*

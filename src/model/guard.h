@@ -30,7 +30,10 @@ struct census {
 	size_t count;
 };
 
-#define CENSUS_INIT { 0, 0, { 0, 0 }, NULL, 0 }
+#define CENSUS_INIT                     \
+	{                               \
+		0, 0, { 0, 0 }, NULL, 0 \
+	}
 
 void census_release(struct census *census);
 /* Count one agreed path; to be called in path order. */

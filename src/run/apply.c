@@ -81,7 +81,7 @@ static bool failed_below(const struct apply *apply, const struct change *folder)
  */
 static bool left_for_ignored_files(struct apply *apply, const struct op *op, const struct err *why)
 {
-	if (op->kind != OP_DELETE || !op->expect || op->expect->type != ENTRY_DIR ||
+	if (op->kind != OP_DELETE || !op->change || !op->expect || op->expect->type != ENTRY_DIR ||
 	    why->sys != ENOTEMPTY || failed_below(apply, op->change))
 		return false;
 	session_record(apply->session, op->path, NULL);
@@ -528,7 +528,7 @@ static int refresh_expected(struct apply *apply, size_t begin, struct err *err)
 
 		if (op->kind != OP_LINK || !expect || !(expect->flags & ENTRY_HAS_DIGEST))
 			continue;
-		if (settle_read(apply->session, apply->changes, (enum side)op->side, op->path,
+		if (settle_read(apply->session, (enum side)op->side, op->path,
 				apply->session->saved.head.seed, &there, err) < 0) {
 			if (settle_lost(err))
 				return -1;
@@ -554,9 +554,8 @@ static int refresh_linked(struct apply *apply, struct err *err)
 			if (!change || change->failed || change->pending > 0 ||
 			    !change->now[op->side])
 				continue;
-			if (settle_read(apply->session, apply->changes, (enum side)op->side,
-					names[n], apply->session->saved.head.seed, &there,
-					err) < 0) {
+			if (settle_read(apply->session, (enum side)op->side, names[n],
+					apply->session->saved.head.seed, &there, err) < 0) {
 				if (settle_lost(err))
 					return -1;
 				continue;

@@ -17,13 +17,12 @@ static const size_t digit_choices[] = { 6, 12, DIGEST_HEX_LEN };
 enum name_state { NAME_FREE, NAME_HOLDS_IT, NAME_TAKEN };
 
 /* Read the version once more with this seed; it must still be the one that was looked at. */
-static int read_version(struct session *session, struct changes *changes,
-			const struct change *change, enum side loser, uint64_t seed,
-			struct digest *out, struct err *err)
+static int read_version(struct session *session, const struct change *change, enum side loser,
+			uint64_t seed, struct digest *out, struct err *err)
 {
 	struct entry again;
 
-	if (settle_read(session, changes, loser, change->path, seed, &again, err) < 0)
+	if (settle_read(session, loser, change->path, seed, &again, err) < 0)
 		return -1;
 	if (again.type != ENTRY_FILE || !entry_same_content_key(&again, change->now[loser]))
 		return err_set(err, ERR_CHANGED, "it changed during the run");
@@ -35,9 +34,8 @@ static int read_version(struct session *session, struct changes *changes,
  * The digest by which every machine names this version. The entry gets its own digest too, by which
  * the copy is checked.
  */
-static int version_digest(struct session *session, struct changes *changes,
-			  const struct change *change, enum side loser, struct digest *out,
-			  struct err *err)
+static int version_digest(struct session *session, const struct change *change, enum side loser,
+			  struct digest *out, struct err *err)
 {
 	struct entry *entry = change->now[loser];
 
@@ -46,24 +44,24 @@ static int version_digest(struct session *session, struct changes *changes,
 		return 0;
 	}
 	if (!(entry->flags & ENTRY_HAS_DIGEST)) {
-		if (read_version(session, changes, change, loser, session->saved.head.seed,
-				 &entry->digest, err) < 0)
+		if (read_version(session, change, loser, session->saved.head.seed, &entry->digest,
+				 err) < 0)
 			return -1;
 		entry->flags |= ENTRY_HAS_DIGEST;
 	}
-	return read_version(session, changes, change, loser, 0, out, err);
+	return read_version(session, change, loser, 0, out, err);
 }
 
 /* What this path holds on both sides, compared with the version to be kept. */
-static int name_state(struct session *session, struct changes *changes, const char *path,
-		      const struct entry *version, enum name_state *state, struct err *err)
+static int name_state(struct session *session, const char *path, const struct entry *version,
+		      enum name_state *state, struct err *err)
 {
 	*state = NAME_FREE;
 	for (int s = 0; s < SIDES; s++) {
 		struct entry there;
 
-		if (settle_read(session, changes, (enum side)s, path, session->saved.head.seed,
-				&there, err) < 0)
+		if (settle_read(session, (enum side)s, path, session->saved.head.seed, &there,
+				err) < 0)
 			return -1;
 		if (there.type == ENTRY_ABSENT)
 			continue;
@@ -90,7 +88,7 @@ static int choose_name(struct session *session, struct changes *changes, struct 
 	enum side loser = side_other((enum side)change->verdict.from);
 	struct digest digest;
 
-	if (version_digest(session, changes, change, loser, &digest, err) < 0)
+	if (version_digest(session, change, loser, &digest, err) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(digit_choices) / sizeof(digit_choices[0]); i++) {
 		AUTO_BUF path = BUF_INIT;
@@ -100,8 +98,7 @@ static int choose_name(struct session *session, struct changes *changes, struct 
 			      digit_choices[i]);
 		if (is_spoken_for(changes, buf_cstr(&path)))
 			continue;
-		if (name_state(session, changes, buf_cstr(&path), change->now[loser], &state, err) <
-		    0)
+		if (name_state(session, buf_cstr(&path), change->now[loser], &state, err) < 0)
 			return -1;
 		if (state == NAME_TAKEN)
 			continue;

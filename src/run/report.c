@@ -50,9 +50,9 @@ void report_free(struct report *report)
 static void print_line(struct report *report, FILE *stream)
 {
 	buf_addch(&report->line, '\n');
-	fwrite(report->line.data, 1, report->line.len, stream);
+	(void)fwrite(report->line.data, 1, report->line.len, stream);
 	/* Somebody may be watching, and a killed run should have said what it did. */
-	fflush(stream);
+	(void)fflush(stream);
 	buf_reset(&report->line);
 }
 

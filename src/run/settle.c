@@ -218,8 +218,8 @@ int settle(struct session *session, struct changes *changes, struct reuse *reuse
 	return status;
 }
 
-int settle_read(struct session *session, struct changes *changes, enum side side, const char *path,
-		uint64_t seed, struct entry *out, struct err *err)
+int settle_read(struct session *session, enum side side, const char *path, uint64_t seed,
+		struct entry *out, struct err *err)
 {
 	struct arena arena = ARENA_INIT;
 	struct msg_result result;
@@ -237,7 +237,8 @@ int settle_read(struct session *session, struct changes *changes, enum side side
 		status = -1;
 	}
 	if (status == 0)
-		*out = *changes_copy_entry(changes, &result.entry);
+		*out = result.entry;
+	out->link = NULL;
 	arena_release(&arena);
 	return status;
 }

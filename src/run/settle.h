@@ -23,11 +23,11 @@ struct session;
 int settle(struct session *session, struct changes *changes, struct reuse *reuse, struct err *err);
 
 /*
- * What `side` has at `path` now, read completely with this seed: a file's digest, a symlink's
- * target (in the arena of the changes), ENTRY_ABSENT. -1 with the agent's reason, or a lost connection.
+ * What `side` has at `path` now, read completely with this seed: the entry with the digest of a file
+ * or of a symlink's target (without the target itself), or ENTRY_ABSENT. -1 with the agent's reason, or a lost connection.
  */
-int settle_read(struct session *session, struct changes *changes, enum side side, const char *path,
-		uint64_t seed, struct entry *out, struct err *err);
+int settle_read(struct session *session, enum side side, const char *path, uint64_t seed,
+		struct entry *out, struct err *err);
 /* Whether that failure ends the run; anything else concerns the one path and is forgotten (err is cleared). */
 bool settle_lost(struct err *err);
 
