@@ -115,12 +115,13 @@ void channel_add_noise(const struct channel *channel, struct buf *out)
 /* Skip what is printed before the greeting; 1 when it has come, 0 when not yet. */
 static int find_greeting(struct channel *channel, struct err *err)
 {
-	unsigned char *at = channel->in.len ? memmem(channel->in.data, channel->in.len,
-						     PEER_GREETING, PEER_GREETING_LEN)
-					    : NULL;
+	unsigned char *at = NULL;
 
+	/* First, for it is asked after every read, whatever has piled up by then. */
 	if (channel->greeted)
 		return 1;
+	if (channel->in.len)
+		at = memmem(channel->in.data, channel->in.len, PEER_GREETING, PEER_GREETING_LEN);
 	if (!at && channel->in.len > PEER_NOISE_MAX)
 		return err_set(err, ERR_PROTOCOL, "what answers on the %s is not an osync agent",
 			       channel->name);
