@@ -193,6 +193,19 @@ static void drop_taken(struct channel *channel)
 	channel->taken = 0;
 }
 
+/* Why the agent ended the session; one that does not say is not well-behaved either. */
+static int take_error(const struct frame *frame, struct err *err)
+{
+	struct err status = ERR_INIT;
+
+	if (msg_get_status(frame, &status, err) < 0)
+		return -1;
+	if (!err_is_set(&status))
+		return msg_malformed(frame, err);
+	*err = status;
+	return -1;
+}
+
 int channel_next(struct channel *channel, struct frame *frame, struct err *err)
 {
 	give_back(channel);
@@ -206,13 +219,8 @@ int channel_next(struct channel *channel, struct frame *frame, struct err *err)
 		channel->taken += size;
 		if (frame->type == PEER_CREDIT || frame->type == PEER_PONG)
 			continue;
-		if (frame->type == PEER_ERROR) {
-			struct err status = ERR_INIT;
-
-			if (msg_get_status(frame, &status, err) == 0)
-				*err = status;
-			return -1;
-		}
+		if (frame->type == PEER_ERROR)
+			return take_error(frame, err);
 		if (frame_is_bulk(frame->type))
 			channel->last_bulk = size;
 		return 1;

@@ -103,7 +103,7 @@ int listing_read(struct listing_reader *reader, struct arena *arena, struct list
 	if (kind != PEER_ITEM_GONE)
 		entry_decode(&reader->dec, arena, &item->entry);
 	if (kind == PEER_ITEM_PROBLEM)
-		item->problem = dec_str(&reader->dec, PEER_TEXT_MAX, arena);
+		item->problem = msg_dec_text(&reader->dec, PEER_TEXT_MAX, arena);
 	if (reader->dec.bad || kind < PEER_ITEM_ENTRY || kind > PEER_ITEM_PROBLEM)
 		return msg_malformed(reader->frame, err);
 	return 1;

@@ -33,6 +33,33 @@ void msg_enc_status(struct buf *out, const struct err *status)
 		enc_str(out, status->msg);
 }
 
+/* Whether a byte, or with the one before it a character, makes a terminal do something. */
+static bool is_control(unsigned char before, unsigned char byte)
+{
+	return byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte < 0xa0);
+}
+
+static void make_printable(char *text)
+{
+	unsigned char before = 0;
+
+	for (; *text; text++) {
+		unsigned char byte = (unsigned char)*text;
+
+		if (is_control(before, byte))
+			*text = '?';
+		before = byte;
+	}
+}
+
+const char *msg_dec_text(struct dec *dec, size_t max, struct arena *arena)
+{
+	char *text = dec_str(dec, max, arena);
+
+	make_printable(text);
+	return text;
+}
+
 void msg_dec_status(struct dec *dec, struct err *status)
 {
 	unsigned kind = dec_u8(dec);
@@ -48,11 +75,13 @@ void msg_dec_status(struct dec *dec, struct err *status)
 		dec->bad = true;
 		return;
 	}
-	status->kind = (enum err_kind)kind;
+	/* What stopped the other side did not stop this process, whose exit status would say so. */
+	status->kind = kind == ERR_SIGNAL ? ERR_UNREACHABLE : (enum err_kind)kind;
 	status->sys = (int)sys;
 	status->where = "the other side";
 	snprintf(status->msg, sizeof(status->msg), "%.*s", (int)len,
 		 text ? (const char *)text : "");
+	make_printable(status->msg);
 }
 
 void msg_enc_uuid(struct buf *out, const struct uuid *uuid)
@@ -173,7 +202,7 @@ int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_w
 	dec_init(&dec, frame->data, frame->len);
 	welcome->version = dec_uint(&dec);
 	welcome->clock_ns = dec_int(&dec);
-	welcome->build = dec_str(&dec, PEER_NAME_MAX, arena);
+	welcome->build = msg_dec_text(&dec, PEER_NAME_MAX, arena);
 	msg_dec_uuid(&dec, &welcome->identity);
 	welcome->known = dec_bool(&dec);
 	if (welcome->known) {

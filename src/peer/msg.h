@@ -74,6 +74,7 @@ struct msg_result {
 };
 
 void msg_put_hello(struct buf *out, const struct msg_hello *hello);
+/* The versions are set even where the rest cannot be understood. */
 int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hello *hello,
 		  struct err *err);
 void msg_put_welcome(struct buf *out, const struct msg_welcome *welcome);
@@ -98,11 +99,15 @@ void msg_put_empty(struct buf *out, uint8_t type);
 
 /* Parts. */
 void msg_enc_status(struct buf *out, const struct err *status);
+/* The text as msg_dec_text. ERR_SIGNAL becomes ERR_UNREACHABLE: it is the other side that was stopped. */
 void msg_dec_status(struct dec *dec, struct err *status);
 void msg_enc_uuid(struct buf *out, const struct uuid *uuid);
 void msg_dec_uuid(struct dec *dec, struct uuid *uuid);
 /* A path that path_valid() accepts; sets dec->bad otherwise. */
 const char *msg_dec_path(struct dec *dec, struct arena *arena);
+
+/* A text for people, of at most `max` bytes; '?' stands for every control character. */
+const char *msg_dec_text(struct dec *dec, size_t max, struct arena *arena);
 
 /* ERR_PROTOCOL: "... sent a malformed message (type N)". */
 int msg_malformed(const struct frame *frame, struct err *err);
