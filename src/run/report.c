@@ -114,6 +114,7 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 		     bool keep_loser, enum reason reason)
 {
 	struct buf *line = &report->line;
+	FILE *stream = stdout;
 
 	report->conflicts++;
 	if (report->config->json) {
@@ -125,8 +126,8 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 		add_member(line, "reason", reason_text(reason));
 		buf_addch(line, '}');
 	} else {
-		if (report->config->quiet)
-			return;
+		/* Also with --quiet: it wants a person's look, and is said only once. */
+		stream = report->config->quiet ? stderr : stdout;
 		buf_addf(line, "%s  conflict  ", arrow(loser));
 		text_add_escaped(line, path);
 		buf_addf(line, "  (%s; the %s's version is kept ", reason_text(reason),
@@ -134,7 +135,7 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 		add_whereabouts(line, copy, keep_loser);
 		buf_addch(line, ')');
 	}
-	print_line(report, stdout);
+	print_line(report, stream);
 }
 
 static void print_problem(struct report *report, const char *path, const char *message)
