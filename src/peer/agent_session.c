@@ -105,11 +105,16 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	struct msg_hello hello = { 0 };
 	struct msg_welcome welcome = { .version = PEER_VERSION, .build = version_build };
 	enum root_mode mode = ROOT_MUST_EXIST;
+	int status = 0;
 
 	if (agent->welcomed)
 		return msg_malformed(frame, err);
-	if (msg_get_hello(frame, &agent->arena, &hello, err) < 0 || check_version(&hello, err) < 0)
+	/* Another version's hello may go on differently, but it begins with the versions. */
+	status = msg_get_hello(frame, &agent->arena, &hello, NULL);
+	if (check_version(&hello, err) < 0)
 		return -1;
+	if (status < 0)
+		return msg_malformed(frame, err);
 	if ((hello.flags & PEER_HELLO_CREATE) && !(hello.flags & PEER_HELLO_DRY))
 		mode = ROOT_CREATE;
 	agent->dry = (hello.flags & PEER_HELLO_DRY) != 0;
@@ -159,7 +164,10 @@ int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *er
 	dec_init(&dec, frame->data, frame->len);
 	mode = dec_u8(&dec);
 	holder = dec_str(&dec, LOCK_HOLDER_MAX, &agent->arena);
-	if (!dec_done(&dec) || mode > LOCK_PEEK || (agent->dry && mode != LOCK_PEEK))
+	if (!dec_done(&dec) || mode != (agent->dry ? LOCK_PEEK : LOCK_HOLD))
+		return msg_malformed(frame, err);
+	/* Once, and before anything is listed: a listing walks the cache that is opened anew below. */
+	if (agent->lock || agent->jobs)
 		return msg_malformed(frame, err);
 	take_lock(agent, (enum lock_mode)mode, holder, &status);
 	/* Only now is the cache ours to write; it may have changed while we waited. */
