@@ -149,13 +149,7 @@ static int connect_command(const struct ssh_options *options, struct ssh_link *l
 			   struct err *err)
 {
 	AUTO_BUF line = BUF_INIT;
-	struct quote_tokens tokens = { .host = options->host,
-				       .host_given = options->given_host,
-				       .host_key_name = ssh_options_key_name(options),
-				       .port = options->port,
-				       .user = options->user,
-				       .home = options->home,
-				       .local_user = options->local_user };
+	struct quote_tokens tokens = ssh_options_tokens(options);
 	char shell[] = "/bin/sh";
 	char option[] = "-c";
 

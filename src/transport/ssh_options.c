@@ -38,17 +38,22 @@ const char *ssh_options_key_name(const struct ssh_options *options)
 	return options->host_key_alias ? options->host_key_alias : options->host;
 }
 
+struct quote_tokens ssh_options_tokens(const struct ssh_options *options)
+{
+	return (struct quote_tokens){ .host = options->host,
+				      .host_given = options->given_host,
+				      .host_key_name = ssh_options_key_name(options),
+				      .port = options->port,
+				      .user = options->user,
+				      .home = options->home,
+				      .local_user = options->local_user };
+}
+
 /* ~ and tokens; a token that only ssh understands leaves the name as it is. */
 static char *expand_file(struct ssh_options *options, const char *name)
 {
 	AUTO_BUF out = BUF_INIT;
-	struct quote_tokens tokens = { .host = options->host,
-				       .host_given = options->given_host,
-				       .host_key_name = ssh_options_key_name(options),
-				       .port = options->port,
-				       .user = options->user,
-				       .home = options->home,
-				       .local_user = options->local_user };
+	struct quote_tokens tokens = ssh_options_tokens(options);
 
 	bool below_home = name[0] == '~' && (name[1] == '/' || name[1] == '\0');
 

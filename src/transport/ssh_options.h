@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "transport/quote.h"
 
 struct config;
 struct err;
@@ -67,6 +68,8 @@ int ssh_options_load(const struct config *config, struct ssh_options *options, s
 
 /* The name under which the host stands in known_hosts, without its port. */
 const char *ssh_options_key_name(const struct ssh_options *options);
+/* What the %-tokens of ssh_config stand for; points into options. */
+struct quote_tokens ssh_options_tokens(const struct ssh_options *options);
 int ssh_options_port(const struct ssh_options *options);
 
 #endif
