@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/change.h"
+#include "model/moved.h"
 #include "model/structure.h"
 
 /*
@@ -66,10 +67,12 @@ static bool can_arrive(const struct changes *changes, const struct change *found
 	return !above || above->now[side_other(side)]->type == ENTRY_DIR;
 }
 
-/* Sizes of the files that have gone from each side, sorted, for moves_wants_digest. */
+/* What may have been moved, sorted, for moves_wants_digest. */
 struct move_index {
-	uint64_t *sizes[SIDES];
+	uint64_t *sizes[SIDES]; /* of the files that have gone from one side */
 	size_t count[SIDES];
+	uint64_t *inodes[SIDES]; /* of the files that have gone from both sides */
+	size_t inode_count;
 };
 
 static int size_cmp(const void *a, const void *b)
@@ -78,6 +81,21 @@ static int size_cmp(const void *a, const void *b)
 	uint64_t two = *(const uint64_t *)b;
 
 	return (one > two) - (one < two);
+}
+
+static void index_gone_files(struct move_index *index, const struct changes *changes)
+{
+	for (int s = 0; s < SIDES; s++) {
+		index->inodes[s] = xcalloc(changes->count, sizeof(uint64_t));
+		index->inode_count = 0;
+		for (size_t i = 0; i < changes->count; i++) {
+			const struct change *change = &changes->items[i];
+
+			if (moved_is_gone(change) && change->base->type == ENTRY_FILE)
+				index->inodes[s][index->inode_count++] = change->base->side[s].ino;
+		}
+		qsort(index->inodes[s], index->inode_count, sizeof(uint64_t), size_cmp);
+	}
 }
 
 struct move_index *moves_index_new(const struct changes *changes)
@@ -94,6 +112,7 @@ struct move_index *moves_index_new(const struct changes *changes)
 		}
 		qsort(index->sizes[s], index->count[s], sizeof(uint64_t), size_cmp);
 	}
+	index_gone_files(index, changes);
 	return index;
 }
 
@@ -101,14 +120,31 @@ void moves_index_free(struct move_index *index)
 {
 	if (!index)
 		return;
-	free(index->sizes[0]);
-	free(index->sizes[1]);
+	for (int s = 0; s < SIDES; s++) {
+		free(index->sizes[s]);
+		free(index->inodes[s]);
+	}
 	free(index);
+}
+
+/* Its inode was that of a file that has gone from both sides (model/moved.h). */
+static bool has_gone_inode(const struct move_index *index, const struct change *change,
+			   enum side side)
+{
+	const struct entry *now = change->now[side];
+
+	return index->inode_count > 0 && !change->base && now && now->type == ENTRY_FILE &&
+	       bsearch(&now->ino, index->inodes[side], index->inode_count, sizeof(uint64_t),
+		       size_cmp) != NULL;
 }
 
 bool moves_wants_digest(const struct move_index *index, const struct change *change, enum side side)
 {
-	if (!is_new(change, side, ENTRY_FILE) || (change->now[side]->flags & ENTRY_HAS_DIGEST))
+	if (change->now[side] && (change->now[side]->flags & ENTRY_HAS_DIGEST))
+		return false;
+	if (has_gone_inode(index, change, side))
+		return true;
+	if (!is_new(change, side, ENTRY_FILE))
 		return false;
 	return index->count[side] > 0 &&
 	       bsearch(&change->now[side]->size, index->sizes[side], index->count[side],
@@ -494,6 +530,7 @@ static void follow_folders(struct changes *changes, struct moves *moves, enum si
 
 void moves_follow(struct changes *changes, struct moves *moves)
 {
+	moved_follow(changes);
 	for (int s = 0; s < SIDES; s++)
 		follow_folders(changes, moves, (enum side)s);
 	for (int s = 0; s < SIDES; s++) {

@@ -13,6 +13,8 @@
  * goes first.  Everything else (edits inside, changes of the other side inside, files put in or
  * taken out) then comes out of reconcile() as if the path had always been called that.  A
  * wrong guess therefore costs nothing but a rename: both sides still end up equal.
+ *
+ * What both sides have moved already is followed first (model/moved.h).
  */
 #ifndef MODEL_MOVE_H
 #define MODEL_MOVE_H
@@ -49,7 +51,8 @@ void moves_release(struct moves *moves);
 
 /*
  * Whether a file that is new on `side` must be read to know if it was moved: one that was
- * agreed on has gone from that side and had the same size.  Call moves_index once before.
+ * agreed on has gone from that side and had the same size, or has gone from both and had its
+ * inode.  Call moves_index once before.
  */
 struct move_index;
 struct move_index *moves_index_new(const struct changes *changes);

@@ -500,7 +500,10 @@ static int run_phase(struct apply *apply, size_t begin, struct err *err)
 	}
 }
 
-/* Paths that need no operation, once the move that carried them (if any) has been done. */
+/*
+ * Paths that need no operation, once the move that carried them (if any) has been done. The others
+ * that were carried keep their history from there on, whatever becomes of what is still to be done.
+ */
 static void record_due(struct apply *apply, bool moved)
 {
 	for (size_t i = 0; i < apply->changes->count; i++) {
@@ -510,7 +513,7 @@ static void record_due(struct apply *apply, bool moved)
 			continue;
 		if (record_is_due(change))
 			record_agreed(apply->session, apply->changes, change);
-		else if (change->verdict.kind == VERDICT_LEAVE && change->moved_from)
+		else if (change->moved_from)
 			record_carried(apply->session, apply->changes, change);
 	}
 }

@@ -338,6 +338,53 @@ static void test_what_came_below_an_unreadable_folder_is_blocked(void **state)
 	end(&f);
 }
 
+static void test_history_follows_what_both_sides_have_moved(void **state)
+{
+	struct fixture f;
+	const struct change *change = NULL;
+
+	begin(&f);
+	folder(&f, "old", 1, 0, 0);
+	file(&f, "old/deleted here", 2, 0, 0);
+	file(&f, "old/deleted on both", 3, 0, 0);
+	file(&f, "old/replaced", 4, 0, 0);
+	folder(&f, "new", 0, 1, 1);
+	file(&f, "new/deleted here", 0, 0, 2);
+	file(&f, "new/replaced", 0, 9, 4);
+	follow(&f);
+	assert_int_equal(f.moves.count, 0);
+	assert_int_equal(f.changes.count, 4);
+	change = changes_find(&f.changes, "new/deleted here");
+	assert_non_null(change->base);
+	assert_string_equal(change->moved_from, "old/deleted here");
+	assert_int_equal(change->move, 0);
+	assert_non_null(changes_find(&f.changes, "new/replaced")->base);
+	/* To be forgotten under the old name. */
+	change = changes_find(&f.changes, "new/deleted on both");
+	assert_string_equal(change->moved_from, "old/deleted on both");
+	assert_null(change->now[0]);
+	end(&f);
+}
+
+static void test_history_does_not_follow_another_file_of_one_side(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	file(&f, "old", 1, 0, 0);
+	file(&f, "new", 0, 1, 2);
+	folder(&f, "d", 3, 0, 0);
+	file(&f, "d/name", 4, 0, 0);
+	folder(&f, "e", 0, 3, 3);
+	file(&f, "e/name", 0, 5, 0);
+	follow(&f);
+	assert_null(changes_find(&f.changes, "new")->base);
+	assert_null(changes_find(&f.changes, "e/name")->base);
+	assert_non_null(changes_find(&f.changes, "old")->base);
+	assert_non_null(changes_find(&f.changes, "d/name")->base);
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +405,8 @@ int main(void)
 		cmocka_unit_test(
 			test_file_moved_into_a_folder_renamed_on_the_other_side_needs_both),
 		cmocka_unit_test(test_what_came_below_an_unreadable_folder_is_blocked),
+		cmocka_unit_test(test_history_follows_what_both_sides_have_moved),
+		cmocka_unit_test(test_history_does_not_follow_another_file_of_one_side),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

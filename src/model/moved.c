@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/moved.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+#include "model/change.h"
+
+/* Each folder costs a pass over the changes; as FOLDER_MOVES_MAX in model/move.c. */
+enum { MOVED_FOLDERS_MAX = 1000 };
+
+bool moved_is_gone(const struct change *change)
+{
+	const struct base *base = change->base;
+
+	return base && (base->type == ENTRY_FILE || base->type == ENTRY_DIR) &&
+	       base->side[0].type == base->type && base->side[1].type == base->type &&
+	       !change->now[0] && !change->now[1] && !change->failed && !change->blocked;
+}
+
+/* Nothing is known of this path yet. */
+static bool is_free(const struct change *change)
+{
+	return (!change->base || change->base->type == ENTRY_ABSENT) && !change->failed &&
+	       !change->blocked;
+}
+
+static bool has_inode(const struct change *found, const struct base *base, enum side side)
+{
+	const struct entry *now = found->now[side];
+
+	return now && now->type == base->type && now->ino != 0 &&
+	       now->ino == base->side[side].ino && !(now->flags & ENTRY_OPAQUE);
+}
+
+static void take_history(struct change *gone, struct change *found)
+{
+	found->base = gone->base;
+	found->moved_from = gone->moved_from ? gone->moved_from : gone->path;
+	gone->base = NULL;
+}
+
+/* Items whose history has gone to another leave the set. */
+static void drop_empty(struct changes *changes)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->items[i].base || changes->items[i].now[0] || changes->items[i].now[1])
+			changes->items[kept++] = changes->items[i];
+	changes->count = kept;
+}
+
+/* What was at and below the folder `gone` is at and below `to` now. */
+static void follow_folder(struct changes *changes, const struct change *gone, const char *to)
+{
+	const char *from = gone->path;
+	size_t first = (size_t)(gone - changes->items);
+	AUTO_FREE const char **renamed = xcalloc(changes->count - first, sizeof(*renamed));
+	size_t end = first;
+
+	for (; end < changes->count; end++) {
+		struct change *item = &changes->items[end];
+		AUTO_FREE char *path = xasprintf("%s%s", to, item->path + strlen(from));
+		struct change *found = NULL;
+
+		if (end > first && !path_is_below(item->path, from))
+			break;
+		found = changes_find(changes, path);
+		if (!found)
+			renamed[end - first] = arena_strdup(&changes->arena, path);
+		else if (item->base && is_free(found) &&
+			 (has_inode(found, item->base, SIDE_INITIATOR) ||
+			  has_inode(found, item->base, SIDE_TARGET)))
+			take_history(item, found);
+	}
+	/* Only now, since changes_find needs the old order. */
+	for (size_t i = first; i < end; i++) {
+		struct change *item = &changes->items[i];
+
+		if (!renamed[i - first])
+			continue;
+		item->moved_from = item->moved_from ? item->moved_from : item->path;
+		item->path = renamed[i - first];
+	}
+	drop_empty(changes);
+	changes_sort(changes);
+}
+
+/* A path that was agreed on, by the inode it had on the initiator. */
+struct gone {
+	uint64_t ino;
+	size_t at;
+};
+
+static int gone_cmp(const void *a, const void *b)
+{
+	const struct gone *one = a;
+	const struct gone *two = b;
+
+	if (one->ino != two->ino)
+		return one->ino < two->ino ? -1 : 1;
+	return (one->at > two->at) - (one->at < two->at);
+}
+
+/* All that has gone from both sides; Malloc'ed. */
+static struct gone *list_gone(const struct changes *changes, enum entry_type type, size_t *count)
+{
+	struct gone *list = xcalloc(changes->count, sizeof(*list));
+
+	*count = 0;
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct change *change = &changes->items[i];
+
+		if (moved_is_gone(change) && change->base->type == type)
+			list[(*count)++] = (struct gone){ change->base->side[0].ino, i };
+	}
+	qsort(list, *count, sizeof(*list), gone_cmp);
+	return list;
+}
+
+/* The gone path that is now called `found` on both sides, or NULL. */
+static struct change *find_gone(struct changes *changes, const struct gone *list, size_t count,
+				const struct change *found)
+{
+	size_t low = 0;
+	size_t high = count;
+
+	if (!is_free(found) || !found->now[0] || !found->now[1])
+		return NULL;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (list[mid].ino < found->now[0]->ino)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < count && list[low].ino == found->now[0]->ino; low++) {
+		struct change *gone = &changes->items[list[low].at];
+
+		if (moved_is_gone(gone) && has_inode(found, gone->base, SIDE_INITIATOR) &&
+		    has_inode(found, gone->base, SIDE_TARGET))
+			return gone;
+	}
+	return NULL;
+}
+
+/* Follow the first folder at or after *at that both sides have moved; false where there is none. */
+static bool follow_next_folder(struct changes *changes, size_t *at)
+{
+	size_t before = changes->count;
+	size_t count = 0;
+	AUTO_FREE struct gone *list = list_gone(changes, ENTRY_DIR, &count);
+
+	for (; count > 0 && *at < changes->count; ++*at) {
+		const struct change *found = &changes->items[*at];
+		const struct change *gone = find_gone(changes, list, count, found);
+
+		if (!gone)
+			continue;
+		follow_folder(changes, gone, found->path);
+		/* Items before may have left the set. */
+		before -= changes->count;
+		*at = *at > before ? *at - before : 0;
+		return true;
+	}
+	return false;
+}
+
+static void follow_files(struct changes *changes)
+{
+	size_t count = 0;
+	AUTO_FREE struct gone *list = list_gone(changes, ENTRY_FILE, &count);
+
+	for (size_t i = 0; count > 0 && i < changes->count; i++) {
+		struct change *gone = find_gone(changes, list, count, &changes->items[i]);
+
+		if (gone)
+			take_history(gone, &changes->items[i]);
+	}
+	if (count > 0)
+		drop_empty(changes);
+}
+
+void moved_follow(struct changes *changes)
+{
+	size_t at = 0;
+
+	/* Shallow ones first (path order), so that a moved folder takes those inside with it. */
+	for (int n = 0; n < MOVED_FOLDERS_MAX && follow_next_folder(changes, &at); n++)
+		continue;
+	follow_files(changes);
+}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What random histories (tests/model/test_histories.py) and reviews have found, each made small."""
+
+import signal
+
+import pytest
+from harness import token
+
+
+def kill_at_flush(pair, number):
+    """A run that is killed when one side has made its work durable, before that is recorded."""
+    mark = pair.base / f"flush-{number}-"
+    command = (f"i=0; while [ -e '{mark}'$i ]; do i=$((i+1)); done; : > '{mark}'$i; "
+               f"[ $i -lt {number} ] || kill -9 $PPID")
+    pair.run(expect=(-signal.SIGKILL, 0), env={"OSYNC_POINT": f"before-journal={command}"})
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("mover", ["initiator", "target"])
+def test_i38_history_of_a_moved_folder_survives_a_kill(local, mover, number):
+    """The rename was done and not recorded: what was edited in it was a conflict, and what was
+    deleted in it came back."""
+    for name in ("edited", "grown", "deleted", "same", "sub/deleted"):
+        local.write("initiator", f"old/{name}", token(30))
+    local.run()
+    local.rename(mover, "old", "new")
+    edited = local.write(mover, "new/edited", token(30))
+    grown = local.write(mover, "new/grown", token(50))
+    local.remove(mover, "new/deleted")
+    local.remove(mover, "new/sub")
+    local.path(mover, "new").chmod(0o700)
+    kill_at_flush(local, number)
+    result = local.run()
+    assert result.summary["conflicts"] == 0
+    assert local.both("new/edited") == edited
+    assert local.both("new/grown") == grown
+    assert local.gone("new/deleted") and local.gone("new/sub") and local.gone("old")
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("mover", ["initiator", "target"])
+def test_i38_history_of_a_moved_file_survives_a_kill(local, mover, number):
+    """As above for a file that was edited once more before the next run."""
+    local.write("initiator", "old", token(30))
+    local.write("initiator", "stays")
+    local.run()
+    local.rename(mover, "old", "new")
+    local.write(mover, "other")
+    kill_at_flush(local, number)
+    edited = local.write(mover, "new", token(40))
+    result = local.run()
+    assert result.summary["conflicts"] == 0
+    assert local.both("new") == edited
+    assert local.gone("old")
