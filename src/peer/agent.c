@@ -20,6 +20,7 @@
 enum {
 	AGENT_READ = 256 * 1024, /* bytes asked from the descriptor at once */
 	AGENT_WRITE = 64 * 1024, /* collected output that is written without waiting for more */
+	AGENT_WRITE_MS = 20,	 /* for how long it is collected at most */
 	AGENT_CREDIT = PEER_WINDOW / 4, /* owed credit that is given back at once */
 	AGENT_BEAT_MS = 10000,		/* heartbeat of the lock */
 	AGENT_EXIT_FAILURE = 1,
@@ -238,13 +239,29 @@ static int wait_input(struct agent *agent, int64_t *heard_ms, struct err *err)
 	return 0;
 }
 
+/*
+ * While there is more to do, answers are collected: many small files leave in one write. A long
+ * job must not keep back what is ready, so nothing waits longer than AGENT_WRITE_MS.
+ */
+static int flush_when_due(struct agent *agent, int64_t *flushed_ms, struct err *err)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (agent->out.len < AGENT_WRITE && agent_job_ready(agent) &&
+	    now - *flushed_ms < AGENT_WRITE_MS)
+		return 0;
+	*flushed_ms = now;
+	return agent_flush(agent, err);
+}
+
 static int serve_loop(struct agent *agent, struct err *err)
 {
 	int64_t heard_ms = clock_monotonic_ms();
+	int64_t flushed_ms = heard_ms;
 
 	while (!agent->done) {
-		if (agent_flush(agent, err) < 0 || wait_input(agent, &heard_ms, err) < 0 ||
-		    handle_input(agent, err) < 0)
+		if (flush_when_due(agent, &flushed_ms, err) < 0 ||
+		    wait_input(agent, &heard_ms, err) < 0 || handle_input(agent, err) < 0)
 			return -1;
 		if (stop_signal())
 			return err_set(err, ERR_SIGNAL, "stopped by signal %d", stop_signal());
