@@ -3,8 +3,6 @@
  * Operations of one run.  They are done as they come, but files stay staged, and nothing is
  * reported, until FLUSH has made everything durable: first the staged bytes, then the names.
  */
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +11,7 @@
 #include "base/log.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
+#include "peer/lookup.h"
 #include "peer/protocol.h"
 #include "tree/attrs.h"
 #include "tree/changer.h"
@@ -35,6 +34,7 @@ struct pending {
 struct agent_ops {
 	struct agent *agent;
 	struct changer *changer;
+	struct lookup lookup;
 	struct pending *first; /* in the order in which they came */
 	struct pending **end;
 	struct pending *receiving; /* the OP_PUT that the last DATA was for */
@@ -77,19 +77,17 @@ void agent_ops_close(struct agent_ops *ops)
 		pending_free(op);
 	}
 	changer_close(ops->changer);
+	lookup_release(&ops->lookup);
 	free(ops);
 }
 
 /* Names of the other machine's owners become this machine's ids, where they exist here. */
-static void resolve_owners(struct op_meta *meta)
+static void resolve_owners(struct agent_ops *ops, struct op_meta *meta)
 {
-	const struct passwd *user = meta->user && meta->user[0] ? getpwnam(meta->user) : NULL;
-	const struct group *group = meta->group && meta->group[0] ? getgrnam(meta->group) : NULL;
-
-	if (user)
-		meta->uid = user->pw_uid;
-	if (group)
-		meta->gid = group->gr_gid;
+	if (meta->user && meta->user[0])
+		lookup_id(&ops->lookup, OWNER_USER, meta->user, &meta->uid);
+	if (meta->group && meta->group[0])
+		lookup_id(&ops->lookup, OWNER_GROUP, meta->group, &meta->gid);
 	meta->user = NULL;
 	meta->group = NULL;
 }
@@ -175,7 +173,7 @@ int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
 	op->expect = msg.expect;
 	op->expect.link = NULL;
 	op->meta = msg.meta;
-	resolve_owners(&op->meta);
+	resolve_owners(ops, &op->meta);
 	*ops->end = op;
 	ops->end = &op->next;
 	ops->count++;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "peer/lookup.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+void lookup_release(struct lookup *lookup)
+{
+	for (int k = 0; k < 2; k++) {
+		for (size_t i = 0; i < lookup->count[k]; i++)
+			free(lookup->names[k][i].name);
+		free(lookup->names[k]);
+	}
+	*lookup = (struct lookup){ .count = { 0, 0 } };
+}
+
+static struct lookup_name ask(enum owner_kind kind, const char *name)
+{
+	struct lookup_name found = { .name = xstrdup(name) };
+	const struct passwd *user = kind == OWNER_USER ? getpwnam(name) : NULL;
+	const struct group *group = kind == OWNER_GROUP ? getgrnam(name) : NULL;
+
+	found.exists = user || group;
+	if (user)
+		found.id = user->pw_uid;
+	else if (group)
+		found.id = group->gr_gid;
+	return found;
+}
+
+bool lookup_id(struct lookup *lookup, enum owner_kind kind, const char *name, uint32_t *id)
+{
+	struct lookup_name *names = lookup->names[kind];
+	size_t i = 0;
+
+	while (i < lookup->count[kind] && strcmp(names[i].name, name) != 0)
+		i++;
+	if (i == lookup->count[kind]) {
+		names = xrealloc(names, (i + 1) * sizeof(*names));
+		names[i] = ask(kind, name);
+		lookup->names[kind] = names;
+		lookup->count[kind]++;
+	}
+	if (names[i].exists)
+		*id = names[i].id;
+	return names[i].exists;
+}
