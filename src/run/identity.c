@@ -153,9 +153,29 @@ static bool rolled_back(const struct session *session)
 	       target->known_generation != session->saved.head.next;
 }
 
+/*
+ * The list is read before the target answers. Where another run of this profile ended in between,
+ * the list has changed since: then nothing was put back, we only were too early.
+ */
+static int judge_rollback(struct session *session, bool *rolled, struct err *err)
+{
+	const struct list_head before = session->saved.head;
+	const struct list_head *now = &session->saved.head;
+
+	*rolled = rolled_back(session);
+	if (!*rolled)
+		return 0;
+	if (identity_open_list(session, TABLE_READ, err) < 0)
+		return -1;
+	*rolled = rolled_back(session) && now->generation == before.generation &&
+		  now->next == before.next;
+	return 0;
+}
+
 int identity_check(struct session *session, struct err *err)
 {
 	enum side side = SIDE_INITIATOR;
+	bool rolled = false;
 	const char *why = mismatch(session, &side);
 	AUTO_FREE char *dir = identity_folder(session->config, side);
 
@@ -165,7 +185,9 @@ int identity_check(struct session *session, struct err *err)
 			"the %s '%s' %s; nothing was changed; if it is the right one, run once with --adopt "
 			"(both sides are then merged, nothing is deleted)",
 			side_name(side), dir, why);
-	if (!why && rolled_back(session)) {
+	if (!why && judge_rollback(session, &rolled, err) < 0)
+		return -1;
+	if (rolled) {
 		why = "an older copy of the saved file list was put back";
 		report_warning(
 			session->report,

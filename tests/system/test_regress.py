@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What random histories (tests/model/test_histories.py) and reviews have found, each made small."""
 
+import shlex
 import signal
 
 import pytest
-from harness import token
+from harness import OSYNC, eventually, finish, token
 
 
 def kill_at_flush(pair, number):
@@ -52,3 +53,25 @@ def test_i38_history_of_a_moved_file_survives_a_kill(local, mover, number):
     assert result.summary["conflicts"] == 0
     assert local.both("new") == edited
     assert local.gone("old")
+
+
+def test_i9_a_run_that_ends_while_another_connects_is_not_taken_for_a_restored_backup(local):
+    """The list was read before the target told its generation: a run that ended in between
+    made the next one forget all history, and what had been deleted came back."""
+    for number in range(5):
+        local.write("initiator", f"name{number}")
+    local.run()
+    connecting, go = local.base / "connecting", local.base / "go"
+    script = local.base / "script"
+    script.write_text(f": > {shlex.quote(str(connecting))}\n"
+                      f"while [ ! -e {shlex.quote(str(go))} ]; do sleep 0.05; done\n"
+                      f"exec {OSYNC} agent --root {shlex.quote(str(local.target))}\n")
+    slow = local.start("--transport-command", f"sh {script}")
+    assert eventually(connecting.exists)
+    local.write("initiator", "more")
+    local.run()
+    local.remove("initiator", "name3")
+    go.touch()
+    result = finish(slow)
+    assert not result.says("restored from a backup")
+    assert local.gone("name3")
