@@ -18,18 +18,18 @@ void lookup_release(struct lookup *lookup)
 	*lookup = (struct lookup){ .count = { 0, 0 } };
 }
 
-static struct lookup_name ask(enum owner_kind kind, const char *name)
+static struct lookup_name ask_user(const char *name)
 {
-	struct lookup_name found = { .name = xstrdup(name) };
-	const struct passwd *user = kind == OWNER_USER ? getpwnam(name) : NULL;
-	const struct group *group = kind == OWNER_GROUP ? getgrnam(name) : NULL;
+	const struct passwd *user = getpwnam(name);
 
-	found.exists = user || group;
-	if (user)
-		found.id = user->pw_uid;
-	else if (group)
-		found.id = group->gr_gid;
-	return found;
+	return (struct lookup_name){ xstrdup(name), user ? user->pw_uid : 0, user != NULL };
+}
+
+static struct lookup_name ask_group(const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	return (struct lookup_name){ xstrdup(name), group ? group->gr_gid : 0, group != NULL };
 }
 
 bool lookup_id(struct lookup *lookup, enum owner_kind kind, const char *name, uint32_t *id)
@@ -41,7 +41,7 @@ bool lookup_id(struct lookup *lookup, enum owner_kind kind, const char *name, ui
 		i++;
 	if (i == lookup->count[kind]) {
 		names = xrealloc(names, (i + 1) * sizeof(*names));
-		names[i] = ask(kind, name);
+		names[i] = kind == OWNER_USER ? ask_user(name) : ask_group(name);
 		lookup->names[kind] = names;
 		lookup->count[kind]++;
 	}
