@@ -109,6 +109,23 @@ static struct policy policy_of(const struct session *session)
 	};
 }
 
+/* Decide each path. A deletion needs more than that a listing left the path out. */
+static int reach_verdicts(struct session *session, struct changes *changes,
+			  const struct policy *policy, struct err *err)
+{
+	bool contradicted = false;
+
+	structure_block_unknown(changes);
+	structure_settle(changes, policy);
+	if (settle_deletions(session, changes, &contradicted, err) < 0)
+		return -1;
+	if (!contradicted)
+		return 0;
+	structure_block_unknown(changes);
+	structure_settle(changes, policy);
+	return 0;
+}
+
 /* Look at both sides and decide. */
 static int decide(struct session *session, struct work *work, const struct policy *policy,
 		  struct err *err)
@@ -124,8 +141,8 @@ static int decide(struct session *session, struct work *work, const struct polic
 	if (settle(session, &work->changes, work->reuse, err) < 0)
 		return -1;
 	moves_follow(&work->changes, &work->moves);
-	structure_block_unknown(&work->changes);
-	structure_settle(&work->changes, policy);
+	if (reach_verdicts(session, &work->changes, policy, err) < 0)
+		return -1;
 	if (!config->allow_deletes && guard_check(&work->changes, &work->census, &limits, err) < 0)
 		return -1;
 	if (conflict_name_copies(session, &work->changes, err) < 0)

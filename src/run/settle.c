@@ -108,12 +108,47 @@ static void send_requests(struct session *session, const struct changes *changes
 	for (; queue->sent < queue->count && queue->sent - queue->answered < REQUESTS;
 	     queue->sent++) {
 		const struct change *change = &changes->items[queue->items[queue->sent].change];
-		const struct entry *expect =
-			change->now[side]->type == ENTRY_FILE ? change->now[side] : NULL;
+		const struct entry *now = change->now[side];
+		const struct entry *expect = now && now->type == ENTRY_FILE ? now : NULL;
 
 		request_hash(session, side, queue->sent, change->path, session->saved.head.seed,
 			     expect);
 	}
+}
+
+/*
+ * Whether what was found under the name of a deleted path is something else: of another type, or
+ * listed under a name that this file system takes for the same (in other case, say).
+ */
+static bool is_something_else(const struct changes *changes, enum side side,
+			      const struct change *change, const struct entry *found)
+{
+	if (!change->base || found->type != change->base->type)
+		return true;
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct entry *now = changes->items[i].now[side];
+
+		if (now && now->type == found->type && now->ino == found->ino)
+			return true;
+	}
+	return false;
+}
+
+/* It was not listed; now it was looked for by its name. */
+static void take_absence(struct session *session, const struct changes *changes, enum side side,
+			 struct change *change, const struct msg_result *result)
+{
+	AUTO_FREE char *message = NULL;
+
+	if (!err_is_set(&result->status) &&
+	    is_something_else(changes, side, change, &result->entry))
+		return;
+	change->failed = true;
+	message = xasprintf("on the %s: %s; it is not deleted on the %s", side_name(side),
+			    err_is_set(&result->status) ? result->status.msg
+							: "it is there, but was not listed",
+			    side_name(side_other(side)));
+	report_failed(session->report, change->path, message);
 }
 
 static void take_answer(struct session *session, struct changes *changes, enum side side,
@@ -121,6 +156,10 @@ static void take_answer(struct session *session, struct changes *changes, enum s
 {
 	AUTO_FREE char *message = NULL;
 
+	if (!change->now[side]) {
+		take_absence(session, changes, side, change, result);
+		return;
+	}
 	if (!err_is_set(&result->status) && result->entry.type == change->now[side]->type) {
 		if (result->entry.type == ENTRY_FILE)
 			report_hashed(session->report, result->entry.size);
@@ -215,6 +254,32 @@ int settle(struct session *session, struct changes *changes, struct reuse *reuse
 	status = run_queues(session, changes, queues, err);
 	for (int s = 0; s < SIDES; s++)
 		cleanup_free(&queues[s].items);
+	return status;
+}
+
+int settle_deletions(struct session *session, struct changes *changes, bool *contradicted,
+		     struct err *err)
+{
+	struct queue queues[SIDES] = { { 0 }, { 0 } };
+	int status = 0;
+
+	*contradicted = false;
+	for (int s = 0; s < SIDES; s++)
+		queues[s].items = xcalloc(changes->count, sizeof(*queues[s].items));
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct verdict *verdict = &changes->items[i].verdict;
+		struct queue *queue = &queues[verdict->from];
+
+		if (verdict->kind == VERDICT_DELETE)
+			queue->items[queue->count++] = (struct request){ i, verdict->from };
+	}
+	status = run_queues(session, changes, queues, err);
+	for (int s = 0; s < SIDES; s++) {
+		for (size_t i = 0; i < queues[s].count; i++)
+			*contradicted =
+				*contradicted || changes->items[queues[s].items[i].change].failed;
+		cleanup_free(&queues[s].items);
+	}
 	return status;
 }
 

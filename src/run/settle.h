@@ -23,6 +23,14 @@ struct session;
 int settle(struct session *session, struct changes *changes, struct reuse *reuse, struct err *err);
 
 /*
+ * Look by name for what the verdicts say was deleted: a listing may miss a name that is being
+ * replaced while it is read, and the user may have put it there again since. What is there is reported and
+ * marked as failed; *contradicted tells whether anything is, so that verdicts must be reached anew.
+ */
+int settle_deletions(struct session *session, struct changes *changes, bool *contradicted,
+		     struct err *err);
+
+/*
  * What `side` has at `path` now, read completely with this seed: the entry with the digest of a file
  * or of a symlink's target (without the target itself), or ENTRY_ABSENT. -1 with the agent's reason, or a lost connection.
  */

@@ -5,7 +5,7 @@ import shlex
 import signal
 
 import pytest
-from harness import OSYNC, eventually, finish, token
+from harness import FAILED, OSYNC, eventually, finish, token
 
 
 def kill_at_flush(pair, number):
@@ -75,3 +75,20 @@ def test_i9_a_run_that_ends_while_another_connects_is_not_taken_for_a_restored_b
     result = finish(slow)
     assert not result.says("restored from a backup")
     assert local.gone("name3")
+
+
+@pytest.mark.parametrize("side, other", [("initiator", "target"), ("target", "initiator")])
+def test_i5_what_a_listing_has_missed_is_not_deleted(local, side, other):
+    """A name that was not listed was believed to be gone without a look at it."""
+    for number in range(3):
+        local.write(side, f"folder/name{number}")
+    local.run()
+    local.path(side, "folder/name1").unlink()
+    local.path(side, "folder/name2").unlink()
+    again = f"echo again > '{local.path(side, 'folder/name1')}'"
+    result = local.run(expect=FAILED, env={"OSYNC_POINT": f"after-scan={again}"})
+    assert local.exists(other, "folder/name1")
+    assert not local.exists(other, "folder/name2")
+    assert result.says("is there, but was not listed")
+    local.run()
+    assert local.both("folder/name1") == b"again\n"
