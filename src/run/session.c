@@ -123,9 +123,14 @@ static void send_hello(struct session *session, enum side side)
 	msg_put_hello(channel_out(session->sides[side].channel), &hello);
 }
 
-/* Less than this is the time a message takes, not a difference of clocks. */
-static int64_t plausible_skew(int64_t ns)
+/* The agent's clock minus ours. Less than a second is the time a message takes. */
+static int64_t plausible_skew(int64_t agent_ns)
 {
+	int64_t ns = 0;
+
+	/* Nobody's clock is centuries away: whatever that number is, it is no time. */
+	if (__builtin_sub_overflow(agent_ns, clock_realtime_ns(), &ns))
+		return 0;
 	return ns > -NS_PER_SEC && ns < NS_PER_SEC ? 0 : ns;
 }
 
@@ -141,8 +146,10 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 	    session_expect(&frame, PEER_WELCOME, err) < 0)
 		return -1;
 	status = msg_get_welcome(&frame, &arena, &welcome, err);
+	if (status == 0 && welcome.version != PEER_VERSION)
+		status = msg_malformed(&frame, err);
 	if (status == 0 && side == SIDE_TARGET)
-		session->skew_ns = plausible_skew(welcome.clock_ns - clock_realtime_ns());
+		session->skew_ns = plausible_skew(welcome.clock_ns);
 	if (status == 0 && strcmp(welcome.build, version_build) != 0)
 		log_info("the agent on the %s is another build of osync (%s)", side_name(side),
 			 welcome.build);
