@@ -81,6 +81,8 @@ void msg_dec_status(struct dec *dec, struct err *status)
 	status->where = "the other side";
 	snprintf(status->msg, sizeof(status->msg), "%.*s", (int)len,
 		 text ? (const char *)text : "");
+	if (!status->msg[0])
+		snprintf(status->msg, sizeof(status->msg), "it gives no reason");
 	make_printable(status->msg);
 }
 

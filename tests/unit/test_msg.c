@@ -612,6 +612,21 @@ static void test_a_long_status_is_cut(void **state)
 	assert_int_equal(strlen(status.msg), sizeof(status.msg) - 1);
 }
 
+/* Else a person would read "osync: " and nothing behind it. */
+static void test_a_failure_without_a_reason_says_so(void **state)
+{
+	const struct err silent = { .kind = ERR_SYSTEM };
+	AUTO_BUF sent = BUF_INIT;
+	struct err status = ERR_INIT;
+	struct frame frame = { 0 };
+	size_t size = 0;
+
+	msg_put_status(&sent, PEER_ERROR, &silent);
+	assert_int_equal(frame_parse(sent.data, sent.len, &frame, &size, NULL), 1);
+	assert_int_equal(msg_get_status(&frame, &status, NULL), 0);
+	assert_string_equal(status.msg, "it gives no reason");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -626,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_profiles_that_are_no_file_name_are_refused),
 		cmocka_unit_test(test_a_relative_state_folder_is_refused),
 		cmocka_unit_test(test_a_long_status_is_cut),
+		cmocka_unit_test(test_a_failure_without_a_reason_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
