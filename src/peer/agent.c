@@ -138,6 +138,8 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 		return agent_on_finish(agent, frame, err);
 	case PEER_RECORD:
 		return agent_on_record(agent, frame, err);
+	case PEER_FORGET:
+		return agent_on_forget(agent, frame, err);
 	case PEER_COMMIT:
 		return agent_on_commit(agent, frame, err);
 	default:

@@ -91,6 +91,7 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_record(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_forget(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_commit(struct agent *agent, const struct frame *frame, struct err *err);
 void agent_session_close(struct agent *agent);
 

@@ -254,6 +254,24 @@ int agent_on_record(struct agent *agent, const struct frame *frame, struct err *
 	return got;
 }
 
+int agent_on_forget(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct table_cursor *cursor = NULL;
+	const char *path = NULL;
+	const void *value = NULL;
+	size_t len = 0;
+
+	if (frame->len > 0)
+		return msg_malformed(frame, err);
+	if (!agent->cache)
+		return 0;
+	cursor = table_cursor_new(agent->cache);
+	while (table_next(cursor, &path, &value, &len) > 0)
+		table_remove(agent->cache, path);
+	table_cursor_free(cursor);
+	return 0;
+}
+
 static int commit(struct agent *agent, uint64_t generation, struct err *err)
 {
 	AUTO_BUF head = BUF_INIT;

@@ -66,6 +66,8 @@
  *	RECORD		I	items as in LIST (ENTRY or GONE): what the saved list now says of this side
  *	COMMIT		I	le64 generation; make the cache durable under this number
  *	COMMITTED	A	status
+ *	FORGET		I	empty: the cache is not what the saved list says; what follows in RECORD frames
+ *				is all of it
  *	BYE		I	empty
  *
  *	status	u8 kind (enum err_kind, 0 = well); uint errno; str message (only if kind is not 0)
@@ -136,6 +138,7 @@ enum peer_type {
 	PEER_COMMIT,
 	PEER_COMMITTED,
 	PEER_BYE,
+	PEER_FORGET,
 };
 
 enum peer_hello_flag {

@@ -331,11 +331,12 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 	const struct session_side *target = &session->sides[SIDE_TARGET];
 	bool delta = session->saved.list && session->saved.head.generation && target->known &&
 		     target->known_generation == session->saved.head.generation;
+	bool trusted_cache = true;
 	bool trusted = true;
 
-	if (collect_once(session, delta, changes, census, &trusted, err) < 0)
+	if (collect_once(session, delta, changes, census, &trusted_cache, err) < 0)
 		return -1;
-	if (!trusted) {
+	if (!trusted_cache) {
 		log_info(
 			"the target's cache does not match the saved list: listing the target in full");
 		changes_release(changes);
@@ -343,6 +344,8 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 		if (collect_once(session, false, changes, census, &trusted, err) < 0)
 			return -1;
 	}
+	/* From this run on the cache is to be right again. */
+	session->retell = session->saved.list && (!delta || !trusted_cache);
 	log_info(
 		"looked at %llu paths on the initiator and %llu on the target; %zu may need something",
 		(unsigned long long)session->sides[SIDE_INITIATOR].scanned,

@@ -176,9 +176,9 @@ static bool is_newly_seen(const struct change *change)
 }
 
 /* Whether anything is to be written at all: operations, or records. */
-static bool has_work(const struct work *work)
+static bool has_work(const struct session *session, const struct work *work)
 {
-	if (work->plan.count > 0)
+	if (work->plan.count > 0 || session->retell)
 		return true;
 	for (size_t i = 0; i < work->changes.count; i++)
 		if (record_is_due(&work->changes.items[i]) ||
@@ -224,7 +224,7 @@ static int run_session(struct session *session, const struct config *config, str
 		print_plan(session, &work->plan);
 		return 0;
 	}
-	return has_work(work) ? act(session, work, err) : 0;
+	return has_work(session, work) ? act(session, work, err) : 0;
 }
 
 static struct report_totals totals_of(const struct session *session)

@@ -288,11 +288,50 @@ static int prepare_side(struct session *session, enum side side, struct err *err
 	return err_wrap(err, "%s", side_name(side));
 }
 
+/* One side of an entry, as the target's cache is to have it. */
+static void tell_target(struct session *session, const char *path, const struct base *base)
+{
+	struct listing_item item = { .path = path, .kind = PEER_ITEM_GONE };
+
+	if (base && base->side[SIDE_TARGET].type != ENTRY_ABSENT) {
+		item.kind = PEER_ITEM_ENTRY;
+		item.entry = base->side[SIDE_TARGET];
+		item.entry.flags &= (uint8_t) ~(ENTRY_HAS_DIGEST | ENTRY_RACY);
+		item.entry.link = NULL;
+	}
+	listing_add(&session->records, &item);
+	if (listing_is_full(&session->records))
+		listing_take(&session->records, channel_out(session->sides[SIDE_TARGET].channel));
+}
+
+/*
+ * A cache that does not match (the saved list was lost, or the target put back) would cost a full
+ * listing on every run: have it forgotten, and say what the list holds.
+ */
+static int retell_target(struct session *session, struct err *err)
+{
+	struct list_cursor *cursor = NULL;
+	const char *path = NULL;
+	struct base base;
+	int got = 0;
+
+	msg_put_empty(channel_out(session->sides[SIDE_TARGET].channel), PEER_FORGET);
+	cursor = list_cursor_new(session->saved.list);
+	while ((got = list_next(cursor, &path, &base, err)) > 0)
+		tell_target(session, path, &base);
+	list_cursor_free(cursor);
+	return got;
+}
+
 int session_prepare(struct session *session, struct err *err)
 {
+	bool history = session->saved.list != NULL;
+
 	/* The initiator first: the target remembers its identity. */
 	if (prepare_side(session, SIDE_INITIATOR, err) < 0 ||
 	    prepare_side(session, SIDE_TARGET, err) < 0 || identity_create_list(session, err) < 0)
+		return -1;
+	if ((session->retell || !history) && retell_target(session, err) < 0)
 		return -1;
 	session->prepared = true;
 	log_info("this run is %s; what it replaces or deletes goes to the trash under that name",
@@ -310,21 +349,11 @@ void session_let_time_pass(const struct session *session)
 
 void session_record(struct session *session, const char *path, const struct base *base)
 {
-	struct listing_item item = { .path = path, .kind = PEER_ITEM_GONE };
-
 	if (base)
 		list_put(session->saved.list, path, base);
 	else
 		list_forget(session->saved.list, path);
-	if (base && base->side[SIDE_TARGET].type != ENTRY_ABSENT) {
-		item.kind = PEER_ITEM_ENTRY;
-		item.entry = base->side[SIDE_TARGET];
-		item.entry.flags &= (uint8_t) ~(ENTRY_HAS_DIGEST | ENTRY_RACY);
-		item.entry.link = NULL;
-	}
-	listing_add(&session->records, &item);
-	if (listing_is_full(&session->records))
-		listing_take(&session->records, channel_out(session->sides[SIDE_TARGET].channel));
+	tell_target(session, path, base);
 }
 
 /* Both sides: a request that is answered with a status. */

@@ -152,3 +152,16 @@ def test_ten_edits_of_each_side_at_once_come_out_right(pair):
         assert os.readlink(pair.path(OTHER[side], f"{side}/link")) == "new"
         assert pair.lstat(OTHER[side], f"{side}/5").st_mode & 0o777 == 0o600
         assert pair.path(OTHER[side], f"{side}/empty").is_dir()
+
+
+def test_a_cache_that_does_not_match_costs_one_full_listing_and_not_all(local):
+    for number in range(300):
+        local.write("initiator", f"some-file-with-a-name-{number}")
+    local.run()
+    assert local.run().summary["received_bytes"] < 1000
+    for path in local.state_folder().iterdir():
+        path.unlink()
+    for side in ("initiator", "target"):
+        local.remove(side, "some-file-with-a-name-7")
+    assert local.run().summary["received_bytes"] > 1000
+    assert local.run().summary["received_bytes"] < 1000
