@@ -9,6 +9,9 @@
 #include "peer/frame.h"
 #include "peer/msg.h"
 
+/* Bytes of the longest path of which it can be told that it is too long: one more name below the longest. */
+enum { LISTING_LONG_MAX = 2 * PATH_BYTES_MAX };
+
 void listing_writer_release(struct listing_writer *writer)
 {
 	buf_release(&writer->frame);
@@ -73,19 +76,47 @@ void listing_reader_release(struct listing_reader *reader)
 	buf_release(&reader->last);
 }
 
+/* Whether it would be a path if it, or one of its names, were shorter. */
+static bool is_path_but_for_length(const char *path, size_t len)
+{
+	const char *name = path;
+
+	if (strlen(path) != len || len > LISTING_LONG_MAX)
+		return false;
+	for (;;) {
+		size_t name_len = strcspn(name, "/");
+
+		if (!path_valid(name, name_len < PATH_NAME_MAX ? name_len : PATH_NAME_MAX))
+			return false;
+		if (!name[name_len])
+			return true;
+		name += name_len + 1;
+	}
+}
+
+/* Only an unknown thing may have a path that is too long: nothing is ever done about it, or recorded. */
+static bool path_fits(const struct listing_reader *reader, const struct listing_item *item)
+{
+	if (path_valid(item->path, reader->last.len))
+		return true;
+	return item->kind == PEER_ITEM_PROBLEM && item->entry.type == ENTRY_SPECIAL &&
+	       item->entry.flags == ENTRY_OPAQUE &&
+	       is_path_but_for_length(item->path, reader->last.len);
+}
+
 /* Rebuild the path from the shared part and the rest. */
 static int read_path(struct listing_reader *reader)
 {
 	uint64_t shared = dec_uint(&reader->dec);
 	size_t len = 0;
-	const unsigned char *rest = dec_bytes(&reader->dec, PATH_BYTES_MAX, &len);
+	const unsigned char *rest = dec_bytes(&reader->dec, LISTING_LONG_MAX, &len);
 
 	if (reader->dec.bad || shared > reader->last.len)
 		return -1;
 	reader->last.len = (size_t)shared;
 	buf_add(&reader->last, rest, len);
 	buf_cstr(&reader->last);
-	return path_valid((const char *)reader->last.data, reader->last.len) ? 0 : -1;
+	return 0;
 }
 
 int listing_read(struct listing_reader *reader, struct arena *arena, struct listing_item *item,
@@ -104,7 +135,8 @@ int listing_read(struct listing_reader *reader, struct arena *arena, struct list
 		entry_decode(&reader->dec, arena, &item->entry);
 	if (kind == PEER_ITEM_PROBLEM)
 		item->problem = msg_dec_text(&reader->dec, PEER_TEXT_MAX, arena);
-	if (reader->dec.bad || kind < PEER_ITEM_ENTRY || kind > PEER_ITEM_PROBLEM)
+	if (reader->dec.bad || kind < PEER_ITEM_ENTRY || kind > PEER_ITEM_PROBLEM ||
+	    !path_fits(reader, item))
 		return msg_malformed(reader->frame, err);
 	return 1;
 }

@@ -53,6 +53,10 @@ struct listing_reader {
 /* Read a frame (borrowed until the end). */
 void listing_reader_init(struct listing_reader *reader, const struct frame *frame);
 void listing_reader_release(struct listing_reader *reader);
+/*
+ * The path of a problem may be longer than path_valid() allows where nothing at all is known of what is
+ * there (ENTRY_SPECIAL, ENTRY_OPAQUE): such a thing is reported, and neither worked on nor recorded.
+ */
 /* 1 and an item (path valid until the next call, strings in the arena); 0 at the end; -1 ERR_PROTOCOL. */
 int listing_read(struct listing_reader *reader, struct arena *arena, struct listing_item *item,
 		 struct err *err);

@@ -80,7 +80,8 @@
  *
  * READS are answered in the order in which they were asked, one after the other.
  *
- * Every path from the wire is checked with path_valid() when it is decoded.
+ * Every path from the wire is checked with path_valid() when it is decoded; that of a PROBLEM about which
+ * nothing is known may only be longer.
  */
 #ifndef PEER_PROTOCOL_H
 #define PEER_PROTOCOL_H

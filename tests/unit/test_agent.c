@@ -433,6 +433,22 @@ static void test_a_lock_comes_before_listings(void **state)
 	far_refuses(&far, ERR_PROTOCOL);
 }
 
+static void test_a_problem_is_nothing_to_record(void **state)
+{
+	struct listing_writer writer = LISTING_WRITER_INIT(PEER_RECORD);
+	const struct listing_item item = { .path = "x",
+					   .kind = PEER_ITEM_PROBLEM,
+					   .entry = { .type = ENTRY_SPECIAL,
+						      .flags = ENTRY_OPAQUE },
+					   .problem = "why" };
+	AUTO_FAR far = far_prepared();
+
+	listing_add(&writer, &item);
+	listing_take(&writer, &far.out);
+	listing_writer_release(&writer);
+	far_refuses(&far, ERR_PROTOCOL);
+}
+
 /* Signals --------------------------------------------------------------------------- */
 
 static void test_a_signal_ends_the_session(void **state)
@@ -473,6 +489,7 @@ int main(void)
 		TEST(test_a_refused_session_lets_go),
 		TEST(test_one_lock_is_enough),
 		TEST(test_a_lock_comes_before_listings),
+		TEST(test_a_problem_is_nothing_to_record),
 		TEST(test_a_signal_ends_the_session),
 	};
 

@@ -249,6 +249,42 @@ static void test_a_path_may_not_grow_beyond_its_limit(void **state)
 	assert_int_equal(count_good(&payload), 2);
 }
 
+/* A tree may be deeper, and a name longer, than can be synced: that must be told, but nothing more. */
+static void test_only_an_unknown_thing_may_have_a_path_too_long(void **state)
+{
+	static const struct {
+		unsigned kind;
+		uint8_t type;
+		uint8_t flags;
+		bool good;
+	} items[] = {
+		{ PEER_ITEM_PROBLEM, ENTRY_SPECIAL, ENTRY_OPAQUE, true },
+		{ PEER_ITEM_PROBLEM, ENTRY_SPECIAL, ENTRY_OPAQUE | ENTRY_MOUNT, false },
+		{ PEER_ITEM_PROBLEM, ENTRY_SPECIAL, 0, false },
+		{ PEER_ITEM_PROBLEM, ENTRY_DIR, ENTRY_OPAQUE, false },
+		{ PEER_ITEM_ENTRY, ENTRY_SPECIAL, ENTRY_OPAQUE, false },
+		{ PEER_ITEM_GONE, ENTRY_ABSENT, 0, false },
+	};
+	static const char *const ends[] = { "", "/x", "/..", "/", "//x" };
+
+	for (size_t i = 0; i < 6 * 5; i++) {
+		struct entry entry = { .type = items[i / 5].type, .flags = items[i / 5].flags };
+		AUTO_BUF payload = BUF_INIT;
+		AUTO_BUF name = BUF_INIT;
+
+		memset(buf_extend(&name, PATH_NAME_MAX + 1), 'n', PATH_NAME_MAX + 1);
+		buf_addstr(&name, ends[i % 5]);
+		put_item(&payload, 0, buf_cstr(&name), items[i / 5].kind);
+		if (items[i / 5].kind != PEER_ITEM_GONE)
+			entry_encode(&payload, &entry);
+		if (items[i / 5].kind == PEER_ITEM_PROBLEM)
+			enc_str(&payload, "it is too long");
+		/* And one that is refused in any case, where count_good() ends. */
+		put_item(&payload, 0, "..", PEER_ITEM_GONE);
+		assert_int_equal(count_good(&payload), items[i / 5].good && i % 5 < 2);
+	}
+}
+
 static void test_the_checksum_sees_the_stat_key_and_nothing_else(void **state)
 {
 	const struct entry plain = some_entry();
@@ -295,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_the_longest_paths_fit),
 		cmocka_unit_test(test_nonsense_is_refused),
 		cmocka_unit_test(test_a_path_may_not_grow_beyond_its_limit),
+		cmocka_unit_test(test_only_an_unknown_thing_may_have_a_path_too_long),
 		cmocka_unit_test(test_the_checksum_sees_the_stat_key_and_nothing_else),
 		cmocka_unit_test(test_the_checksum_of_a_link_does_not_need_its_target),
 	};

@@ -348,7 +348,8 @@ static int recode_listing(const struct frame *frame, struct arena *arena, struct
 
 	listing_reader_init(&reader, frame);
 	while ((got = listing_read(&reader, arena, &item, err)) > 0) {
-		assert_path(item.path);
+		if (item.kind != PEER_ITEM_PROBLEM)
+			assert_path(item.path);
 		assert_in_range(item.kind, PEER_ITEM_ENTRY, PEER_ITEM_PROBLEM);
 		if (item.kind == PEER_ITEM_PROBLEM)
 			assert_non_null(item.problem);
