@@ -173,7 +173,7 @@ static void add_list(struct program *program, struct buf *out)
 		item.problem = "it cannot be read";
 		listing_add(&writer, &item);
 		/* Mostly on to the next one. */
-		at += 1 + (choice >= 128 ? choice % PATHS : 0);
+		at += 1 + (choice >= 128 ? choice % (unsigned)PATHS : 0);
 	}
 	listing_take(&writer, out);
 	listing_writer_release(&writer);
