@@ -265,7 +265,10 @@ int run_sync(const struct config *config)
 	name_run(run);
 	report = report_new(config, run);
 	wait_jitter(config);
-	run_session(&session, config, report, run, &work, &err);
+	/* Asked to stop, the agents may have gone first: that is not a lost connection. */
+	if (run_session(&session, config, report, run, &work, &err) < 0 && stop_signal())
+		err_set_at(&err, ERR_SIGNAL, stop_signal(), ERR_WHERE, "stopped by signal %d",
+			   stop_signal());
 	totals = totals_of(&session);
 	session_close(&session);
 	code = report_end(report, &totals, &err);
