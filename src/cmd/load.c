@@ -14,12 +14,14 @@ int cmd_load(int argc, char **argv, struct config **config)
 	AUTO_BUF messages = BUF_INIT;
 	struct err err = ERR_INIT;
 	int status = config_load(argc, argv, config, &messages, &err);
-	bool silent = status == 0 && (*config)->quiet;
 
-	if (messages.len && !silent)
+	/* Warnings also with --quiet: a misspelt key must not go unseen under cron. */
+	if (messages.len)
 		fputs(buf_cstr(&messages), stderr);
 	if (status < 0) {
-		fprintf(stderr, "osync: %s\n", err.msg);
+		/* The messages are the error, one line a problem. */
+		if (!messages.len)
+			fprintf(stderr, "osync: %s\n", err.msg);
 		*config = NULL;
 		return report_exit_code(&err);
 	}

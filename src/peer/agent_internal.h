@@ -60,7 +60,8 @@ struct agent {
 
 	bool welcomed;
 	bool dry;
-	struct root *root;
+	struct root
+		*root;	 /* NULL after a welcome: a dry run on a folder that is still to be made */
 	int state_fd;	 /* folder of caches, -1 before PREPARE where it is not there */
 	char *state_dir; /* "" for the default */
 	char *profile;
@@ -123,5 +124,7 @@ struct listing *listing_open(struct agent *agent, const struct filter *filter, b
 /* Append at most one LIST frame, and LISTED at the end: 1 if there is more, 0 at the end. */
 int listing_step(struct listing *listing);
 void listing_free(struct listing *listing);
+/* Append LISTED of a folder that is not there. */
+void listing_put_empty(struct agent *agent);
 
 #endif

@@ -149,6 +149,11 @@ int agent_on_attrs(struct agent *agent, const struct frame *frame, struct err *e
 
 static int step_scan(struct agent *agent, struct job *job, struct err *err)
 {
+	if (!agent->root) {
+		listing_put_empty(agent);
+		job_done(agent);
+		return 0;
+	}
 	if (!job->listing)
 		job->listing = listing_open(agent, job->filter, job->use_cache, err);
 	if (!job->listing)
@@ -169,8 +174,9 @@ static bool answer_without_reading(struct agent *agent, struct job *job)
 {
 	struct msg_result result = { .id = job->id, .status = ERR_INIT };
 	AUTO_FREE char *link = NULL;
-	int got = scan_path(agent->root, job->path, agent->scan_flags, job->seed, &result.entry,
-			    &link, &result.status);
+	int got = agent->root ? scan_path(agent->root, job->path, agent->scan_flags, job->seed,
+					  &result.entry, &link, &result.status)
+			      : 0;
 
 	if (got > 0 && result.entry.type == ENTRY_FILE)
 		return false;

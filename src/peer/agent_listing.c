@@ -168,15 +168,22 @@ static int merge_one(struct listing *listing, struct err *err)
 	return next_found(listing, err);
 }
 
-static void put_listed(struct listing *listing, const struct err *status)
+static void put_listed(struct agent *agent, const struct err *status, uint64_t seen,
+		       uint64_t checksum)
 {
-	struct buf *out = &listing->agent->out;
-	size_t start = frame_begin(out, PEER_LISTED);
+	size_t start = frame_begin(&agent->out, PEER_LISTED);
 
-	msg_enc_status(out, status);
-	enc_uint(out, listing->seen);
-	enc_le64(out, listing->checksum);
-	frame_end(out, start);
+	msg_enc_status(&agent->out, status);
+	enc_uint(&agent->out, seen);
+	enc_le64(&agent->out, checksum);
+	frame_end(&agent->out, start);
+}
+
+void listing_put_empty(struct agent *agent)
+{
+	const struct err well = ERR_INIT;
+
+	put_listed(agent, &well, 0, 0);
 }
 
 int listing_step(struct listing *listing)
@@ -194,6 +201,6 @@ int listing_step(struct listing *listing)
 	agent_spend(listing->agent, listing_take(&listing->writer, &listing->agent->out));
 	if (!err_is_set(&failure) && (listing->has_found || listing->cached_path))
 		return 1;
-	put_listed(listing, &failure);
+	put_listed(listing->agent, &failure, listing->seen, listing->checksum);
 	return 0;
 }

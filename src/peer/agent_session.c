@@ -100,11 +100,30 @@ static int check_version(const struct msg_hello *hello, struct err *err)
 		(unsigned long long)hello->version_max);
 }
 
+/*
+ * The root, its identity and the cache's head. A dry run must not make a missing folder, so it
+ * goes on as if the folder were there and empty.
+ */
+static int open_root(struct agent *agent, bool create, struct uuid *identity, struct err *err)
+{
+	enum root_mode mode = create && !agent->dry ? ROOT_CREATE : ROOT_MUST_EXIST;
+
+	agent->root = root_open(agent->options->dir, mode, err);
+	if (!agent->root && create && agent->dry && err->sys == ENOENT) {
+		err_clear(err);
+		return 0;
+	}
+	if (!agent->root || root_identity(agent->root, identity, err) < 0)
+		return -1;
+	if (open_state(agent, false, NULL) == 0)
+		open_cache(agent, TABLE_READ);
+	return 0;
+}
+
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct msg_hello hello = { 0 };
 	struct msg_welcome welcome = { .version = PEER_VERSION, .build = version_build };
-	enum root_mode mode = ROOT_MUST_EXIST;
 	int status = 0;
 
 	if (agent->welcomed)
@@ -115,18 +134,13 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 		return -1;
 	if (status < 0)
 		return msg_malformed(frame, err);
-	if ((hello.flags & PEER_HELLO_CREATE) && !(hello.flags & PEER_HELLO_DRY))
-		mode = ROOT_CREATE;
 	agent->dry = (hello.flags & PEER_HELLO_DRY) != 0;
 	agent->profile = xstrdup(hello.profile);
 	agent->state_dir = xstrdup(hello.state_dir);
 	agent->scan_flags = hello.scan_flags;
 	agent->fsync_mode = hello.fsync_mode;
-	agent->root = root_open(agent->options->dir, mode, err);
-	if (!agent->root || root_identity(agent->root, &welcome.identity, err) < 0)
+	if (open_root(agent, (hello.flags & PEER_HELLO_CREATE) != 0, &welcome.identity, err) < 0)
 		return -1;
-	if (open_state(agent, false, NULL) == 0)
-		open_cache(agent, TABLE_READ);
 	welcome.known = agent->head.known;
 	welcome.known_initiator = agent->head.initiator;
 	welcome.known_generation = agent->head.generation;
@@ -142,7 +156,7 @@ static int take_lock(struct agent *agent, enum lock_mode mode, const char *holde
 {
 	int workdir = -1;
 
-	if (agent->lock)
+	if (agent->lock || !agent->root)
 		return 0;
 	if (mode == LOCK_HOLD && root_workdir_create(agent->root, err) < 0)
 		return -1;
@@ -171,7 +185,7 @@ int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *er
 		return msg_malformed(frame, err);
 	take_lock(agent, (enum lock_mode)mode, holder, &status);
 	/* Only now is the cache ours to write; it may have changed while we waited. */
-	if (!err_is_set(&status) && open_state(agent, false, NULL) == 0)
+	if (!err_is_set(&status) && agent->root && open_state(agent, false, NULL) == 0)
 		open_cache(agent, agent->dry ? TABLE_READ : TABLE_WRITE);
 	msg_put_status(&agent->out, PEER_LOCKED, &status);
 	return 0;

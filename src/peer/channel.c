@@ -123,7 +123,7 @@ static int find_greeting(struct channel *channel, struct err *err)
 	if (channel->in.len)
 		at = memmem(channel->in.data, channel->in.len, PEER_GREETING, PEER_GREETING_LEN);
 	if (!at && channel->in.len > PEER_NOISE_MAX)
-		return err_set(err, ERR_PROTOCOL, "what answers on the %s is not an osync agent",
+		return err_set(err, ERR_UNREACHABLE, "what answers on the %s is not an osync agent",
 			       channel->name);
 	if (!at)
 		return 0;

@@ -86,6 +86,7 @@ static int distrust_list(struct session *session, enum table_mode mode, const st
 			  why->msg);
 
 	start_afresh(session);
+	session->list_damaged = true;
 	if (session->locked)
 		report_warning(session->report, message);
 	return mode == TABLE_WRITE ? saved_set_aside(&session->saved, session->config, err) : 0;
@@ -172,6 +173,12 @@ static int judge_rollback(struct session *session, bool *rolled, struct err *err
 	return 0;
 }
 
+/* The target remembers this profile, but here there is not even a damaged list. */
+static bool list_is_gone(const struct session *session)
+{
+	return session->sides[SIDE_TARGET].known && !session->saved.list && !session->list_damaged;
+}
+
 int identity_check(struct session *session, struct err *err)
 {
 	enum side side = SIDE_INITIATOR;
@@ -187,6 +194,13 @@ int identity_check(struct session *session, struct err *err)
 			side_name(side), dir, why);
 	if (!why && judge_rollback(session, &rolled, err) < 0)
 		return -1;
+	/* Looked at again: another run may have made it before the target answered. */
+	if (!why && list_is_gone(session) && identity_open_list(session, TABLE_READ, err) < 0)
+		return -1;
+	if (!why && list_is_gone(session))
+		report_warning(session->report,
+			       "the saved file list is gone; going on without history: nothing is "
+			       "deleted, what differs is kept twice");
 	if (rolled) {
 		why = "an older copy of the saved file list was put back";
 		report_warning(

@@ -29,6 +29,8 @@
 
 /* Time stamps this much younger than the start of the run may still be ambiguous (a kernel tick is up to 10 ms). */
 enum { SETTLE_MS = 30, LOCK_RETRY_MS = 200 };
+/* What a login may take beyond connecting, and how often that is looked at. */
+enum { GREETING_S = 30, GREETING_POLL_MS = 1000 };
 
 /*
  * The transport knows best why a connection ended (login refused, no agent there ...). Where something
@@ -60,6 +62,21 @@ int session_pump(struct session *session, int timeout_ms, struct err *err)
 	return -1;
 }
 
+/* A login that succeeds and then starts no agent must not keep a run waiting for ever. */
+static int check_greeting(const struct session *session, enum side side, struct err *err)
+{
+	int64_t limit_s = session->config->ssh_connect_timeout_s + GREETING_S;
+
+	if (channel_is_greeted(session->sides[side].channel) ||
+	    clock_monotonic_ms() - session->started_ms < limit_s * 1000)
+		return 0;
+	return err_set(
+		err, ERR_UNREACHABLE,
+		"no osync agent has answered on the %s for %lld s: does something wait there "
+		"when it is logged in to (a start file of the shell, sudo)?",
+		side_name(side), (long long)limit_s);
+}
+
 int session_wait(struct session *session, enum side side, struct frame *frame, struct err *err)
 {
 	for (;;) {
@@ -67,7 +84,8 @@ int session_wait(struct session *session, enum side side, struct frame *frame, s
 
 		if (got != 0)
 			return got < 0 ? -1 : 0;
-		if (session_pump(session, -1, err) < 0)
+		if (check_greeting(session, side, err) < 0 ||
+		    session_pump(session, GREETING_POLL_MS, err) < 0)
 			return -1;
 	}
 }

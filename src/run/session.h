@@ -56,7 +56,8 @@ struct session {
 	bool no_history;    /* the saved list is not to be believed */
 	struct saved saved; /* the saved list; no list: no history */
 	bool locked;	    /* both locks are ours */
-	bool retell;		 /* the target's cache must be told anew in full */
+	bool list_damaged;  /* there is a saved list, but it cannot be trusted */
+	bool retell;	    /* the target's cache must be told anew in full */
 	bool prepared;
 	struct listing_writer records; /* what the target is still to be told */
 };

@@ -42,10 +42,10 @@ int account_decode(const void *data, size_t len, struct err *err)
 	return 0;
 }
 
-/* What shells say, with 126 and 127 or (the csh family, sudo) with 1. */
+/* What shells say, with 127 or (the csh family, sudo) with 1. */
 static bool is_not_found(int status, const char *last)
 {
-	if (status == 126 || status == 127)
+	if (status == 127)
 		return true;
 	return status == 1 && strcasestr(last, "command not found");
 }
@@ -65,6 +65,16 @@ int account_of_exit(const char *place, const char *osync, int status, const char
 
 	if (status == 0)
 		return 0;
+	if (strstr(last, "error while loading shared libraries"))
+		return err_set(
+			err, ERR_UNREACHABLE,
+			"osync cannot start on %s, it lacks a library (%.200s): install libssh2-1 "
+			"and libxxhash0 there",
+			place, last);
+	if (status == 126)
+		return err_set(err, ERR_UNREACHABLE,
+			       "no osync agent on %s: '%s' cannot be run there%s%.160s", place,
+			       osync, colon, last);
 	if (is_not_found(status, last))
 		return err_set(err, ERR_UNREACHABLE,
 			       "no osync agent on %s: '%s' not found in the server's PATH: install "

@@ -100,3 +100,12 @@ def test_i45_a_dry_run_writes_to_no_file_below_the_roots(local):
              if WORKDIR in line or "conflict" in line or "initiator/" in line or "target/" in line]
     assert below == []
     local.run(expect=LOOK)
+
+
+def test_a_dry_run_takes_a_folder_that_would_be_made_for_empty(local):
+    local.target.rmdir()
+    local.write("initiator", "d/x")
+    local.options = ["--create-dirs"]
+    dry = local.run("--dry-run")
+    assert not local.target.exists()
+    assert [str(one) for one in dry.changes] == [str(one) for one in local.run().changes]

@@ -222,3 +222,23 @@ def test_a_path_with_one_slash_is_below_the_login_folder(remote):
     assert str(remote.target)[1:] in result.said
     assert remote.names("target") == []
     remote.at_rest = False
+
+
+def test_a_server_that_starts_no_agent_is_given_up(remote):
+    mute = remote.base / "mute"
+    mute.write_text("#!/bin/sh\nexec sleep 100\n")
+    mute.chmod(0o755)
+    result = remote.run("--remote-osync", str(mute), "--set", "SSH_CONNECT_TIMEOUT=1",
+                        expect=UNREACHABLE)
+    assert "no osync agent" in result.said
+    remote.at_rest = False
+
+
+def test_a_warning_is_said_with_quiet_too(local):
+    local.write("initiator", "x")
+    conf = local.base / "job.conf"
+    conf.write_text(f"INSTANCE_ID=test\nINITIATOR_SYNC_DIR={local.initiator}\n"
+                    f"TARGET_SYNC_DIR={local.target}\nRSYNC_EXCLUDE_PATERN=x\n")
+    result = execute([OSYNC, str(conf), "--quiet"], local.env(), None)
+    assert "RSYNC_EXCLUDE_PATTERN" in result.err
+    assert result.err.count("PATERN") == 1

@@ -207,7 +207,7 @@ static void test_endless_noise_is_no_agent(void **state)
 		if (pump(&link, &err) < 0)
 			break;
 	}
-	assert_int_equal(err.kind, ERR_PROTOCOL);
+	assert_int_equal(err.kind, ERR_UNREACHABLE);
 	assert_non_null(strstr(err.msg, "not an osync agent"));
 	assert_in_range(sent, PEER_NOISE_MAX, PEER_NOISE_MAX + 2 * sizeof(noise));
 	channel_add_noise(link.channel, &said);
