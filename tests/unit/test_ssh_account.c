@@ -89,7 +89,9 @@ static void an_exit_status_says_what_to_do(void **state)
 		const char *part;
 	} table[] = {
 		{ 127, "sh: 1: osync: not found", ERR_UNREACHABLE, "set REMOTE_OSYNC_PATH" },
-		{ 126, "", ERR_UNREACHABLE, "set REMOTE_OSYNC_PATH" },
+		{ 126, "", ERR_UNREACHABLE, "cannot be run" },
+		{ 127, "osync: error while loading shared libraries: libssh2.so.1", ERR_UNREACHABLE,
+		  "install libssh2-1" },
 		{ 1, "osync: Command not found.", ERR_UNREACHABLE, "set REMOTE_OSYNC_PATH" },
 		{ 1, "sudo: a password is required", ERR_UNREACHABLE, "a password is required" },
 		{ 78, "", ERR_UNREACHABLE, "status 78" },
