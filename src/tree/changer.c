@@ -79,6 +79,7 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 	changer->umask = current_umask();
 	changer->stage = steal_fd(&stage);
 	changer->trash = -1;
+	touched_note_init(&changer->note, workdir);
 	return changer;
 }
 
@@ -86,6 +87,8 @@ void changer_close(struct changer *changer)
 {
 	if (!changer)
 		return;
+	/* Of a run that has broken off. What cannot be put back now, the next run tries again. */
+	changer_restore_times(changer, NULL);
 	while (changer->meta_count > 0)
 		cleanup_close(&changer->metas[--changer->meta_count]);
 	free(changer->metas);
@@ -93,6 +96,7 @@ void changer_close(struct changer *changer)
 		chain_release(&changer->trash_chain);
 	cleanup_close(&changer->trash);
 	cleanup_close(&changer->stage);
+	touched_note_release(&changer->note);
 	touched_release(&changer->touched);
 	touched_release(&changer->trash_touched);
 	free(changer->run);
@@ -189,52 +193,6 @@ int changer_sync(struct changer *changer, struct err *err)
 		return 0;
 	/* What was taken off the lists is not lost from sight: the next sync takes all. */
 	changer->sync_all = true;
-	return -1;
-}
-
-/* The folder may be gone, or another one may stand there by now: then there is nothing to restore. */
-static int restore_time(struct changer *changer, struct touched_folder *folder, struct err *err)
-{
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-					   clock_to_timespec(folder->mtime_ns) };
-	struct change change = { .changer = changer,
-				 .verb = "set the time of",
-				 .path = folder->path };
-	struct stat st = { 0 };
-	int fd = -1;
-	int result = 0;
-
-	if (root_folder(changer->root, folder->path, &fd, NULL) < 0 || fstat(fd, &st) < 0 ||
-	    st.st_ino != folder->ino || clock_from_timespec(st.st_mtim) == folder->mtime_ns)
-		return 0;
-	result = sys_futimens(fd, times);
-	if (result < 0 && errno == EBADF)
-		result = sys_lutimensat(fd, ".", times);
-	/* Of a folder that is not ours, only its owner may set the time. */
-	if (result < 0 && errno != EPERM && errno != EACCES)
-		return change_failed(&change, errno, err);
-	touched_dirty(&changer->touched, folder->path, strlen(folder->path));
-	return 0;
-}
-
-int changer_restore_times(struct changer *changer, struct err *err)
-{
-	struct err first = ERR_INIT;
-
-	for (size_t i = 0; i < changer->touched.count; i++) {
-		struct touched_folder *folder = &changer->touched.folders[i];
-		struct err why = ERR_INIT;
-
-		if (folder->restore && restore_time(changer, folder, &why) < 0 &&
-		    !err_is_set(&first))
-			first = why;
-		folder->restore = false;
-		folder->ino = 0;
-	}
-	if (!err_is_set(&first))
-		return 0;
-	if (err)
-		*err = first;
 	return -1;
 }
 

@@ -42,7 +42,14 @@
  *	changer_sync(changer, err);		folders touched since are durable; results can be recorded
  *
  * Parent folders keep their mtime: the first touch remembers it, changer_restore_times
- * puts it back (unless changer_meta set it later).  A parent without write permission that
+ * puts it back (unless changer_meta set it later).  What is remembered is also noted in
+ * .osync_workdir/touched, before the folder is changed: of a run that is killed,
+ * changer_recover_times puts the mtimes back at the start of the next one (what somebody else has
+ * made of the mtime of such a folder between the two is lost).  For each path the last record
+ * counts: one that changer_meta writes supersedes that of the first touch.  A note that cannot be
+ * written or read costs no more than the mtimes.
+ *
+ * A parent without write permission that
  * belongs to us is opened for the moment of the change and closed again.
  *
  * changer_sync forgets the root's cached descriptors, so a folder that somebody moved during
@@ -84,7 +91,14 @@ struct meta {
 /* The work folder must exist. Empties stage/ of what dead runs left (the caller holds the lock). */
 struct changer *changer_open(struct root *root, const struct changer_options *options,
 			     struct err *err);
+/* Times not put back yet, because the run broke off, are put back as far as can be. */
 void changer_close(struct changer *changer);
+/*
+ * Put back the mtimes of folders that a killed run has touched, and remove its note. For the holder
+ * of the lock, before anything is looked at. Only folders below the root that still have their inode
+ * are touched, and no link is followed; whatever fails is left, silently. O(n log n).
+ */
+void changer_recover_times(struct root *root);
 
 struct staged *staged_file(struct changer *changer, struct err *err);
 int staged_write(struct staged *staged, const void *data, size_t len, struct err *err);
@@ -142,7 +156,7 @@ int changer_move(struct changer *changer, const char *from, const char *to,
 int changer_meta(struct changer *changer, const char *path, const struct entry *expect,
 		 const struct meta *meta, struct entry *result, struct err *err);
 
-/* Put the mtimes of touched folders back. */
+/* Put the mtimes of touched folders back; with all of them right, the note is removed. */
 int changer_restore_times(struct changer *changer, struct err *err);
 /* All changes placed so far are durable (FSYNC=batch, file); with FSYNC=off nothing is done. */
 int changer_sync(struct changer *changer, struct err *err);

@@ -3,7 +3,8 @@
  * What the files behind tree/changer.h share: the changer itself, and one change
  * to one path on its way from the first look to the last.
  *
- *	changer.c	open, sync, put times back, settle
+ *	changer.c	open, sync, settle
+ *	times.c		mtimes of folders: remember, put back
  *	parent.c	the open parent of a path, made writable for the moment
  *	expect.c	is it what was expected
  *	trash.c		names in the trash, and what goes there
@@ -27,6 +28,7 @@
 #include "tree/changer.h"
 #include "tree/look.h"
 #include "tree/touched.h"
+#include "tree/touched_note.h"
 
 struct changer {
 	struct root *root;
@@ -40,6 +42,7 @@ struct changer {
 	unsigned pending_count;
 	bool stage_dirty; /* names were added to the stage since it was synced */
 	struct touched touched;
+	struct touched_note note; /* of the mtimes in it, for the next run if this one is killed */
 	int trash;		  /* trash/RUN, -1: nothing was put there yet */
 	struct chain trash_chain; /* folders below it, made where missing */
 	struct touched trash_touched;
@@ -96,7 +99,8 @@ struct parent {
 	const char *path; /* of the child; borrowed */
 	struct stat st;	  /* of the folder, before the change */
 	bool unlocked;	  /* its mode was changed for the moment */
-	bool changed;	  /* something in it was changed: remember mtime, sync it */
+	bool remembered;  /* its mtime, by this opening */
+	bool changed;	  /* something in it was changed: its mtime is put back, it is synced */
 };
 
 #define PARENT_INIT      \
@@ -107,10 +111,24 @@ struct parent {
 
 enum parent_use { PARENT_SEARCH, PARENT_WRITE };
 
+/* With PARENT_WRITE its mtime is remembered, and noted for the next run, before anything changes. */
 int parent_open(struct changer *changer, const char *path, enum parent_use use,
 		struct parent *parent, struct err *err);
-/* Put its mode back and, where it was changed, note it in changer->touched. Keeps errno. */
+/*
+ * Put its mode back. Where it was changed it is to be synced; where it was not, what this opening has
+ * remembered is forgotten. Keeps errno.
+ */
 void parent_close(struct parent *parent);
+
+/* A folder gets or keeps this mtime, whatever was remembered before. */
+void times_set(struct changer *changer, const char *path, size_t len, uint64_t ino,
+	       int64_t mtime_ns);
+/* The same with what it has now, where nothing is remembered of it yet: then true. */
+bool times_remember(struct changer *changer, const char *path, size_t len, const struct stat *st);
+/* The folder's mtime is to stay as it is; or another folder stands there from now on. */
+void times_forget(struct changer *changer, const char *path, size_t len);
+/* `from` is about to be renamed: the note will hold under the new path as well. O(folders). */
+void times_moving(struct changer *changer, const char *from, const char *to);
 
 /*
  * A folder that is moved to another parent gets a new "..", for which it must be writable: one of

@@ -222,16 +222,6 @@ static int look_again(const struct change *change, const struct meta *meta, stru
 	return 0;
 }
 
-/* From now on this is the folder's mtime, whatever it was before its contents were touched. */
-static void note_folder_time(struct changer *changer, const char *path, const struct entry *found)
-{
-	struct touched_folder *folder = touched_get(&changer->touched, path, strlen(path));
-
-	folder->ino = found->ino;
-	folder->mtime_ns = found->mtime_ns;
-	folder->restore = true;
-}
-
 int changer_meta(struct changer *changer, const char *path, const struct entry *expect,
 		 const struct meta *meta, struct entry *result, struct err *err)
 {
@@ -258,6 +248,6 @@ int changer_meta(struct changer *changer, const char *path, const struct entry *
 	if (look_again(&change, meta, result, err) < 0)
 		return -1;
 	if (result->type == ENTRY_DIR && meta->mask & META_MTIME)
-		note_folder_time(changer, path, result);
+		times_set(changer, path, strlen(path), result->ino, result->mtime_ns);
 	return 0;
 }

@@ -14,6 +14,8 @@ static int rename_to(struct change *change, struct parent *to, const struct entr
 
 	own_folder_open(from, before, &own);
 	sys_point("before-place");
+	if (before->type == ENTRY_DIR)
+		times_moving(change->changer, change->path, to->path);
 	if (rename_new(change->changer, from->fd, from->name, to->fd, to->name) < 0)
 		return change_failed(change, errno, err);
 	from->changed = true;

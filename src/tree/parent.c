@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -43,21 +42,12 @@ int parent_open(struct changer *changer, const char *path, enum parent_use use,
 	parent->fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
 	if (parent->fd < 0 || fstat(parent->fd, &parent->st) < 0)
 		return err_sys(err, errno, "cannot look at its folder");
-	return unlock(parent, use, err);
-}
-
-static void note(struct parent *parent)
-{
-	struct touched *touched = &parent->changer->touched;
-	size_t len = path_parent_len(parent->path);
-	struct touched_folder *folder = touched_get(touched, parent->path, len);
-
-	if (folder->ino != parent->st.st_ino) {
-		folder->ino = parent->st.st_ino;
-		folder->mtime_ns = clock_from_timespec(parent->st.st_mtim);
-		folder->restore = true;
-	}
-	touched_dirty(touched, parent->path, len);
+	if (unlock(parent, use, err) < 0)
+		return -1;
+	if (use == PARENT_WRITE)
+		parent->remembered =
+			times_remember(changer, path, path_parent_len(path), &parent->st);
+	return 0;
 }
 
 void parent_close(struct parent *parent)
@@ -68,7 +58,11 @@ void parent_close(struct parent *parent)
 		log_warn("cannot take back the permission to write in a folder");
 	parent->unlocked = false;
 	if (parent->changed)
-		note(parent);
+		touched_dirty(&parent->changer->touched, parent->path,
+			      path_parent_len(parent->path));
+	else if (parent->remembered)
+		times_forget(parent->changer, parent->path, path_parent_len(parent->path));
+	parent->remembered = false;
 	parent->changed = false;
 	cleanup_close(&parent->fd);
 	errno = saved;

@@ -111,11 +111,10 @@ static int finish_folder(struct change *change, struct staged *staged, struct er
 {
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 					   clock_to_timespec(staged->entry.mtime_ns) };
-	struct touched *touched = &change->changer->touched;
 
 	/* Whatever is known of a folder that was here before is not true of this one. */
-	touched_get(touched, change->path, strlen(change->path))->ino = 0;
-	touched_dirty(touched, change->path, strlen(change->path));
+	times_forget(change->changer, change->path, strlen(change->path));
+	touched_dirty(&change->changer->touched, change->path, strlen(change->path));
 	if (staged->folder_mode != staged->entry.mode &&
 	    sys_fchmod(staged->fd, staged->folder_mode) < 0)
 		return change_failed(change, errno, err);

@@ -8,6 +8,7 @@
  *	lock		see store/lock.h
  *	state/		saved lists and caches (or wherever *_CUSTOM_STATE_DIR says)
  *	stage/		files being received; swept at the start of every run
+ *	touched		of a run that is under way, or was killed: see tree/touched_note.h
  *	trash/RUN/	what runs replaced or deleted, the tree preserved
  */
 #ifndef TREE_ROOT_H
