@@ -164,6 +164,9 @@ static int take_lock(struct agent *agent, enum lock_mode mode, const char *holde
 	if (workdir < 0)
 		return 0;
 	agent->lock = lock_take(workdir, LOCK_NAME, mode, holder, 0, err);
+	/* Before anything is looked at: folders as they were before a run that was killed. */
+	if (agent->lock && mode == LOCK_HOLD)
+		changer_recover_times(agent->root);
 	/* A dry run on a root without a lock file has nothing to lock. */
 	return agent->lock || !err_is_set(err) ? 0 : -1;
 }
