@@ -73,8 +73,9 @@ int account_of_exit(const char *place, const char *osync, int status, const char
 			place, last);
 	if (status == 126)
 		return err_set(err, ERR_UNREACHABLE,
-			       "no osync agent on %s: '%s' cannot be run there%s%.160s", place,
-			       osync, colon, last);
+			       "no osync agent on %s: '%s' cannot be run there (make it executable "
+			       "or set REMOTE_OSYNC_PATH)%s%.160s",
+			       place, osync, colon, last);
 	if (is_not_found(status, last))
 		return err_set(err, ERR_UNREACHABLE,
 			       "no osync agent on %s: '%s' not found in the server's PATH: install "
