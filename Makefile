@@ -198,6 +198,10 @@ system fault model: $(if $(PY_TESTS),build/asan/osync build/release/osync $(TOOL
 
 pytest = scripts/run-pytest $1 tests/$2 -n $(PYTEST_JOBS) $(if $(K),-k "$(K)") $(PYTEST_FLAGS)
 
+mutants: ## remove each safety measure; the tests must fail; K=WORD
+	$(Q)scripts/setup build test
+	$(Q)scripts/mutants $(K)
+
 FUZZ_SECONDS ?= 600
 fuzz_programs = $(patsubst %.c,build/fuzz/%,$(call matching,$(FUZZ_TARGET),$(FUZZERS)))
 
@@ -306,7 +310,7 @@ help: ## show this list
 		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: FORCE all install setup check unit system fault model fuzz-smoke fuzz \
+.PHONY: FORCE all install setup check unit system fault model mutants fuzz-smoke fuzz \
 	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:
