@@ -3,81 +3,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#ifdef OSYNC_FAULTS
-
-static const char *role = "initiator";
-static unsigned long passages;
+#include "base/fault.h"
 
 void sys_set_role(const char *name)
 {
-	role = name;
-	passages = 0;
+	fault_set_role(name);
 }
 
-/* The ROLE part of a fault, or NULL where the text has fewer than `skip` colons. */
-static const char *fault_role(const char *text, int skip)
-{
-	while (text && skip-- > 0) {
-		text = strchr(text, ':');
-		text = text ? text + 1 : NULL;
-	}
-	return text;
-}
-
-static int fault_concerns(const char *wanted)
-{
-	return !wanted || strcmp(wanted, role) == 0;
-}
-
-static void fault_count(const char *spec, const char *call)
-{
-	char file[512];
-	FILE *out = NULL;
-
-	if (!fault_concerns(fault_role(spec, 2)))
-		return;
-	snprintf(file, sizeof(file), "%.*s", (int)strcspn(spec + 6, ":"), spec + 6);
-	out = fopen(file, "ae");
-	if (!out)
-		return;
-	fprintf(out, "%s %lu %s\n", role, passages, call);
-	fclose(out);
-}
-
-/* Whether the call must fail; errno is set then. Kills the process where told to. */
-static int fault_here(const char *call)
-{
-	const char *spec = getenv("OSYNC_FAULT");
-	unsigned long n = 0;
-	int errnum = 0;
-
-	passages++;
-	if (!spec)
-		return 0;
-	if (strncmp(spec, "count:", 6) == 0) {
-		fault_count(spec, call);
-		return 0;
-	}
-	if (sscanf(spec, "kill:%lu", &n) == 1 && n == passages &&
-	    fault_concerns(fault_role(spec, 2)))
-		raise(SIGKILL);
-	if (sscanf(spec, "fail:%lu:%d", &n, &errnum) == 2 && n == passages &&
-	    fault_concerns(fault_role(spec, 3))) {
-		errno = errnum;
-		return 1;
-	}
-	return 0;
-}
+#ifdef OSYNC_FAULTS
 
 void sys_point(const char *name)
 {
@@ -91,17 +36,6 @@ void sys_point(const char *name)
 
 #else
 
-void sys_set_role(const char *name)
-{
-	(void)name;
-}
-
-static int fault_here(const char *call)
-{
-	(void)call;
-	return 0;
-}
-
 void sys_point(const char *name)
 {
 	(void)name;
@@ -109,19 +43,188 @@ void sys_point(const char *name)
 
 #endif
 
+static int fails(enum fault_door door, const char *call)
+{
+	return fault_here(door, call) == FAULT_FAIL;
+}
+
+static int change_fails(const char *call)
+{
+	return fails(FAULT_CHANGE, call);
+}
+
+static int look_fails(const char *call)
+{
+	return fails(FAULT_LOOK, call);
+}
+
+/* How many of len bytes to try for; 0: the call fails. */
+static size_t length_after(enum fault_deed deed, size_t len)
+{
+	if (deed == FAULT_FAIL)
+		return 0;
+	return deed == FAULT_SHORT && len > 1 ? len / 2 : len;
+}
+
+static size_t passage_of(enum fault_door door, const char *call, size_t len)
+{
+	return length_after(fault_here(door, call), len);
+}
+
+/* Looking -------------------------------------------------------------------------- */
+
 int sys_openat(int dirfd, const char *name, int flags, mode_t mode)
 {
-	return fault_here("openat") ? -1 : openat(dirfd, name, flags | O_CLOEXEC, mode);
+	const int writes = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
+
+	if (fails(flags & writes ? FAULT_CHANGE : FAULT_LOOK, "openat"))
+		return -1;
+	return openat(dirfd, name, flags | O_CLOEXEC, mode);
+}
+
+int sys_fstat(int fd, struct stat *st)
+{
+	return look_fails("fstat") ? -1 : fstat(fd, st);
+}
+
+int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags)
+{
+	return look_fails("fstatat") ? -1 : fstatat(dirfd, name, st, flags);
+}
+
+DIR *sys_fdopendir(int fd)
+{
+	return look_fails("fdopendir") ? NULL : fdopendir(fd);
+}
+
+struct dirent *sys_readdir(DIR *dir)
+{
+	return look_fails("readdir") ? NULL : readdir(dir);
+}
+
+ssize_t sys_read(int fd, void *data, size_t len)
+{
+	size_t now = passage_of(FAULT_LOOK, "read", len);
+
+	return now == 0 && len > 0 ? -1 : read(fd, data, now);
+}
+
+ssize_t sys_pread(int fd, void *data, size_t len, off_t offset)
+{
+	size_t now = passage_of(FAULT_LOOK, "pread", len);
+
+	return now == 0 && len > 0 ? -1 : pread(fd, data, now, offset);
+}
+
+ssize_t sys_readlinkat(int dirfd, const char *name, char *target, size_t size)
+{
+	return look_fails("readlinkat") ? -1 : readlinkat(dirfd, name, target, size);
+}
+
+ssize_t sys_fgetxattr(int fd, const char *name, void *value, size_t size)
+{
+	return look_fails("fgetxattr") ? -1 : fgetxattr(fd, name, value, size);
+}
+
+ssize_t sys_flistxattr(int fd, char *names, size_t size)
+{
+	return look_fails("flistxattr") ? -1 : flistxattr(fd, names, size);
+}
+
+int sys_flock(int fd, int operation)
+{
+	return look_fails("flock") ? -1 : flock(fd, operation);
+}
+
+void *sys_map(int fd, size_t len)
+{
+	return look_fails("mmap") ? MAP_FAILED : mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+}
+
+/* The link -------------------------------------------------------------------------- */
+
+/* Nothing comes or goes through this descriptor any more, nor through copies of it in other processes. */
+static void cut(int fd)
+{
+	int null_fd = shutdown(fd, SHUT_RDWR) == 0 ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* A pipe has no shutdown, but its end goes with the descriptor. */
+	if (null_fd >= 0) {
+		dup3(null_fd, fd, O_CLOEXEC);
+		close(null_fd);
+	}
+}
+
+/* How much of len to try for; 0: it fails. Where the link is cut, the call finds out by itself. */
+static size_t link_passage(int fd, const char *call, size_t len)
+{
+	enum fault_deed deed = fault_here(FAULT_LINK, call);
+
+	if (deed == FAULT_CUT)
+		cut(fd);
+	return length_after(deed, len);
+}
+
+ssize_t sys_link_read(int fd, void *data, size_t len)
+{
+	size_t now = link_passage(fd, "read", len);
+
+	return now == 0 && len > 0 ? -1 : read(fd, data, now);
+}
+
+ssize_t sys_link_write(int fd, const void *data, size_t len)
+{
+	size_t now = link_passage(fd, "write", len);
+
+	return now == 0 && len > 0 ? -1 : write(fd, data, now);
+}
+
+ssize_t sys_link_send(int fd, const void *data, size_t len)
+{
+	size_t now = link_passage(fd, "send", len);
+
+	return now == 0 && len > 0 ? -1 : send(fd, data, now, MSG_NOSIGNAL);
+}
+
+int sys_socketpair(int pair[2])
+{
+	return fails(FAULT_LINK, "socketpair")
+		       ? -1
+		       : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+}
+
+int sys_pipe(int ends[2])
+{
+	return fails(FAULT_LINK, "pipe") ? -1 : pipe2(ends, O_CLOEXEC);
+}
+
+pid_t sys_fork(void)
+{
+	return fails(FAULT_LINK, "fork") ? -1 : fork();
+}
+
+/* Changing -------------------------------------------------------------------------- */
+
+static ssize_t write_some(int fd, const char *data, size_t len)
+{
+	size_t now = passage_of(FAULT_CHANGE, "write", len);
+
+	return now == 0 ? -1 : write(fd, data, now);
+}
+
+static ssize_t pwrite_some(int fd, const char *data, size_t len, off_t offset)
+{
+	size_t now = passage_of(FAULT_CHANGE, "pwrite", len);
+
+	return now == 0 ? -1 : pwrite(fd, data, now, offset);
 }
 
 int sys_write_all(int fd, const void *data, size_t len)
 {
 	const char *pos = data;
 
-	if (fault_here("write"))
-		return -1;
 	while (len > 0) {
-		ssize_t done = write(fd, pos, len);
+		ssize_t done = write_some(fd, pos, len);
 
 		if (done < 0 && errno == EINTR)
 			continue;
@@ -137,10 +240,8 @@ int sys_pwrite_all(int fd, const void *data, size_t len, off_t offset)
 {
 	const char *pos = data;
 
-	if (fault_here("pwrite"))
-		return -1;
 	while (len > 0) {
-		ssize_t done = pwrite(fd, pos, len, offset);
+		ssize_t done = pwrite_some(fd, pos, len, offset);
 
 		if (done < 0 && errno == EINTR)
 			continue;
@@ -155,54 +256,54 @@ int sys_pwrite_all(int fd, const void *data, size_t len, off_t offset)
 
 int sys_ftruncate(int fd, off_t len)
 {
-	return fault_here("ftruncate") ? -1 : ftruncate(fd, len);
+	return change_fails("ftruncate") ? -1 : ftruncate(fd, len);
 }
 
 int sys_fsync(int fd)
 {
-	return fault_here("fsync") ? -1 : fsync(fd);
+	return change_fails("fsync") ? -1 : fsync(fd);
 }
 
 int sys_fdatasync(int fd)
 {
-	return fault_here("fdatasync") ? -1 : fdatasync(fd);
+	return change_fails("fdatasync") ? -1 : fdatasync(fd);
 }
 
 int sys_syncfs(int fd)
 {
-	return fault_here("syncfs") ? -1 : syncfs(fd);
+	return change_fails("syncfs") ? -1 : syncfs(fd);
 }
 
 int sys_mkdirat(int dirfd, const char *name, mode_t mode)
 {
-	return fault_here("mkdirat") ? -1 : mkdirat(dirfd, name, mode);
+	return change_fails("mkdirat") ? -1 : mkdirat(dirfd, name, mode);
 }
 
 int sys_symlinkat(const char *target, int dirfd, const char *name)
 {
-	return fault_here("symlinkat") ? -1 : symlinkat(target, dirfd, name);
+	return change_fails("symlinkat") ? -1 : symlinkat(target, dirfd, name);
 }
 
 int sys_linkat(int olddir, const char *oldname, int newdir, const char *newname)
 {
-	return fault_here("linkat") ? -1 : linkat(olddir, oldname, newdir, newname, 0);
+	return change_fails("linkat") ? -1 : linkat(olddir, oldname, newdir, newname, 0);
 }
 
 int sys_unlinkat(int dirfd, const char *name, int flags)
 {
-	return fault_here("unlinkat") ? -1 : unlinkat(dirfd, name, flags);
+	return change_fails("unlinkat") ? -1 : unlinkat(dirfd, name, flags);
 }
 
 int sys_renameat2(int olddir, const char *oldname, int newdir, const char *newname, unsigned flags)
 {
-	return fault_here("renameat2") ? -1 : renameat2(olddir, oldname, newdir, newname, flags);
+	return change_fails("renameat2") ? -1 : renameat2(olddir, oldname, newdir, newname, flags);
 }
 
 int sys_fchmod(int fd, mode_t mode)
 {
 	char path[32];
 
-	if (fault_here("fchmod"))
+	if (change_fails("fchmod"))
 		return -1;
 	if (fchmod(fd, mode) == 0)
 		return 0;
@@ -215,42 +316,42 @@ int sys_fchmod(int fd, mode_t mode)
 
 int sys_fchown(int fd, uid_t uid, gid_t gid)
 {
-	return fault_here("fchown") ? -1 : fchown(fd, uid, gid);
+	return change_fails("fchown") ? -1 : fchown(fd, uid, gid);
 }
 
 int sys_lchownat(int dirfd, const char *name, uid_t uid, gid_t gid)
 {
-	return fault_here("fchownat") ? -1 : fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW);
+	return change_fails("fchownat") ? -1 : fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
 
 int sys_futimens(int fd, const struct timespec times[2])
 {
-	return fault_here("futimens") ? -1 : futimens(fd, times);
+	return change_fails("futimens") ? -1 : futimens(fd, times);
 }
 
 int sys_lutimensat(int dirfd, const char *name, const struct timespec times[2])
 {
-	return fault_here("utimensat") ? -1 : utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW);
+	return change_fails("utimensat") ? -1 : utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
 int sys_fsetxattr(int fd, const char *name, const void *value, size_t len)
 {
-	return fault_here("fsetxattr") ? -1 : fsetxattr(fd, name, value, len, 0);
+	return change_fails("fsetxattr") ? -1 : fsetxattr(fd, name, value, len, 0);
 }
 
 int sys_fremovexattr(int fd, const char *name)
 {
-	return fault_here("fremovexattr") ? -1 : fremovexattr(fd, name);
+	return change_fails("fremovexattr") ? -1 : fremovexattr(fd, name);
 }
 
 int sys_clone(int to, int from)
 {
-	return fault_here("clone") ? -1 : ioctl(to, FICLONE, from);
+	return change_fails("clone") ? -1 : ioctl(to, FICLONE, from);
 }
 
 int sys_close(int fd)
 {
-	if (fault_here("close")) {
+	if (change_fails("close")) {
 		int saved = errno;
 
 		close(fd);

@@ -1,29 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The one door to the world: every system call that changes a file system goes
- * through here, so that tests can fail it or kill the program at it.
+ * The one door to the world: every system call that changes or reads a file system, or moves
+ * bytes between processes, goes through here, so that tests can fail it or kill the program
+ * at it (base/fault.h says how).
  *
- * Each function behaves as the call it is named after (returns -1 and sets
- * errno), except where its comment says more.  Descriptors are close-on-exec.
- *
- * With OSYNC_FAULTS compiled in (never in a release), the environment variable
- * OSYNC_FAULT steers the n-th passage through the door, counted per process:
- *
- *	OSYNC_FAULT=kill:N[:ROLE]		raise SIGKILL before the call
- *	OSYNC_FAULT=fail:N:ERRNO-NUMBER[:ROLE]	return that errno instead of calling
- *	OSYNC_FAULT=count:FILE[:ROLE]		append "ROLE N call" per passage to FILE
- *
- * ROLE is what sys_set_role() was last given in this process.
+ * Each function behaves as the call it is named after (returns -1 and sets errno), except
+ * where its comment says more.  Descriptors are close-on-exec.
  */
 #ifndef BASE_SYS_H
 #define BASE_SYS_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
-/* "initiator", "agent", "transport": who this process is, for fault injection. Kept, not copied. */
+/* "initiator", "target agent", "transport", ...: who this process is, for faults. Kept, not copied. */
 void sys_set_role(const char *name);
 /*
  * A named place in a run where a test may act (sync points for races):
@@ -32,7 +26,39 @@ void sys_set_role(const char *name);
  */
 void sys_point(const char *name);
 
+/* What reads a file system: the door `look` ---------------------------------------- */
+
+/* To write or to create: the door `change`. */
 int sys_openat(int dirfd, const char *name, int flags, mode_t mode);
+int sys_fstat(int fd, struct stat *st);
+int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags);
+/* Takes the descriptor over, unless it fails. */
+DIR *sys_fdopendir(int fd);
+/* NULL at the end with errno as it was before, and on failure with errno set: set it to 0 first. */
+struct dirent *sys_readdir(DIR *dir);
+/* May give less than was asked for, and fail with EINTR. */
+ssize_t sys_read(int fd, void *data, size_t len);
+ssize_t sys_pread(int fd, void *data, size_t len, off_t offset);
+ssize_t sys_readlinkat(int dirfd, const char *name, char *target, size_t size);
+ssize_t sys_fgetxattr(int fd, const char *name, void *value, size_t size);
+ssize_t sys_flistxattr(int fd, char *names, size_t size);
+int sys_flock(int fd, int operation);
+/* The file's first len bytes, to be read (MAP_PRIVATE); MAP_FAILED where it cannot be. */
+void *sys_map(int fd, size_t len);
+
+/* What moves bytes between processes: the door `link` ------------------------------- */
+
+/* read(2) and write(2) of a pipe or a socket. */
+ssize_t sys_link_read(int fd, void *data, size_t len);
+ssize_t sys_link_write(int fd, const void *data, size_t len);
+/* send(2), without SIGPIPE. */
+ssize_t sys_link_send(int fd, const void *data, size_t len);
+int sys_socketpair(int pair[2]);
+int sys_pipe(int ends[2]);
+pid_t sys_fork(void);
+
+/* What changes a file system: the door `change` -------------------------------------- */
+
 /* Write everything; 0, or -1 after a partial write. Retries EINTR. */
 int sys_write_all(int fd, const void *data, size_t len);
 int sys_pwrite_all(int fd, const void *data, size_t len, off_t offset);

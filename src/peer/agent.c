@@ -31,7 +31,8 @@ int agent_flush(struct agent *agent, struct err *err)
 	size_t done = 0;
 
 	while (done < agent->out.len) {
-		ssize_t n = write(agent->out_fd, agent->out.data + done, agent->out.len - done);
+		ssize_t n = sys_link_write(agent->out_fd, agent->out.data + done,
+					   agent->out.len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -202,7 +203,7 @@ static int read_input(struct agent *agent, struct err *err)
 	ssize_t got = 0;
 
 	buf_reserve(&agent->in, AGENT_READ);
-	got = read(agent->in_fd, agent->in.data + agent->in.len, AGENT_READ);
+	got = sys_link_read(agent->in_fd, agent->in.data + agent->in.len, AGENT_READ);
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (got < 0)

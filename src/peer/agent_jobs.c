@@ -7,6 +7,7 @@
 
 #include "base/codec.h"
 #include "base/path.h"
+#include "base/sys.h"
 #include "model/filter.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
@@ -120,7 +121,7 @@ static int read_attrs(struct agent *agent, const char *path, struct buf *out, st
 
 	if (root_parent(agent->root, path, &dirfd, &name, err) < 0)
 		return -1;
-	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = sys_openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
 	if (fd < 0 && errno == ELOOP)
 		return 0;
 	if (fd < 0)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "base/version.h"
 #include "model/filter.h"
 #include "peer/agent_internal.h"
@@ -31,9 +32,9 @@ static int open_state(struct agent *agent, bool create, struct err *err)
 	if (agent->state_fd >= 0)
 		return 0;
 	if (agent->state_dir[0]) {
-		agent->state_fd =
-			create ? atomic_mkdir_path_open(agent->state_dir, err)
-			       : open(agent->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		agent->state_fd = create ? atomic_mkdir_path_open(agent->state_dir, err)
+					 : sys_openat(AT_FDCWD, agent->state_dir,
+						      O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 		return agent->state_fd < 0 ? -1 : 0;
 	}
 	workdir = root_workdir(agent->root);
@@ -42,8 +43,8 @@ static int open_state(struct agent *agent, bool create, struct err *err)
 					ROOT_WORKDIR)
 			      : -1;
 	agent->state_fd = create ? atomic_mkdir_open(workdir, STATE_DIR, err)
-				 : openat(workdir, STATE_DIR,
-					  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+				 : sys_openat(workdir, STATE_DIR,
+					      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	return agent->state_fd < 0 ? -1 : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/stop.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "peer/msg.h"
 #include "peer/protocol.h"
@@ -248,7 +249,7 @@ static int pump_in(struct channel *channel, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "the %s sends more than it was asked for",
 			       channel->name);
 	buf_reserve(&channel->in, CHANNEL_READ);
-	got = read(channel->fd, channel->in.data + channel->in.len, CHANNEL_READ);
+	got = sys_link_read(channel->fd, channel->in.data + channel->in.len, CHANNEL_READ);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (got <= 0) {
@@ -263,8 +264,8 @@ static int pump_in(struct channel *channel, struct err *err)
 
 static int pump_out(struct channel *channel, struct err *err)
 {
-	ssize_t put = send(channel->fd, channel->out.data + channel->written,
-			   channel->out.len - channel->written, MSG_NOSIGNAL);
+	ssize_t put = sys_link_send(channel->fd, channel->out.data + channel->written,
+				    channel->out.len - channel->written);
 
 	if (put < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "run/report.h"
@@ -26,9 +27,9 @@ enum { PROFILE_DIGITS = 16 };
 
 static void add_file(struct buf *out, const char *path)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	char text[128];
-	ssize_t len = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
+	ssize_t len = fd >= 0 ? sys_read(fd, text, sizeof(text)) : 0;
 
 	if (len > 0)
 		buf_add(out, text, (size_t)len);

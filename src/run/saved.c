@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/sys.h"
 #include "config/config.h"
 #include "store/atomic.h"
 #include "tree/root.h"
@@ -38,7 +39,7 @@ int saved_open(struct saved *saved, const struct config *config, enum table_mode
 	bool exists = false;
 
 	*saved = (struct saved)SAVED_INIT;
-	saved->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	saved->fd = sys_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (saved->fd < 0 && errno != ENOENT && errno != ENOTDIR)
 		return err_sys(err, errno, "cannot open the folder of the saved file list '%s'",
 			       dir);

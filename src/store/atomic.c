@@ -75,7 +75,7 @@ int atomic_write(int dirfd, const char *name, const void *data, size_t len, stru
 /* Open what stands there itself; should it be a fifo, without waiting. */
 static int open_itself(int dirfd, const char *name, int flags)
 {
-	return openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return sys_openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 }
 
 int atomic_open(int dirfd, const char *name, int flags, int *fd, size_t *size, struct err *err)
@@ -89,7 +89,7 @@ int atomic_open(int dirfd, const char *name, int flags, int *fd, size_t *size, s
 		return err_set(err, ERR_CORRUPT, "'%s' is not a regular file", name);
 	if (got < 0)
 		return err_sys(err, errno, "cannot open '%s'", name);
-	if (fstat(got, &st) < 0)
+	if (sys_fstat(got, &st) < 0)
 		return err_sys(err, errno, "cannot look at '%s'", name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_CORRUPT, "'%s' is not a regular file", name);
@@ -108,7 +108,7 @@ static ssize_t read_up_to(int fd, size_t max, struct buf *out)
 		size_t step = max - (out->len - start);
 
 		buf_reserve(out, step < BUFSIZ ? step : BUFSIZ);
-		got = read(fd, out->data + out->len, step < BUFSIZ ? step : BUFSIZ);
+		got = sys_read(fd, out->data + out->len, step < BUFSIZ ? step : BUFSIZ);
 		if (got < 0 && errno == EINTR)
 			got = 1;
 		else if (got > 0)
@@ -159,7 +159,7 @@ static int make_folder(const char *path, const char *parent, struct err *err)
 	if (sys_mkdirat(AT_FDCWD, path, 0700) < 0)
 		return errno == EEXIST ? 0
 				       : err_sys(err, errno, "cannot create the folder '%s'", path);
-	above = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	above = sys_openat(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (above < 0)
 		return err_sys(err, errno, "cannot open the folder '%s'", parent);
 	return atomic_sync_folder(above, err);
@@ -167,7 +167,7 @@ static int make_folder(const char *path, const char *parent, struct err *err)
 
 int atomic_mkdir_path_open(const char *path, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
 	for (const char *slash = strchr(path + 1, '/'); fd < 0 && errno == ENOENT;
 	     slash = strchr(slash + 1, '/')) {
@@ -178,7 +178,7 @@ int atomic_mkdir_path_open(const char *path, struct err *err)
 		if (make_folder(part, *parent ? parent : "/", err) < 0)
 			return -1;
 		if (!slash) {
-			fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 			break;
 		}
 		errno = ENOENT;

@@ -72,7 +72,7 @@ int journal_open(int dirfd, const char *name, struct journal *journal, struct er
 		return found;
 	if (journal->size == 0)
 		return err_set(err, ERR_CORRUPT, "'%s' is damaged: it is empty", name);
-	map = mmap(NULL, journal->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	map = sys_map(fd, journal->size);
 	if (map == MAP_FAILED)
 		return err_sys(err, errno, "cannot map '%s'", name);
 	journal->map = map;

@@ -42,7 +42,7 @@ static int open_file(int dirfd, const char *name, enum lock_mode mode)
 	const int safe = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
 	if (mode == LOCK_PEEK)
-		return openat(dirfd, name, O_RDONLY | safe);
+		return sys_openat(dirfd, name, O_RDONLY | safe, 0);
 	return sys_openat(dirfd, name, O_RDWR | O_CREAT | safe, 0600);
 }
 
@@ -51,7 +51,7 @@ static bool still_named(int dirfd, const char *name, const struct stat *locked)
 {
 	struct stat now;
 
-	return fstatat(dirfd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return sys_fstatat(dirfd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       now.st_dev == locked->st_dev && now.st_ino == locked->st_ino;
 }
 
@@ -59,7 +59,7 @@ static bool still_named(int dirfd, const char *name, const struct stat *locked)
 static int report_holder(int fd, const char *name, struct err *err)
 {
 	char line[LOCK_HOLDER_MAX + 1] = "";
-	ssize_t got = pread(fd, line, sizeof(line) - 1, 0);
+	ssize_t got = sys_pread(fd, line, sizeof(line) - 1, 0);
 	AUTO_BUF shown = BUF_INIT;
 
 	line[got > 0 ? got : 0] = '\0';
@@ -91,13 +91,13 @@ static enum attempt attempt(int dirfd, const char *name, struct lock *lock, stru
 
 	if (fd < 0 && errno == ENOENT && lock->mode == LOCK_PEEK)
 		return ATTEMPT_HELD;
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || sys_fstat(fd, &st) < 0)
 		return (enum attempt)err_sys(err, errno, "cannot open the lock '%s'", name);
 	if (!S_ISREG(st.st_mode))
 		return (enum attempt)err_set(err, ERR_SYSTEM, "the lock '%s' is not a regular file",
 					     name);
 	sys_point("lock-opened");
-	if (flock(fd, operation | LOCK_NB) < 0) {
+	if (sys_flock(fd, operation | LOCK_NB) < 0) {
 		if (errno == EINTR)
 			return ATTEMPT_AGAIN;
 		if (errno != EWOULDBLOCK)
@@ -191,7 +191,7 @@ void lock_free(struct lock *lock)
 		if (lock->mode == LOCK_HOLD)
 			sys_ftruncate(lock->fd, 0);
 		/* Closing alone would leave it to a child that has a copy of the descriptor. */
-		flock(lock->fd, LOCK_UN);
+		sys_flock(lock->fd, LOCK_UN);
 	}
 	cleanup_close(&lock->fd);
 	free(lock);

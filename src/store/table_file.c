@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/sys.h"
 #include "store/atomic.h"
 #include "store/table.h"
 
@@ -145,7 +146,7 @@ int table_file_open(int dirfd, const char *name, struct table_file *file, struct
 		return found;
 	if (file->size == 0)
 		return err_set(err, ERR_CORRUPT, "'%s' is damaged: it is empty", name);
-	map = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	map = sys_map(fd, file->size);
 	if (map == MAP_FAILED)
 		return err_sys(err, errno, "cannot map '%s'", name);
 	file->map = map;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "transport/account.h"
 
 enum {
@@ -27,14 +28,14 @@ enum {
 
 int child_socketpair(int pair[2], struct err *err)
 {
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	if (sys_socketpair(pair) < 0)
 		return err_sys(err, errno, "cannot make a socket pair");
 	return 0;
 }
 
 int child_pipe(int ends[2], struct err *err)
 {
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (sys_pipe(ends) < 0)
 		return err_sys(err, errno, "cannot make a pipe");
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	return 0;
@@ -144,7 +145,7 @@ int child_start(struct child *child, int (*body)(int fd, const void *arg, struct
 		return -1;
 	AUTO_CLOSE int account_read = ends[0];
 	AUTO_CLOSE int account_write = ends[1];
-	pid_t pid = fork();
+	pid_t pid = sys_fork();
 
 	if (pid < 0)
 		return err_sys(err, errno, "cannot start a process");
@@ -177,7 +178,7 @@ static noreturn void become(char *const argv[], const struct child_stdio *stdio)
 pid_t child_spawn(char *const argv[], const struct child_stdio *stdio, struct err *err)
 {
 	pid_t parent = getpid();
-	pid_t pid = fork();
+	pid_t pid = sys_fork();
 
 	if (pid < 0)
 		return err_sys(err, errno, "cannot start '%s'", argv[0]);
@@ -217,7 +218,7 @@ static void collect(int fd, int64_t deadline_ms, struct buf *out)
 
 		if (left_ms <= 0 || poll(&ready, 1, (int)left_ms) == 0)
 			return;
-		ssize_t got = read(fd, chunk, sizeof(chunk));
+		ssize_t got = sys_link_read(fd, chunk, sizeof(chunk));
 
 		if (got < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "transport/account.h"
 #include "transport/lines.h"
@@ -98,7 +99,7 @@ static int step_from_parent(struct pump *pump)
 
 	if (pump->parent_ended || stretch_room(up) == 0)
 		return 0;
-	ssize_t got = recv(pump->task->parent_fd, up->data + up->end, stretch_room(up), 0);
+	ssize_t got = sys_link_read(pump->task->parent_fd, up->data + up->end, stretch_room(up));
 
 	if (got > 0) {
 		up->end += (size_t)got;
@@ -193,8 +194,8 @@ static int step_to_parent(struct pump *pump)
 	bool moved = false;
 
 	while (!pump->parent_gone && stretch_len(down) > 0) {
-		ssize_t sent = send(pump->task->parent_fd, down->data + down->start,
-				    stretch_len(down), MSG_NOSIGNAL);
+		ssize_t sent = sys_link_send(pump->task->parent_fd, down->data + down->start,
+					     stretch_len(down));
 
 		if (sent < 0 && errno != EAGAIN && errno != EINTR)
 			parent_left(pump);

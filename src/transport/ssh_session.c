@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "transport/ssh_error.h"
@@ -39,8 +40,9 @@ static void note_greeting(struct ssh_session *session, const void *data, size_t 
 static LIBSSH2_RECV_FUNC(receive)
 {
 	struct ssh_session *session = session_of(abstract);
-	ssize_t got = recv(socket, buffer, length, flags);
+	ssize_t got = sys_link_read(socket, buffer, length);
 
+	(void)flags;
 	if (got < 0)
 		return -errno;
 	if (got > 0) {
@@ -56,11 +58,12 @@ static LIBSSH2_SEND_FUNC(transmit)
 	struct ssh_session *session = session_of(abstract);
 	ssize_t sent = 0;
 
+	(void)flags;
 	session->sent++;
 	if (ssh_session_flush(session) < 0)
 		return -errno;
 	if (session->out.len == 0) {
-		sent = send(socket, buffer, length, flags | MSG_NOSIGNAL);
+		sent = sys_link_send(socket, buffer, length);
 		if (sent < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 	}
@@ -91,8 +94,8 @@ static LIBSSH2_DISCONNECT_FUNC(disconnected)
 int ssh_session_flush(struct ssh_session *session)
 {
 	while (session->out_pos < session->out.len) {
-		ssize_t sent = send(session->link.fd, session->out.data + session->out_pos,
-				    session->out.len - session->out_pos, MSG_NOSIGNAL);
+		ssize_t sent = sys_link_send(session->link.fd, session->out.data + session->out_pos,
+					     session->out.len - session->out_pos);
 
 		if (sent < 0 && errno == EINTR)
 			continue;

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/sys.h"
 #include "config/config.h"
 #include "peer/agent.h"
 #include "transport/account.h"
@@ -98,7 +99,7 @@ static size_t read_account(int fd, char *out, size_t size, int64_t deadline_ms)
 
 		if (left_ms <= 0 || poll(&ready, 1, (int)left_ms) == 0)
 			break;
-		ssize_t got = read(fd, out + len, size - len);
+		ssize_t got = sys_link_read(fd, out + len, size - len);
 
 		if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
 			break;

@@ -86,7 +86,7 @@ static int read_value(int fd, const char *name, struct buf *out, struct err *err
 
 		buf_reset(out);
 		buf_extend(out, room);
-		len = fgetxattr(fd, name, out->data, room);
+		len = sys_fgetxattr(fd, name, out->data, room);
 		if (len >= 0) {
 			out->len = (size_t)len;
 			return 1;
@@ -112,7 +112,7 @@ static int read_names(int fd, struct buf *out, struct err *err)
 
 		buf_reset(out);
 		buf_extend(out, room);
-		len = flistxattr(fd, (char *)out->data, room);
+		len = sys_flistxattr(fd, (char *)out->data, room);
 		if (len >= 0) {
 			out->len = (size_t)len;
 			return 0;

@@ -33,14 +33,14 @@ static void close_dir(DIR **dir)
 static void sweep(int stage)
 {
 	AUTO_CLOSE int copy = fcntl(stage, F_DUPFD_CLOEXEC, 0);
-	AUTO(close_dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	AUTO(close_dir) DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
 	const struct dirent *item = NULL;
 
 	if (!dir)
 		return;
 	steal_fd(&copy);
 	rewinddir(dir);
-	while ((item = readdir(dir))) {
+	while ((item = sys_readdir(dir))) {
 		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
 			continue;
 		if (sys_unlinkat(stage, item->d_name, 0) < 0)

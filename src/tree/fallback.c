@@ -18,7 +18,7 @@ static void drop_link(const struct change *change)
 	const struct slot *slot = &change->slot;
 	struct stat st = { 0 };
 
-	if (fstatat(slot->dirfd, slot->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 1)
+	if (sys_fstatat(slot->dirfd, slot->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 1)
 		sys_unlinkat(slot->dirfd, slot->name, 0);
 }
 
@@ -30,8 +30,8 @@ static bool path_is_slot(const struct change *change)
 	struct stat here = { 0 };
 	struct stat there = { 0 };
 
-	return fstatat(parent->fd, parent->name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       fstatat(slot->dirfd, slot->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return sys_fstatat(parent->fd, parent->name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys_fstatat(slot->dirfd, slot->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/sys.h"
 #include "tree/attrs.h"
 #include "tree/root.h"
 #include "tree/scan.h"
@@ -62,7 +63,7 @@ static int read_link(const struct look *look, int dirfd, const char *name, struc
 	for (;; room *= 2) {
 		buf_reset(link);
 		buf_extend(link, room);
-		len = readlinkat(dirfd, name, (char *)link->data, room);
+		len = sys_readlinkat(dirfd, name, (char *)link->data, room);
 		if (len < 0)
 			return err_sys(err, errno, "cannot read the symlink");
 		if ((size_t)len < room)
@@ -89,8 +90,8 @@ static int add_attributes(const struct look *look, int fd, struct entry *entry, 
 static int read_attributes(const struct look *look, int dirfd, const char *name,
 			   struct entry *entry, struct err *err)
 {
-	AUTO_CLOSE int fd =
-		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	AUTO_CLOSE int fd = sys_openat(
+		dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 
 	/* A folder that cannot be opened cannot be listed either, and is reported as such. */
 	if (fd < 0 && entry->type == ENTRY_DIR && errno != ENOENT) {
@@ -132,7 +133,7 @@ int look_at(const struct look *look, int dirfd, const char *name, struct entry *
 	struct err why = ERR_INIT;
 
 	*entry = (struct entry){ .type = ENTRY_ABSENT };
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+	if (sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "cannot be looked at");
 	fill(look, &st, now_ns, entry);
 	if (look_closer(look, dirfd, name, entry, link, &why) == 0)
@@ -150,7 +151,7 @@ int look_folder(const struct look *look, int fd, struct entry *entry, struct err
 	int64_t now_ns = root_now_ns(look->root);
 	struct stat st = { 0 };
 
-	if (fstat(fd, &st) < 0)
+	if (sys_fstat(fd, &st) < 0)
 		return err_sys(err, errno, "cannot be looked at");
 	fill(look, &st, now_ns, entry);
 	return wants_attributes(look, entry) ? add_attributes(look, fd, entry, err) : 0;

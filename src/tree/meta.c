@@ -79,7 +79,7 @@ int meta_apply(struct changer *changer, int fd, int dirfd, const char *name,
 	struct owner owner = { KEEP, KEEP };
 	bool owned = false;
 
-	if (fstat(fd, &st) < 0)
+	if (sys_fstat(fd, &st) < 0)
 		return err_sys(err, errno, "cannot look at it");
 	owner = wanted_owner(meta, &st);
 	owned = owner.uid != KEEP || owner.gid != KEEP;
@@ -100,7 +100,7 @@ int meta_apply_link(int dirfd, const char *name, const struct meta *meta, struct
 {
 	struct stat st = { 0 };
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, errno, "cannot look at it");
 	if (change_owner(-1, dirfd, name, wanted_owner(meta, &st)) < 0)
 		return err_sys(err, errno, "cannot set the owner");
@@ -112,10 +112,12 @@ int meta_apply_link(int dirfd, const char *name, const struct meta *meta, struct
 /* A file that may not be read can still be given a mode: O_PATH is enough for that. */
 static int open_for_meta(int dirfd, const char *name)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = sys_openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+			    0);
 
-	return fd < 0 && errno == EACCES ? openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)
-					 : fd;
+	return fd < 0 && errno == EACCES
+		       ? sys_openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0)
+		       : fd;
 }
 
 /* What is open must be what was looked at, and not written to since. */
@@ -124,7 +126,7 @@ static int still_same(const struct change *change, int fd, const struct entry *s
 {
 	struct stat st = { 0 };
 
-	if (fstat(fd, &st) < 0)
+	if (sys_fstat(fd, &st) < 0)
 		return change_failed(change, errno, err);
 	if (st.st_ino != seen->ino ||
 	    (seen->type == ENTRY_FILE && ((uint64_t)st.st_size != seen->size ||

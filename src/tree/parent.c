@@ -40,7 +40,7 @@ int parent_open(struct changer *changer, const char *path, enum parent_use use,
 		return -1;
 	/* Borrowed descriptors do not outlive the next step through the root. */
 	parent->fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
-	if (parent->fd < 0 || fstat(parent->fd, &parent->st) < 0)
+	if (parent->fd < 0 || sys_fstat(parent->fd, &parent->st) < 0)
 		return err_sys(err, errno, "cannot look at its folder");
 	if (unlock(parent, use, err) < 0)
 		return -1;
@@ -83,7 +83,8 @@ void own_folder_open(const struct parent *parent, const struct entry *found, str
 	if (found->type != ENTRY_DIR || found->mode & S_IWUSR || geteuid() == 0 ||
 	    found->uid != geteuid())
 		return;
-	own->fd = openat(parent->fd, parent->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own->fd = sys_openat(parent->fd, parent->name,
+			     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	own->mode = found->mode;
 	own->unlocked = own->fd >= 0 && sys_fchmod(own->fd, found->mode | S_IWUSR) == 0;
 }

@@ -69,9 +69,9 @@ static bool probe_exchange(const struct probe *probe)
 	struct stat after = { 0 };
 	int dirfd = probe->dirfd;
 
-	return fstatat(dirfd, probe->name[0], &before, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return sys_fstatat(dirfd, probe->name[0], &before, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       sys_renameat2(dirfd, probe->name[0], dirfd, probe->name[1], RENAME_EXCHANGE) == 0 &&
-	       fstatat(dirfd, probe->name[1], &after, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys_fstatat(dirfd, probe->name[1], &after, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       before.st_ino == after.st_ino;
 }
 
@@ -94,7 +94,7 @@ static int64_t probe_step_ns(int fd)
 	const struct timespec times[2] = { clock_to_timespec(odd), clock_to_timespec(odd) };
 	struct stat st = { 0 };
 
-	if (sys_futimens(fd, times) < 0 || fstat(fd, &st) < 0)
+	if (sys_futimens(fd, times) < 0 || sys_fstat(fd, &st) < 0)
 		return 2 * NS_PER_SEC;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (clock_from_timespec(st.st_mtim) == odd - odd % steps[i])
@@ -122,7 +122,7 @@ int probe_folder(int dirfd, struct root_caps *caps, struct err *err)
 		snprintf(probe.name[i], sizeof(probe.name[i]), "probe-%016llx-%u",
 			 (unsigned long long)random_u64(), i);
 	a = probe_create(&probe, 0);
-	if (a < 0 || fstat(a, &st) < 0)
+	if (a < 0 || sys_fstat(a, &st) < 0)
 		return err_sys(err, errno, "cannot create a file in '" ROOT_WORKDIR "/stage'");
 	caps->granularity_ns = probe_step_ns(a) + TICKS_NS;
 	caps->clock_offset_ns = offset_ns(before_ns, clock_from_timespec(st.st_ctim),

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "tree/look.h"
 #include "tree/root.h"
@@ -41,10 +42,10 @@ static int reader_changed(const struct reader *reader, const char *how, struct e
 static int file_open(int dirfd, const char *name)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = openat(dirfd, name, flags | O_NOATIME);
+	int fd = sys_openat(dirfd, name, flags | O_NOATIME, 0);
 
 	/* Only the owner may leave the access time alone. */
-	return fd < 0 && errno == EPERM ? openat(dirfd, name, flags) : fd;
+	return fd < 0 && errno == EPERM ? sys_openat(dirfd, name, flags, 0) : fd;
 }
 
 static char *escaped(const char *path)
@@ -69,7 +70,7 @@ static int reader_start(struct reader *reader, int dirfd, const char *name, stru
 	struct stat st = { 0 };
 
 	/* A device must not even be opened: for some that is an action. */
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return open_failed(reader, errno, err);
 	if (!S_ISREG(st.st_mode))
 		return reader_changed(reader, "is not a regular file", err);
@@ -77,7 +78,7 @@ static int reader_start(struct reader *reader, int dirfd, const char *name, stru
 	if (reader->fd < 0)
 		return open_failed(reader, errno, err);
 	reader->began_ns = root_now_ns(reader->root);
-	if (fstat(reader->fd, &reader->before) < 0)
+	if (sys_fstat(reader->fd, &reader->before) < 0)
 		return open_failed(reader, errno, err);
 	if (!S_ISREG(reader->before.st_mode))
 		return reader_changed(reader, "is not a regular file", err);
@@ -190,7 +191,7 @@ static enum reader_piece finish(struct reader *reader, struct err *err)
 	const struct stat *before = &reader->before;
 	struct stat after = { 0 };
 
-	if (fstat(reader->fd, &after) < 0)
+	if (sys_fstat(reader->fd, &after) < 0)
 		return (enum reader_piece)err_sys(err, errno, "cannot look at '%.300s'",
 						  reader->shown);
 	if (after.st_size != before->st_size ||
@@ -208,7 +209,7 @@ static enum reader_piece read_data(struct reader *reader, void *out, size_t cap,
 	ssize_t got = 0;
 
 	do {
-		got = pread(reader->fd, out, want, (off_t)reader->pos);
+		got = sys_pread(reader->fd, out, want, (off_t)reader->pos);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return (enum reader_piece)err_sys(err, errno, "cannot read '%.300s'",

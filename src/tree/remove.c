@@ -53,15 +53,15 @@ static void close_dir(DIR **dir)
 /* Only to leave no folder in the trash for one that stays: rmdir has the last word. */
 static bool holds_names(const struct parent *parent)
 {
-	AUTO_CLOSE int fd =
-		openat(parent->fd, parent->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	AUTO(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSE int fd = sys_openat(parent->fd, parent->name,
+				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	AUTO(close_dir) DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
 	const struct dirent *item = NULL;
 
 	if (!dir)
 		return false;
 	steal_fd(&fd);
-	while ((item = readdir(dir))) {
+	while ((item = sys_readdir(dir))) {
 		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
 			return true;
 	}

@@ -31,10 +31,10 @@ struct root {
 /* A folder that may only be searched is enough to work below it. */
 static int folder_open(int dirfd, const char *name)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = sys_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 
 	if (fd < 0 && errno == EACCES)
-		fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = sys_openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	return fd;
 }
 
@@ -81,8 +81,8 @@ struct root *root_open(const char *dir, enum root_mode mode, struct err *err)
 
 	if (mode == ROOT_CREATE && make_folders(dir, err) < 0)
 		return NULL;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0) {
+	fd = sys_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0 || sys_fstat(fd, &st) < 0) {
 		root_open_failed(dir, errno, err);
 		return NULL;
 	}
@@ -181,8 +181,8 @@ void root_forget(struct root *root, const char *path)
 int root_workdir(struct root *root)
 {
 	if (root->workdir < 0)
-		root->workdir = openat(root->fd, ROOT_WORKDIR,
-				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		root->workdir = sys_openat(root->fd, ROOT_WORKDIR,
+					   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	return root->workdir;
 }
 

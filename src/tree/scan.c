@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/path.h"
+#include "base/sys.h"
 #include "model/filter.h"
 #include "tree/look.h"
 #include "tree/root.h"
@@ -96,7 +97,7 @@ static void close_dir(DIR **dir)
 static DIR *open_dir(int fd)
 {
 	AUTO_CLOSE int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
 
 	if (dir)
 		steal_fd(&copy);
@@ -114,7 +115,7 @@ static int frame_read(struct frame *frame, struct err *err)
 		const struct dirent *item = NULL;
 
 		errno = 0;
-		item = readdir(dir);
+		item = sys_readdir(dir);
 		if (!item && errno != 0)
 			return err_sys(err, errno, "cannot be read to its end");
 		if (!item)
@@ -135,9 +136,9 @@ static int frame_open(const struct scan *scan, int dirfd, const char *name, stru
 	struct stat st = { 0 };
 
 	frame->path_len = scan->path.len;
-	frame->fd =
-		openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (frame->fd < 0 || fstat(frame->fd, &st) < 0)
+	frame->fd = sys_openat(dirfd, name,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	if (frame->fd < 0 || sys_fstat(frame->fd, &st) < 0)
 		return err_sys(err, errno, "cannot be opened");
 	frame->dev = st.st_dev;
 	frame->ino = st.st_ino;
@@ -197,7 +198,7 @@ static void frame_reopen(struct scan *scan, struct frame *frame)
 	int dirfd = -1;
 
 	root_forget(scan->look.root, path);
-	if (root_folder(scan->look.root, path, &dirfd, NULL) < 0 || fstat(dirfd, &st) < 0 ||
+	if (root_folder(scan->look.root, path, &dirfd, NULL) < 0 || sys_fstat(dirfd, &st) < 0 ||
 	    st.st_dev != frame->dev || st.st_ino != frame->ino) {
 		frame->replaced = true;
 		return;

@@ -93,8 +93,8 @@ struct staged *staged_folder(struct changer *changer, struct err *err)
 
 	if (sys_mkdirat(changer->stage, staged->name, 0700) < 0)
 		return staged_failed(staged, err);
-	staged->fd = openat(changer->stage, staged->name,
-			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	staged->fd = sys_openat(changer->stage, staged->name,
+				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (staged->fd >= 0)
 		return staged;
 	stage_failed(errno, err);

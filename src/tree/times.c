@@ -66,7 +66,7 @@ static int put_back(struct root *root, const char *path, uint64_t ino, int64_t m
 	int fd = -1;
 	int result = 0;
 
-	if (root_folder(root, path, &fd, NULL) < 0 || fstat(fd, &st) < 0 || st.st_ino != ino ||
+	if (root_folder(root, path, &fd, NULL) < 0 || sys_fstat(fd, &st) < 0 || st.st_ino != ino ||
 	    clock_from_timespec(st.st_mtim) == mtime_ns)
 		return 0;
 	result = sys_futimens(fd, times);

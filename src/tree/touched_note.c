@@ -35,7 +35,7 @@ static bool open_note(struct touched_note *note)
 	if (note->fd >= 0 || note->useless)
 		return !note->useless;
 	note->fd = sys_openat(note->workdir, NAME, flags, 0600);
-	if (note->fd < 0 || fstat(note->fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (note->fd < 0 || sys_fstat(note->fd, &st) < 0 || !S_ISREG(st.st_mode))
 		note->useless = true;
 	note->len = (uint64_t)st.st_size;
 	return !note->useless;

@@ -39,11 +39,12 @@ static int open_trash_folder(int dirfd, const char *name)
 		int fd = -1;
 
 		alias(actual, name, attempt);
-		fd = openat(dirfd, actual, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = sys_openat(dirfd, actual, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 		if (fd < 0 && errno == ENOENT) {
 			if (sys_mkdirat(dirfd, actual, 0700) < 0)
 				return -1;
-			fd = openat(dirfd, actual, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			fd = sys_openat(dirfd, actual,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 		}
 		if (fd >= 0 || (errno != ENOTDIR && errno != ELOOP))
 			return fd;
@@ -176,7 +177,7 @@ int rename_new(struct changer *changer, int olddir, const char *oldname, int new
 
 	if (caps->noreplace)
 		return sys_renameat2(olddir, oldname, newdir, newname, RENAME_NOREPLACE);
-	if (fstatat(olddir, oldname, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (sys_fstatat(olddir, oldname, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	if (caps->hardlinks && !S_ISDIR(st.st_mode)) {
 		if (sys_linkat(olddir, oldname, newdir, newname) < 0)
@@ -186,7 +187,7 @@ int rename_new(struct changer *changer, int olddir, const char *oldname, int new
 		sys_unlinkat(newdir, newname, 0);
 		return -1;
 	}
-	if (fstatat(newdir, newname, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (sys_fstatat(newdir, newname, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		errno = EEXIST;
 		return -1;
 	}

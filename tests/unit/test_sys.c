@@ -239,6 +239,92 @@ static void test_calls_are_counted_by_name(void **state)
 	assert_string_equal(buf_cstr(&calls), "mkdirat mkdirat mkdirat unlinkat");
 }
 
+static void test_each_door_has_its_own_count(void **state)
+{
+	struct stat st;
+
+	box_fault("fail:2:%d::look", EIO);
+	assert_int_equal(sys_mkdirat(box_dirfd(), "d", 0700), 0);
+	assert_int_equal(sys_fstatat(box_dirfd(), "d", &st, 0), 0);
+	assert_int_equal(sys_mkdirat(box_dirfd(), "e", 0700), 0);
+	assert_int_equal(sys_fstatat(box_dirfd(), "d", &st, 0), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(sys_fstatat(box_dirfd(), "d", &st, 0), 0);
+	/* To write is to change, to read is to look. */
+	box_fault("fail:1:%d::look", EMFILE);
+	close(sys_openat(box_dirfd(), "f", O_WRONLY | O_CREAT, 0600));
+	assert_int_equal(sys_openat(box_dirfd(), "f", O_RDONLY, 0), -1);
+	assert_int_equal(errno, EMFILE);
+}
+
+static void test_a_failure_may_last(void **state)
+{
+	box_fault("fail:2+:%d", ENOSPC);
+	assert_int_equal(sys_mkdirat(box_dirfd(), "a", 0700), 0);
+	assert_int_equal(sys_mkdirat(box_dirfd(), "b", 0700), -1);
+	assert_int_equal(sys_mkdirat(box_dirfd(), "b", 0700), -1);
+	assert_int_equal(errno, ENOSPC);
+}
+
+static void test_what_is_short_is_half(void **state)
+{
+	AUTO_CLOSE int fd = -1;
+	char room[8];
+
+	fd = sys_openat(box_dirfd(), "f", O_RDWR | O_CREAT, 0600);
+	box_fault("short:1");
+	assert_int_equal(sys_write_all(fd, "hello!", 6), 0);
+	expect_file("f", "hello!");
+	box_fault("short:2::look");
+	assert_int_equal(sys_pread(fd, room, 6, 0), 6);
+	assert_int_equal(sys_pread(fd, room, 6, 0), 3);
+	assert_int_equal(sys_pread(fd, room, 1, 0), 1);
+}
+
+static void test_an_interrupted_write_is_gone_on_with(void **state)
+{
+	AUTO_CLOSE int fd = sys_openat(box_dirfd(), "f", O_RDWR | O_CREAT, 0600);
+
+	box_fault("fail:1:%d", EINTR);
+	assert_int_equal(sys_write_all(fd, "hello", 5), 0);
+	expect_file("f", "hello");
+}
+
+/* Names that were read before the failure do not count for a whole folder. */
+static void test_a_folder_fails_in_the_middle(void **state)
+{
+	AUTO_CLOSE int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = sys_fdopendir(steal_fd(&fd));
+
+	assert_non_null(dir);
+	box_fault("fail:2:%d::look", EIO);
+	errno = 0;
+	assert_non_null(sys_readdir(dir));
+	assert_int_equal(errno, 0);
+	assert_null(sys_readdir(dir));
+	assert_int_equal(errno, EIO);
+	closedir(dir);
+}
+
+/* By a socket or by a pipe, the other end sees the end as well. */
+static void test_a_link_that_is_cut_ends_at_both_ends(void **state)
+{
+	int ends[2] = { -1, -1 };
+	char byte = 'x';
+
+	for (int kind = 0; kind < 2; kind++) {
+		box_fault("cut:2");
+		assert_int_equal(kind ? sys_socketpair(ends) : sys_pipe(ends), 0);
+		sys_set_role("initiator");
+		assert_int_equal(sys_link_write(ends[1], "ab", 2), 2);
+		assert_int_equal(sys_link_read(ends[kind ? 1 : 0], &byte, 1), 0);
+		assert_int_equal(sys_link_read(ends[0], &byte, 1), kind ? 1 : 0);
+		close(ends[0]);
+		close(ends[1]);
+	}
+	assert_int_equal(byte, 'a');
+}
+
 static void test_a_point_runs_its_command_and_no_other(void **state)
 {
 	setenv("OSYNC_POINT", "here=touch done", 1);
@@ -269,6 +355,12 @@ int main(void)
 		TEST(test_a_kill_comes_before_the_call),
 		TEST(test_a_fault_beyond_the_end_does_nothing),
 		TEST(test_calls_are_counted_by_name),
+		TEST(test_each_door_has_its_own_count),
+		TEST(test_a_failure_may_last),
+		TEST(test_what_is_short_is_half),
+		TEST(test_an_interrupted_write_is_gone_on_with),
+		TEST(test_a_folder_fails_in_the_middle),
+		TEST(test_a_link_that_is_cut_ends_at_both_ends),
 		TEST(test_a_point_runs_its_command_and_no_other),
 	};
 

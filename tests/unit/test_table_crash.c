@@ -225,8 +225,8 @@ static void a_partial_append_that_cannot_be_cut_is_cut_later(void **state)
 	off_t size = box_size("t.journal");
 
 	help_script(table, "b=2 c=3", NULL);
-	/* The first passage is the write, which really fails; the second is the cut. */
-	box_fault("fail:2:%d", EIO);
+	/* The write is a short one, the rest of it really fails, and then comes the cut. */
+	box_fault("fail:3:%d", EIO);
 	assert_int_equal(flush_with_room(table, size + 7, NULL), -1);
 	box_fault_off();
 	assert_int_equal(box_size("t.journal"), size + 7);
