@@ -86,7 +86,7 @@ CFLAGS_fuzz     := -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) -DOSYNC_FAULTS
 LDFLAGS_fuzz    := -fsanitize=fuzzer $(SANITIZE)
 
 CC_cov          := gcc
-CFLAGS_cov      := -O0 -g --coverage -fprofile-abs-path -DOSYNC_FAULTS
+CFLAGS_cov      := -O0 -g --coverage -fprofile-abs-path -DOSYNC_FAULTS -DOSYNC_UNCONFINED
 LDFLAGS_cov     := --coverage
 
 # Only for `make lint`: nobody runs these, every warning is an error.

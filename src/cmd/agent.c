@@ -21,7 +21,9 @@ static const char *root_argument(int argc, char **argv)
 
 int cmd_agent(int argc, char **argv)
 {
-	struct agent_options options = { .dir = root_argument(argc, argv), .role = "target agent" };
+	struct agent_options options = { .dir = root_argument(argc, argv),
+					 .role = "target agent",
+					 .confined = true };
 
 	if (!options.dir || !options.dir[0]) {
 		fputs("osync: usage: osync agent --root DIR (started by the initiator through ssh, not by hand)\n",

@@ -6,14 +6,19 @@
  * oldest unfinished job (listing, reading a file, hashing one) is taken a step further, as
  * far as credit allows.  Writing may block: the initiator always reads, and what is under
  * way is bounded.  The agent believes nothing it is told: every path is checked and opened
- * beneath the root.
+ * beneath the root.  As soon as it has opened the root (and the folder of caches, where that is
+ * elsewhere and still to be made, then), it can open nothing else any more, where the kernel has
+ * Landlock.  Whatever it may one day have to run, a hook say, must not be its own child.
  */
 #ifndef PEER_AGENT_H
 #define PEER_AGENT_H
 
+#include <stdbool.h>
+
 struct agent_options {
 	const char *dir;  /* the root folder */
 	const char *role; /* for logs and fault injection: "initiator agent", "target agent" */
+	bool confined; /* give up all but the root (base/confine.h): the process is for nothing else */
 };
 
 /* Serve; returns the exit status of the process. The descriptors stay open. */

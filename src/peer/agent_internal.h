@@ -58,6 +58,7 @@ struct agent {
 	bool done;	    /* BYE or end of input */
 	struct arena arena; /* emptied after every frame */
 
+	bool confined; /* it was tried */
 	bool welcomed;
 	bool dry;
 	struct root

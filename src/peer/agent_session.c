@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/confine.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/version.h"
@@ -121,6 +122,28 @@ static int open_root(struct agent *agent, bool create, struct uuid *identity, st
 	return 0;
 }
 
+/*
+ * Once, when all that it takes is open: a folder of caches that is to be made elsewhere is made only
+ * when something is to be kept in it.
+ */
+static void confine(struct agent *agent)
+{
+	const int folders[] = { agent->root ? root_fd(agent->root) : -1, agent->state_fd };
+	struct err why = ERR_INIT;
+	int version = 0;
+
+	if (!agent->options->confined || agent->confined || !agent->root ||
+	    (agent->state_dir[0] && agent->state_fd < 0))
+		return;
+	agent->confined = true;
+	version = confine_to(folders, sizeof(folders) / sizeof(folders[0]), &why);
+	if (version < 0)
+		log_debug("%s: not confined to its folder: %s", agent->options->role, why.msg);
+	else
+		log_debug("%s: confined to its folder by Landlock, version %d",
+			  agent->options->role, version);
+}
+
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct msg_hello hello = { 0 };
@@ -142,6 +165,7 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent->fsync_mode = hello.fsync_mode;
 	if (open_root(agent, (hello.flags & PEER_HELLO_CREATE) != 0, &welcome.identity, err) < 0)
 		return -1;
+	confine(agent);
 	welcome.known = agent->head.known;
 	welcome.known_initiator = agent->head.initiator;
 	welcome.known_generation = agent->head.generation;
@@ -217,6 +241,7 @@ static int prepare(struct agent *agent, const char *run, const struct uuid *iden
 			open_cache(agent, TABLE_WRITE);
 		agent->head.initiator = *initiator;
 	}
+	confine(agent);
 	agent->ops = agent_ops_open(agent, run, err);
 	return agent->ops ? 0 : -1;
 }
