@@ -32,6 +32,8 @@ struct reuse {
 	struct offer *offers; /* sorted by digest when `ready` */
 	size_t count;
 	bool ready;
+	const char **left; /* old names of what has moved on either side, sorted */
+	size_t left_count;
 };
 
 static bool is_fresh(const struct change *change, enum side side)
@@ -81,6 +83,7 @@ void reuse_free(struct reuse *reuse)
 	free(reuse->wanted);
 	free(reuse->offered);
 	free(reuse->offers);
+	free(reuse->left);
 	arena_release(&reuse->arena);
 	free(reuse);
 }
@@ -156,14 +159,49 @@ static bool is_moved_away(const struct moves *moves, enum side side, const char 
 	return false;
 }
 
-/* The offered file as the side still has it, or NULL where it has changed there. */
-static const struct entry *still_there(const struct offer *offer, const struct changes *changes,
-				       const struct moves *moves, enum side side)
+static int name_cmp(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* History was put under other names by model/move.c: under these there may be nothing by now. */
+static void note_left(struct reuse *reuse, const struct changes *changes)
+{
+	free(reuse->left);
+	reuse->left = xcalloc(changes->count, sizeof(*reuse->left));
+	reuse->left_count = 0;
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->items[i].moved_from)
+			reuse->left[reuse->left_count++] = changes->items[i].moved_from;
+	if (reuse->left_count > 1)
+		qsort(reuse->left, reuse->left_count, sizeof(*reuse->left), name_cmp);
+}
+
+static bool was_left(const struct reuse *reuse, const char *path)
+{
+	return reuse->left_count > 0 && bsearch(&path, reuse->left, reuse->left_count,
+						sizeof(*reuse->left), name_cmp) != NULL;
+}
+
+/* Whether a folder takes the place of this file on the side: it is made before anything is copied. */
+static bool makes_way(const struct change *change, enum side side)
+{
+	const struct entry *other = change->now[side_other(side)];
+
+	return change->verdict.kind == VERDICT_COPY && change->verdict.from == side_other(side) &&
+	       other && other->type == ENTRY_DIR;
+}
+
+/* The offered file as the side still has it, or NULL where it has changed there, or goes too early. */
+static const struct entry *still_there(const struct reuse *reuse, const struct offer *offer,
+				       const struct changes *changes, const struct moves *moves,
+				       enum side side)
 {
 	const struct change *change = changes_find(changes, offer->path);
 	const struct entry *now = change ? change->now[side] : offer->side[side];
 
-	if (!now || is_moved_away(moves, side, offer->path))
+	if (!now || is_moved_away(moves, side, offer->path) || was_left(reuse, offer->path) ||
+	    (change && makes_way(change, side)))
 		return NULL;
 	return entry_same_content_key(now, offer->side[side]) ? now : NULL;
 }
@@ -187,7 +225,8 @@ static void reuse_one(const struct reuse *reuse, const struct changes *changes,
 	for (; low < reuse->count && digest_same(&reuse->offers[low].digest, &op->source->digest);
 	     low++) {
 		const struct offer *offer = &reuse->offers[low];
-		const struct entry *there = still_there(offer, changes, moves, (enum side)op->side);
+		const struct entry *there =
+			still_there(reuse, offer, changes, moves, (enum side)op->side);
 
 		if (!there)
 			continue;
@@ -217,6 +256,7 @@ void reuse_in_plan(struct reuse *reuse, const struct changes *changes, const str
 	make_ready(reuse);
 	if (reuse->count == 0 || makes_folders_late(plan))
 		return;
+	note_left(reuse, changes);
 	for (size_t i = 0; i < plan->count; i++) {
 		struct op *op = plan->ops[i];
 

@@ -252,3 +252,27 @@ def test_moves_are_not_deletions_to_the_guard(pair):
         pair.rename("target", f"photos/{number}", f"sorted/{number % 4}/renamed {number}")
     pair.run()
     assert pair.contents("initiator") == contents
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_large_file_that_moves_into_a_folder_of_its_own_name(local, side):
+    """Its bytes were to be copied from the name that the folder takes first."""
+    content = local.write(side, "name", os.urandom(40_000))
+    local.run()
+    local.rename(side, "name", "other")
+    local.folder(side, "name")
+    local.rename(side, "other", "name/inside")
+    local.run()
+    assert local.both("name/inside") == content
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_large_copy_of_what_both_sides_have_renamed_arrives(local, side):
+    """Its bytes were to be copied from the old name, which was there no more."""
+    content = local.write(side, "old", os.urandom(40_000))
+    local.run()
+    for mover in SIDES:
+        local.rename(mover, "old", "new")
+    local.write(side, "copy", content)
+    local.run()
+    assert local.both("copy") == content

@@ -71,8 +71,8 @@ static bool source_holds(struct sim *sim, const struct op *op)
 	return from && is_expected(from, op->source);
 }
 
-/* Something new in place of what is expected. */
-static bool place(struct sim *sim, struct op *op)
+/* Something new in place of what is expected. `staged`: of a copy, its bytes were read in time. */
+static bool place(struct sim *sim, struct op *op, bool staged)
 {
 	enum side side = (enum side)op->side;
 	struct sim_node *node = sim_find(sim, side, op->path);
@@ -84,7 +84,7 @@ static bool place(struct sim *sim, struct op *op)
 		return refuse(sim, op, "not what it expects");
 	if (!sim_parent_exists(sim, side, op->path))
 		return refuse(sim, op, "no folder for it");
-	if (!source_holds(sim, op))
+	if (op->kind == OP_COPY ? !staged : !source_holds(sim, op))
 		return refuse(sim, op, "its source is not what was planned");
 	if (op->source->type != type)
 		return sim_problem(sim, "%s %s of another type", kinds[op->kind], op->path);
@@ -141,7 +141,7 @@ static bool set(struct sim *sim, const struct op *op)
 	return true;
 }
 
-static bool perform(struct sim *sim, struct op *op)
+static bool perform(struct sim *sim, struct op *op, bool staged)
 {
 	switch ((enum op_kind)op->kind) {
 	case OP_MKDIR:
@@ -149,7 +149,7 @@ static bool perform(struct sim *sim, struct op *op)
 	case OP_SYMLINK:
 	case OP_LINK:
 	case OP_COPY:
-		return place(sim, op);
+		return place(sim, op, staged);
 	case OP_MOVE:
 		return move(sim, op);
 	case OP_DELETE:
@@ -160,7 +160,7 @@ static bool perform(struct sim *sim, struct op *op)
 	return sim_problem(sim, "an operation of kind %u", op->kind);
 }
 
-static void run_op(struct sim *sim, struct op *op)
+static void run_op(struct sim *sim, struct op *op, bool staged)
 {
 	bool done = false;
 
@@ -173,7 +173,7 @@ static void run_op(struct sim *sim, struct op *op)
 	    (sim->fail_percent && sim_random(sim, 100) < sim->fail_percent))
 		done = false;
 	else
-		done = perform(sim, op);
+		done = perform(sim, op, staged);
 	op->state = done ? OP_DONE : OP_FAILED;
 	sim->sent += done && op->kind == OP_PUT;
 	sim->moved += done && op->kind == OP_MOVE;
@@ -220,6 +220,17 @@ static void shuffle(struct sim *sim, struct op **ops, size_t count)
 	}
 }
 
+/* All copies of a phase are read before the first is placed: two files may swap their contents. */
+static void run_phase(struct sim *sim, struct op **ops, size_t count)
+{
+	AUTO_FREE bool *staged = xcalloc(count, sizeof(bool));
+
+	for (size_t i = 0; i < count; i++)
+		staged[i] = ops[i]->kind == OP_COPY && source_holds(sim, ops[i]);
+	for (size_t i = 0; i < count; i++)
+		run_op(sim, ops[i], staged[i]);
+}
+
 bool sim_apply(struct sim *sim, struct plan *plan)
 {
 	AUTO_FREE struct op **ops = xcalloc(plan->count + 1, sizeof(struct op *));
@@ -235,8 +246,8 @@ bool sim_apply(struct sim *sim, struct plan *plan)
 			shuffle(sim, ops + i, end - i);
 		else if (sim_random(sim, 2))
 			part_sides(sim, ops + i, end - i);
-		for (; i < end; i++)
-			run_op(sim, ops[i]);
+		run_phase(sim, ops + i, end - i);
+		i = end;
 		if (end < plan->count && ops[end]->phase < ops[end - 1]->phase)
 			return sim_problem(sim, "phases out of order at %s", ops[end]->path);
 	}

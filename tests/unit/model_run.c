@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/conflict_name.h"
+#include "model/reuse.h"
 #include "model/structure.h"
 
 /* What one run knows. */
@@ -16,6 +17,7 @@ struct look {
 	struct sim_tree listing[SIDES]; /* what the scans show */
 	struct changes changes;
 	struct moves moves;
+	struct reuse *reuse;
 	struct plan plan;
 	bool had[SIDES][SIM_CONTENTS]; /* contents of each tree before */
 	bool fresh[SIM_CONTENTS];      /* in a tree and never agreed on */
@@ -25,6 +27,7 @@ struct look {
 static void look_release(struct look *look)
 {
 	plan_release(&look->plan);
+	reuse_free(look->reuse);
 	moves_release(&look->moves);
 	changes_release(&look->changes);
 }
@@ -134,11 +137,22 @@ static void inherit_digest(const struct change *change, enum side side)
 	now->flags |= ENTRY_HAS_DIGEST;
 }
 
+/* All that was agreed on may hold what is new elsewhere. */
+static void offer(struct look *look)
+{
+	const struct sim *sim = look->sim;
+
+	look->reuse = reuse_new(&look->changes);
+	for (size_t i = 0; reuse_is_wanted(look->reuse) && i < sim->saved_count; i++)
+		reuse_offer(look->reuse, sim->saved[i].path, &sim->saved[i].base);
+}
+
 /* Read where the model asks; elsewhere it must do without. */
 static void give_digests(struct look *look)
 {
 	struct move_index *index = moves_index_new(&look->changes);
 
+	offer(look);
 	for (size_t i = 0; i < look->changes.count; i++) {
 		struct change *change = &look->changes.items[i];
 
@@ -148,7 +162,8 @@ static void give_digests(struct look *look)
 			const struct entry *const now[SIDES] = { change->now[0], change->now[1] };
 
 			if (reconcile_wants_digest(change->base, now, (enum side)s) ||
-			    moves_wants_digest(index, change, (enum side)s))
+			    moves_wants_digest(index, change, (enum side)s) ||
+			    reuse_wants_digest(look->reuse, change, (enum side)s))
 				change->now[s]->flags |= ENTRY_HAS_DIGEST;
 		}
 	}
@@ -228,6 +243,7 @@ static bool decide(struct look *look)
 	structure_settle(&look->changes, &sim->policy);
 	add_copies(look);
 	plan_build(&look->plan, &look->changes, &look->moves, &sim->policy, sim->hardlinks);
+	reuse_in_plan(look->reuse, &look->changes, &look->moves, &look->plan);
 	sim->ops = look->plan.count;
 	return true;
 }

@@ -10,7 +10,8 @@
 #include "base/path.h"
 #include "model_run.h"
 
-enum { MODE_FILE = 0644, MODE_DIR = 0755 };
+/* Large enough for content to be worth looking for elsewhere (model/reuse.c). */
+enum { MODE_FILE = 0644, MODE_DIR = 0755, SIZE = 20000 };
 
 struct sim *sim_new(uint64_t seed)
 {
@@ -137,7 +138,7 @@ static void fill(struct sim *sim, struct entry *entry, enum entry_type type, uns
 	entry->mtime_ns = entry->ctime_ns = sim_tick(sim);
 	if (type == ENTRY_FILE || type == ENTRY_SYMLINK) {
 		entry->digest = sim_digest(content);
-		entry->size = 10 + content % 2;
+		entry->size = SIZE + content % 2;
 	}
 	if (type == ENTRY_SYMLINK)
 		entry->link = "somewhere";
