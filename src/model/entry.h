@@ -96,6 +96,17 @@ struct base {
  */
 bool entry_same_stat(const struct entry *a, const struct entry *b);
 
+/*
+ * Whether equal stat keys of these two looks at one side prove equal content.  Not where the first was
+ * racy; nor where the second is: its stamps were older once, so the clock was set back, and an edit may
+ * have got the very same ones.
+ */
+static inline bool entry_proves_same(const struct entry *then, const struct entry *now)
+{
+	return !(then->flags & ENTRY_RACY) &&
+	       (now->type != ENTRY_FILE || !(now->flags & ENTRY_RACY));
+}
+
 /* Whether the content may differ: as above, without mode, owner, attributes and mtime of folders. */
 bool entry_same_content_key(const struct entry *a, const struct entry *b);
 

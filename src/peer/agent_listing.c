@@ -161,6 +161,7 @@ static int merge_one(struct listing *listing, struct err *err)
 		return 0;
 	}
 	if (order < 0 || listing->found.problem ||
+	    !entry_proves_same(&listing->cached, &listing->found.entry) ||
 	    !entry_same_stat(&listing->found.entry, &listing->cached))
 		report_found(listing);
 	if (order == 0)

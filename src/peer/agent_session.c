@@ -20,6 +20,7 @@
 #include "store/lock.h"
 #include "store/table.h"
 #include "tree/changer.h"
+#include "tree/probe.h"
 #include "tree/root.h"
 
 #define STATE_DIR "state"
@@ -176,9 +177,44 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	return 0;
 }
 
+/*
+ * What must be known of the file system before anything is looked at. Only a run that may write
+ * probes, and only where no run before it did.
+ */
+static int learn_root(struct agent *agent, int64_t before_ns, struct err *err)
+{
+	int64_t ctime_ns = lock_ctime_ns(agent->lock);
+
+	if (!root_recall(agent->root) && !agent->dry && root_probe(agent->root, err) < 0)
+		return -1;
+	if (ctime_ns != 0)
+		root_clock_seen(agent->root, before_ns, ctime_ns);
+	return 0;
+}
+
+static unsigned caps_to_tell(const struct root_caps *caps)
+{
+	return (caps->hardlinks ? PEER_CAP_HARDLINKS : 0U) |
+	       (caps->symlinks ? PEER_CAP_SYMLINKS : 0U) | (caps->xattrs ? PEER_CAP_XATTRS : 0U) |
+	       (caps->acls ? PEER_CAP_ACLS : 0U) | (caps->modes ? PEER_CAP_MODES : 0U) |
+	       (caps->chown ? PEER_CAP_OWNERS : 0U) | (caps->respells ? PEER_CAP_RESPELLS : 0U);
+}
+
+static void put_locked(struct agent *agent, const struct err *status)
+{
+	const struct root_caps likely = probe_defaults();
+	const struct root_caps *caps = agent->root ? root_caps(agent->root) : &likely;
+	struct msg_locked locked = { .status = *status,
+				     .caps = caps_to_tell(caps),
+				     .step_ns = caps->step_ns };
+
+	msg_put_locked(&agent->out, &locked);
+}
+
 /* Take the lock once; somebody else's is a status, not an end of the session. */
 static int take_lock(struct agent *agent, enum lock_mode mode, const char *holder, struct err *err)
 {
+	int64_t before_ns = clock_file_ns();
 	int workdir = -1;
 
 	if (agent->lock || !agent->root)
@@ -189,6 +225,8 @@ static int take_lock(struct agent *agent, enum lock_mode mode, const char *holde
 	if (workdir < 0)
 		return 0;
 	agent->lock = lock_take(workdir, LOCK_NAME, mode, holder, 0, err);
+	if (agent->lock && learn_root(agent, before_ns, err) < 0)
+		return -1;
 	/* Before anything is looked at: folders as they were before a run that was killed. */
 	if (agent->lock && mode == LOCK_HOLD)
 		changer_recover_times(agent->root);
@@ -215,7 +253,7 @@ int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *er
 	/* Only now is the cache ours to write; it may have changed while we waited. */
 	if (!err_is_set(&status) && agent->root && open_state(agent, false, NULL) == 0)
 		open_cache(agent, agent->dry ? TABLE_READ : TABLE_WRITE);
-	msg_put_status(&agent->out, PEER_LOCKED, &status);
+	put_locked(agent, &status);
 	return 0;
 }
 
@@ -249,7 +287,6 @@ static int prepare(struct agent *agent, const char *run, const struct uuid *iden
 int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct msg_ready ready = { .status = ERR_INIT };
-	const struct root_caps *caps = NULL;
 	struct uuid identity;
 	struct uuid initiator;
 	struct dec dec;
@@ -262,13 +299,6 @@ int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err 
 	if (!dec_done(&dec) || strchr(run, '/') || agent->dry || !agent->lock || agent->ops)
 		return msg_malformed(frame, err);
 	prepare(agent, run, &identity, &initiator, &ready.identity, &ready.status);
-	caps = root_caps(agent->root);
-	ready.caps = (caps->exchange ? PEER_CAP_EXCHANGE : 0U) |
-		     (caps->noreplace ? PEER_CAP_NOREPLACE : 0U) |
-		     (caps->hardlinks ? PEER_CAP_HARDLINKS : 0U) |
-		     (caps->symlinks ? PEER_CAP_SYMLINKS : 0U) |
-		     (caps->xattrs ? PEER_CAP_XATTRS : 0U);
-	ready.granularity_ns = caps->granularity_ns;
 	msg_put_ready(&agent->out, &ready);
 	return 0;
 }

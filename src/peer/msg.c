@@ -215,13 +215,38 @@ int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_w
 	return finish(&dec, frame, err);
 }
 
+void msg_put_locked(struct buf *out, const struct msg_locked *locked)
+{
+	size_t start = frame_begin(out, PEER_LOCKED);
+
+	msg_enc_status(out, &locked->status);
+	enc_uint(out, locked->caps);
+	enc_uint(out, (uint64_t)locked->step_ns);
+	frame_end(out, start);
+}
+
+int msg_get_locked(const struct frame *frame, struct msg_locked *locked, struct err *err)
+{
+	struct dec dec;
+	uint64_t caps = 0;
+	uint64_t step_ns = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	msg_dec_status(&dec, &locked->status);
+	caps = dec_uint(&dec);
+	step_ns = dec_uint(&dec);
+	if (caps & ~(uint64_t)PEER_CAPS || step_ns == 0 || step_ns > PEER_STEP_MAX_NS)
+		dec.bad = true;
+	locked->caps = (unsigned)caps;
+	locked->step_ns = (int64_t)step_ns;
+	return finish(&dec, frame, err);
+}
+
 void msg_put_ready(struct buf *out, const struct msg_ready *ready)
 {
 	size_t start = frame_begin(out, PEER_READY);
 
 	msg_enc_status(out, &ready->status);
-	enc_u8(out, ready->caps);
-	enc_uint(out, (uint64_t)ready->granularity_ns);
 	msg_enc_uuid(out, &ready->identity);
 	frame_end(out, start);
 }
@@ -229,16 +254,10 @@ void msg_put_ready(struct buf *out, const struct msg_ready *ready)
 int msg_get_ready(const struct frame *frame, struct msg_ready *ready, struct err *err)
 {
 	struct dec dec;
-	uint64_t granularity = 0;
 
 	dec_init(&dec, frame->data, frame->len);
 	msg_dec_status(&dec, &ready->status);
-	ready->caps = dec_u8(&dec);
-	granularity = dec_uint(&dec);
 	msg_dec_uuid(&dec, &ready->identity);
-	if (granularity > INT64_MAX)
-		dec.bad = true;
-	ready->granularity_ns = (int64_t)granularity;
 	return finish(&dec, frame, err);
 }
 

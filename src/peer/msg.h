@@ -45,10 +45,14 @@ struct msg_welcome {
 	bool can_chown;
 };
 
-struct msg_ready {
+struct msg_locked {
 	struct err status;
 	unsigned caps; /* enum peer_cap */
-	int64_t granularity_ns;
+	int64_t step_ns;
+};
+
+struct msg_ready {
+	struct err status;
 	struct uuid identity;
 };
 
@@ -80,6 +84,8 @@ int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hel
 void msg_put_welcome(struct buf *out, const struct msg_welcome *welcome);
 int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_welcome *welcome,
 		    struct err *err);
+void msg_put_locked(struct buf *out, const struct msg_locked *locked);
+int msg_get_locked(const struct frame *frame, struct msg_locked *locked, struct err *err);
 void msg_put_ready(struct buf *out, const struct msg_ready *ready);
 int msg_get_ready(const struct frame *frame, struct msg_ready *ready, struct err *err);
 void msg_put_op(struct buf *out, const struct msg_op *op);

@@ -37,10 +37,11 @@
  *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s
  *	CREDIT		both	uint bytes
  *	LOCK		I	u8 mode (store/lock.h); str holder
- *	LOCKED		A	status (kind ERR_LOCKED: somebody else has it; ask again later)
+ *	LOCKED		A	status (kind ERR_LOCKED: somebody else has it; ask again later); uint what
+ *				the file system can do (PEER_CAP_*); uint step in which it keeps mtimes (ns, > 0)
  *	PREPARE		I	str run; 16 bytes identity for a root that has none yet; 16 bytes
  *				initiator's identity (0: this is the initiator)
- *	READY		A	status; u8 flags (PEER_CAP_*); uint granularity (ns); 16 bytes root identity
+ *	READY		A	status; 16 bytes root identity
  *	SCAN		I	u8 1 to leave out what the cache has; le64 digest seed for this session;
  *				filter
  *	NAME		A	u8 kind (0 user, 1 group); uint id; str name; before its first use in LIST
@@ -86,6 +87,8 @@
 #ifndef PEER_PROTOCOL_H
 #define PEER_PROTOCOL_H
 
+#include <stdint.h>
+
 enum {
 	PEER_VERSION = 1,
 	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
@@ -101,6 +104,9 @@ enum {
 		180000, /* an agent that hears nothing for this long ends, and drops its lock */
 	PEER_HUNG_MS = 600000, /* an agent that says nothing for this long is given up */
 };
+
+/* Coarser than any file system's: with it no agent can make times of different hours look alike. */
+#define PEER_STEP_MAX_NS UINT64_C(60000000000)
 
 #define PEER_GREETING "\0osync\1\n"
 enum { PEER_GREETING_LEN = 8 };
@@ -147,11 +153,14 @@ enum peer_hello_flag {
 	PEER_HELLO_DRY = 2 /* change nothing */
 };
 enum peer_cap {
-	PEER_CAP_EXCHANGE = 1,
-	PEER_CAP_NOREPLACE = 2,
-	PEER_CAP_HARDLINKS = 4,
-	PEER_CAP_SYMLINKS = 8,
-	PEER_CAP_XATTRS = 16
+	PEER_CAP_HARDLINKS = 1,
+	PEER_CAP_SYMLINKS = 2,
+	PEER_CAP_XATTRS = 4,
+	PEER_CAP_ACLS = 8,
+	PEER_CAP_MODES = 16,
+	PEER_CAP_OWNERS = 32,
+	PEER_CAP_RESPELLS = 64, /* lists names in another Unicode form than they were given */
+	PEER_CAPS = 127,
 };
 enum peer_item { PEER_ITEM_ENTRY = 1, PEER_ITEM_GONE = 2, PEER_ITEM_PROBLEM = 3 };
 

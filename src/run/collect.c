@@ -222,7 +222,7 @@ static bool side_unchanged(const struct merge *merge, const struct base *base, e
 		return false;
 	if (merge->session->config->checksum && now->type == ENTRY_FILE)
 		return false;
-	return !(then->flags & ENTRY_RACY) && entry_same_stat(then, now);
+	return entry_proves_same(then, now) && entry_same_stat(then, now);
 }
 
 /* Why this side's path is unknown; a mount point is said when the verdict finds that it is new. */

@@ -242,7 +242,7 @@ static int try_lock(struct session *session, enum side side, struct err *err)
 {
 	struct buf *out = channel_out(session->sides[side].channel);
 	AUTO_FREE char *holder = identity_holder(session->config);
-	struct err status = ERR_INIT;
+	struct msg_locked locked = { .status = ERR_INIT };
 	struct frame frame;
 	size_t start = frame_begin(out, PEER_LOCK);
 
@@ -251,11 +251,13 @@ static int try_lock(struct session *session, enum side side, struct err *err)
 	frame_end(out, start);
 	if (session_wait(session, side, &frame, err) < 0 ||
 	    session_expect(&frame, PEER_LOCKED, err) < 0 ||
-	    msg_get_status(&frame, &status, err) < 0)
+	    msg_get_locked(&frame, &locked, err) < 0)
 		return -1;
-	if (!err_is_set(&status))
+	session->sides[side].caps = locked.caps;
+	session->sides[side].step_ns = locked.step_ns;
+	if (!err_is_set(&locked.status))
 		return 0;
-	*err = status;
+	*err = locked.status;
 	return err_wrap(err, "%s", side_name(side));
 }
 
@@ -299,7 +301,6 @@ static int prepare_side(struct session *session, enum side side, struct err *err
 	    session_expect(&frame, PEER_READY, err) < 0 || msg_get_ready(&frame, &ready, err) < 0)
 		return -1;
 	session->sides[side].identity = ready.identity;
-	session->sides[side].granularity_ns = ready.granularity_ns;
 	if (!err_is_set(&ready.status))
 		return 0;
 	*err = ready.status;

@@ -41,7 +41,8 @@ struct session_side {
 	struct uuid known_initiator;
 	uint64_t known_generation;
 	bool can_chown;
-	int64_t granularity_ns;
+	unsigned caps;	 /* enum peer_cap: what its file system can do */
+	int64_t step_ns; /* in which it keeps mtimes */
 	uint64_t scanned;
 };
 

@@ -56,7 +56,7 @@ static void inherit_digest(struct change *change, enum side side)
 		return;
 	if (now->type == ENTRY_DIR || (now->flags & ENTRY_HAS_DIGEST))
 		return;
-	if ((then->flags & ENTRY_RACY) || !entry_same_content_key(then, now))
+	if (!entry_proves_same(then, now) || !entry_same_content_key(then, now))
 		return;
 	now->digest = base->digest;
 	now->flags |= ENTRY_HAS_DIGEST;

@@ -177,6 +177,15 @@ struct lock *lock_take(int dirfd, const char *name, enum lock_mode mode, const c
 	return steal_ptr(&lock);
 }
 
+int64_t lock_ctime_ns(const struct lock *lock)
+{
+	struct stat st;
+
+	if (lock->fd < 0 || lock->mode != LOCK_HOLD || fstat(lock->fd, &st) < 0)
+		return 0;
+	return clock_from_timespec(st.st_ctim);
+}
+
 void lock_beat(struct lock *lock)
 {
 	if (lock->mode == LOCK_HOLD)

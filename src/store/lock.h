@@ -41,6 +41,11 @@ enum { LOCK_HOLDER_MAX = 400 };
  */
 struct lock *lock_take(int dirfd, const char *name, enum lock_mode mode, const char *holder,
 		       int64_t wait_ms, struct err *err);
+/*
+ * The ctime of the line that was just written, or 0: the file system's own clock, which is not ours on
+ * a mounted server.
+ */
+int64_t lock_ctime_ns(const struct lock *lock);
 /* Show that we are alive: touch the file. Cheap; call every few seconds. */
 void lock_beat(struct lock *lock);
 /* Empty the file and release. NULL does nothing. */

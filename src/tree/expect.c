@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "tree/changer_internal.h"
 #include "tree/reader.h"
+#include "tree/root.h"
+#include "tree/spelling.h"
 
 int change_differs(const struct change *change, const char *how, struct err *err)
 {
@@ -85,10 +87,21 @@ static int same_content(const struct change *change, int dirfd, const char *name
 	return -1;
 }
 
-static const char *difference(const struct entry *expect, const struct entry *found)
+/* Whether what was found has another name, which the file system takes for this one. */
+static bool is_namesake(const struct change *change)
 {
+	return root_caps(change->changer->root)->folds &&
+	       !spelling_is_listed(change->parent.fd, change->parent.name);
+}
+
+static const char *difference(const struct change *change, const struct entry *found)
+{
+	const struct entry *expect = change->expect;
+
 	if (found->type == ENTRY_ABSENT)
 		return "is not there any more";
+	if (expect->type == ENTRY_ABSENT && is_namesake(change))
+		return "cannot be there beside one whose name differs only in case or Unicode form";
 	if (expect->type == ENTRY_ABSENT)
 		return "is there by now";
 	return "has changed since it was listed";
@@ -104,7 +117,7 @@ int expect_before(struct change *change, struct entry *found, struct err *err)
 	if (look_at(&change->changer->look, parent->fd, parent->name, found, NULL, &why) < 0)
 		return change_failed(change, why.sys, err);
 	if (!same_key(change->expect, found))
-		return change_differs(change, difference(change->expect, found), err);
+		return change_differs(change, difference(change, found), err);
 	same = same_content(change, parent->fd, parent->name, err);
 	if (same == 0)
 		return change_differs(change, "has changed since it was listed", err);

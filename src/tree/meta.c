@@ -36,6 +36,12 @@ static int chown_result(int result)
 	return result < 0 && errno != EPERM && errno != EINVAL ? -1 : 0;
 }
 
+/* Where permissions are not kept, the usual answer is EPERM. */
+static int change_mode(struct changer *changer, int fd, mode_t mode)
+{
+	return sys_fchmod(fd, mode) < 0 && root_caps(changer->root)->modes ? -1 : 0;
+}
+
 /* By name where there is no descriptor (a symlink) or none that allows it (O_PATH). */
 static int chown_either(int fd, int dirfd, const char *name, struct owner owner)
 {
@@ -86,7 +92,7 @@ int meta_apply(struct changer *changer, int fd, int dirfd, const char *name,
 	if (change_owner(fd, dirfd, name, owner) < 0)
 		return err_sys(err, errno, "cannot set the owner");
 	if (meta->mask & META_MODE && (owned || (st.st_mode & 07777) != meta->mode) &&
-	    sys_fchmod(fd, meta->mode) < 0)
+	    change_mode(changer, fd, meta->mode) < 0)
 		return err_sys(err, errno, "cannot set permissions");
 	if (meta->mask & META_XATTR &&
 	    attrs_write(fd, changer->look.flags, meta->xattrs, meta->xattrs_len, err) < 0)

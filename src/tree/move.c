@@ -1,10 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/sys.h"
 #include "tree/changer_internal.h"
 #include "tree/root.h"
+#include "tree/spelling.h"
+
+/* Whether the new name is free but for the very thing that is renamed, found under it as well. */
+static bool is_own_name(const struct change *change, const struct parent *to,
+			const struct entry *before)
+{
+	struct stat st = { 0 };
+
+	return root_caps(change->changer->root)->folds &&
+	       fstatat(to->fd, to->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ino == before->ino && !spelling_is_listed(to->fd, to->name);
+}
+
+/*
+ * A rename to another spelling of the same name does nothing, or is refused: it goes by way of the trash,
+ * where it is safe if the run ends between the two.
+ */
+static int respell(struct change *change, const struct parent *to)
+{
+	struct changer *changer = change->changer;
+	struct parent *from = &change->parent;
+	const struct slot *slot = &change->slot;
+	int failed = 0;
+
+	if (trash_slot(change, NULL) < 0 || trash_take(change, from->fd, from->name) < 0)
+		return -1;
+	if (rename_new(changer, slot->dirfd, slot->name, to->fd, to->name) == 0)
+		return 0;
+	failed = errno;
+	rename_new(changer, slot->dirfd, slot->name, from->fd, from->name);
+	errno = failed;
+	return -1;
+}
+
+static int rename_or_respell(struct change *change, const struct parent *to,
+			     const struct entry *before)
+{
+	const struct parent *from = &change->parent;
+
+	if (is_own_name(change, to, before))
+		return respell(change, to);
+	return rename_new(change->changer, from->fd, from->name, to->fd, to->name);
+}
 
 static int rename_to(struct change *change, struct parent *to, const struct entry *before,
 		     struct err *err)
@@ -16,7 +61,7 @@ static int rename_to(struct change *change, struct parent *to, const struct entr
 	sys_point("before-place");
 	if (before->type == ENTRY_DIR)
 		times_moving(change->changer, change->path, to->path);
-	if (rename_new(change->changer, from->fd, from->name, to->fd, to->name) < 0)
+	if (rename_or_respell(change, to, before) < 0)
 		return change_failed(change, errno, err);
 	from->changed = true;
 	to->changed = true;

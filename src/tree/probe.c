@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tree/probe.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,8 +14,12 @@
 #include "base/err.h"
 #include "base/random.h"
 #include "base/sys.h"
+#include "tree/spelling.h"
 
-enum { PROBE_NAMES = 3, PROBE_NAME_SIZE = 32 };
+enum { PROBE_NAMES = 3, PROBE_NAME_SIZE = 40 };
+
+#define COMPOSED   "\xc3\xa9"  /* U+00E9 */
+#define DECOMPOSED "e\xcc\x81" /* U+0065 U+0301 */
 
 static const int64_t TICKS_NS = 20 * NS_PER_MS;
 
@@ -31,10 +37,21 @@ struct root_caps probe_defaults(void)
 		.hardlinks = true,
 		.symlinks = true,
 		.xattrs = true,
+		.acls = true,
+		.modes = true,
 		.chown = geteuid() == 0,
+		.step_ns = 1,
 		.granularity_ns = TICKS_NS,
 		.clock_offset_ns = 0,
 	};
+}
+
+/* The same name with its "\u00e9" taken apart into a letter and an accent. */
+static void decompose(char out[static PROBE_NAME_SIZE], const char *name)
+{
+	size_t stem = strcspn(name, COMPOSED);
+
+	snprintf(out, PROBE_NAME_SIZE, "%.*s%s", (int)stem, name, DECOMPOSED);
 }
 
 static void probe_clean(struct probe *probe)
@@ -86,10 +103,64 @@ static bool probe_links(const struct probe *probe, bool hard)
 	return made == 0 && sys_unlinkat(dirfd, name, 0) == 0;
 }
 
+/* Whether permission bits that nobody would choose for a whole file system come back. */
+static bool probe_modes(int fd)
+{
+	static const mode_t odd[] = { 0640, 0710, 0600 };
+	struct stat st = { 0 };
+
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		if (sys_fchmod(fd, odd[i]) < 0 || fstat(fd, &st) < 0 ||
+		    (st.st_mode & 07777) != odd[i])
+			return false;
+	return true;
+}
+
+/* The ACL that says no more than the mode: rw for the owner. */
+static bool probe_acls(int fd)
+{
+	static const unsigned char acl[] = { 2,	   0,	 0, 0, 1,    0,	   6,	 0,    0xff, 0xff,
+					     0xff, 0xff, 4, 0, 0,    0,	   0xff, 0xff, 0xff, 0xff,
+					     0x20, 0,	 0, 0, 0xff, 0xff, 0xff, 0xff };
+
+	return sys_fsetxattr(fd, "system.posix_acl_access", acl, sizeof(acl)) == 0;
+}
+
+static bool finds(int dirfd, const char *name)
+{
+	struct stat st = { 0 };
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Whether other spellings of a name find it, and whether it is listed as it was given. */
+static void probe_spelling(const struct probe *probe, struct root_caps *caps)
+{
+	char upper[PROBE_NAME_SIZE];
+	char apart[PROBE_NAME_SIZE];
+	const char *name = probe->name[0];
+	const char *accented = probe->name[2];
+	AUTO_CLOSE int fd = -1;
+
+	snprintf(upper, sizeof(upper), "%s", name);
+	for (char *c = upper; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+	caps->folds = finds(probe->dirfd, upper);
+	fd = probe_create(probe, 2);
+	if (fd < 0)
+		return;
+	decompose(apart, accented);
+	caps->folds = caps->folds || finds(probe->dirfd, apart);
+	caps->respells = !spelling_is_listed(probe->dirfd, accented) &&
+			 spelling_is_listed(probe->dirfd, apart);
+	sys_unlinkat(probe->dirfd, accented, 0);
+}
+
 /* The step in which mtimes are kept: set one that is odd in every digit and read it back. */
 static int64_t probe_step_ns(int fd)
 {
-	static const int64_t steps[] = { 1, 100, 1000, NS_PER_MS, NS_PER_SEC, 2 * NS_PER_SEC };
+	static const int64_t steps[] = { 1,	     100,	    1000, NS_PER_MS, 10 * NS_PER_MS,
+					 NS_PER_SEC, 2 * NS_PER_SEC };
 	const int64_t odd = 1000000001 * NS_PER_SEC + 123456789;
 	const struct timespec times[2] = { clock_to_timespec(odd), clock_to_timespec(odd) };
 	struct stat st = { 0 };
@@ -103,7 +174,7 @@ static int64_t probe_step_ns(int fd)
 	return 2 * NS_PER_SEC;
 }
 
-static int64_t offset_ns(int64_t before_ns, int64_t ctime_ns, int64_t after_ns, int64_t slack_ns)
+int64_t probe_offset_ns(int64_t before_ns, int64_t ctime_ns, int64_t after_ns, int64_t slack_ns)
 {
 	if (ctime_ns >= before_ns - slack_ns && ctime_ns <= after_ns + slack_ns)
 		return 0;
@@ -119,14 +190,15 @@ int probe_folder(int dirfd, struct root_caps *caps, struct err *err)
 	int64_t before_ns = clock_file_ns();
 
 	for (unsigned i = 0; i < PROBE_NAMES; i++)
-		snprintf(probe.name[i], sizeof(probe.name[i]), "probe-%016llx-%u",
-			 (unsigned long long)random_u64(), i);
+		snprintf(probe.name[i], sizeof(probe.name[i]), "probe-%016llx-%u%s",
+			 (unsigned long long)random_u64(), i, i == 2 ? COMPOSED : "");
 	a = probe_create(&probe, 0);
 	if (a < 0 || sys_fstat(a, &st) < 0)
 		return err_sys(err, errno, "cannot create a file in '" ROOT_WORKDIR "/stage'");
-	caps->granularity_ns = probe_step_ns(a) + TICKS_NS;
-	caps->clock_offset_ns = offset_ns(before_ns, clock_from_timespec(st.st_ctim),
-					  clock_file_ns(), caps->granularity_ns);
+	caps->step_ns = probe_step_ns(a);
+	caps->granularity_ns = caps->step_ns + TICKS_NS;
+	caps->clock_offset_ns = probe_offset_ns(before_ns, clock_from_timespec(st.st_ctim),
+						clock_file_ns(), caps->granularity_ns);
 	b = probe_create(&probe, 1);
 	if (b < 0)
 		return err_sys(err, errno, "cannot create a file in '" ROOT_WORKDIR "/stage'");
@@ -134,6 +206,9 @@ int probe_folder(int dirfd, struct root_caps *caps, struct err *err)
 	caps->exchange = probe_exchange(&probe);
 	caps->hardlinks = probe_links(&probe, true);
 	caps->symlinks = probe_links(&probe, false);
+	caps->modes = probe_modes(a);
+	caps->acls = probe_acls(a);
+	probe_spelling(&probe, caps);
 	caps->xattrs = sys_fsetxattr(a, "user.osync.probe", "1", 1) == 0;
 	caps->chown = sys_fchown(a, geteuid() == 0 ? 1 : 0, (gid_t)-1) == 0;
 	return 0;

@@ -11,6 +11,12 @@
 
 struct err;
 
+/*
+ * The file system's clock minus ours: 0 where a file that was written between before_ns and after_ns
+ * (clock_file_ns) may have got ctime_ns from that very clock.
+ */
+int64_t probe_offset_ns(int64_t before_ns, int64_t ctime_ns, int64_t after_ns, int64_t slack_ns);
+
 /* What to assume before probing: a local Linux file system, as an ordinary user. */
 struct root_caps probe_defaults(void);
 

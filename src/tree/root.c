@@ -14,8 +14,10 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "store/atomic.h"
+#include "tree/caps.h"
 #include "tree/chain.h"
 #include "tree/probe.h"
+#include "tree/spelling.h"
 
 enum { IDENTITY_FILE_MAX = 256 /* bytes; a UUID and a newline, and some room */ };
 
@@ -26,6 +28,8 @@ struct root {
 	struct chain chain;
 	struct root_caps caps;
 	bool probed;
+	int64_t anchor_ns; /* the file system's clock ... */
+	int64_t anchor_ms; /* ... when the monotonic one showed this; 0: not known */
 };
 
 /* A folder that may only be searched is enough to work below it. */
@@ -36,6 +40,26 @@ static int folder_open(int dirfd, const char *name)
 	if (fd < 0 && errno == EACCES)
 		fd = sys_openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	return fd;
+}
+
+/*
+ * Where other spellings find the same folder: only under the name that is listed, or what belongs below
+ * one folder would be put into another.
+ */
+static int folder_open_listed(int dirfd, const char *name)
+{
+	if (!spelling_is_listed(dirfd, name)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return folder_open(dirfd, name);
+}
+
+/* To be called whenever the capabilities are set. */
+static void follow_caps(struct root *root)
+{
+	chain_forget(&root->chain, "");
+	root->chain.open = root->caps.folds ? folder_open_listed : folder_open;
 }
 
 /* mkdir -p. Components that exist are taken as they are, links included: `dir` is the user's. */
@@ -237,13 +261,26 @@ int root_probe(struct root *root, struct err *err)
 	if (stage < 0 || probe_folder(stage, &root->caps, err) < 0)
 		return err_wrap(err, "cannot find out what the file system can do");
 	root->probed = true;
+	follow_caps(root);
+	caps_save(workdir, &root->caps);
 	return 0;
+}
+
+bool root_recall(struct root *root)
+{
+	int workdir = root_workdir(root);
+
+	if (workdir < 0 || !caps_load(workdir, &root->caps))
+		return false;
+	follow_caps(root);
+	return true;
 }
 
 void root_set_caps(struct root *root, const struct root_caps *caps)
 {
 	root->caps = *caps;
 	root->probed = true;
+	follow_caps(root);
 }
 
 const struct root_caps *root_caps(const struct root *root)
@@ -251,9 +288,26 @@ const struct root_caps *root_caps(const struct root *root)
 	return &root->caps;
 }
 
+void root_clock_seen(struct root *root, int64_t before_ns, int64_t ctime_ns)
+{
+	int64_t now_ns = clock_file_ns();
+
+	root->caps.clock_offset_ns =
+		probe_offset_ns(before_ns, ctime_ns, now_ns, root->caps.granularity_ns);
+	root->anchor_ns = now_ns + root->caps.clock_offset_ns;
+	root->anchor_ms = clock_monotonic_ms();
+}
+
 int64_t root_now_ns(const struct root *root)
 {
-	return clock_file_ns() + root->caps.clock_offset_ns;
+	int64_t wall_ns = clock_file_ns() + root->caps.clock_offset_ns;
+	int64_t steady_ns = root->anchor_ns;
+
+	if (root->anchor_ms == 0)
+		return wall_ns;
+	/* A clock that jumps takes one of them along: the earlier one errs on the safe side. */
+	steady_ns += (clock_monotonic_ms() - root->anchor_ms) * NS_PER_MS;
+	return steady_ns < wall_ns ? steady_ns : wall_ns;
 }
 
 bool root_stamps_young(const struct root *root, const struct stat *st, int64_t now_ns)

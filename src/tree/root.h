@@ -8,6 +8,7 @@
  *	lock		see store/lock.h
  *	state/		saved lists and caches (or wherever *_CUSTOM_STATE_DIR says)
  *	stage/		files being received; swept at the start of every run
+ *	filesystem	what the file system can do: see tree/caps.h
  *	touched		of a run that is under way, or was killed: see tree/touched_note.h
  *	trash/RUN/	what runs replaced or deleted, the tree preserved
  */
@@ -76,7 +77,12 @@ struct root_caps {
 	bool hardlinks;
 	bool symlinks;
 	bool xattrs;		 /* user.* can be set */
+	bool acls;		 /* POSIX ACLs can be set */
+	bool modes;		 /* permission bits are kept */
 	bool chown;		 /* this process may give files away */
+	bool folds;		 /* other spellings (case, Unicode form) find the same file */
+	bool respells;		 /* names are listed in another Unicode form than they were given */
+	int64_t step_ns;	 /* in which mtimes are kept: 1 for nanoseconds */
 	int64_t granularity_ns;	 /* of time stamps: two changes this close may look alike */
 	int64_t clock_offset_ns; /* file system's clock minus clock_file_ns(); 0 for local ones */
 };
@@ -87,10 +93,21 @@ struct root_caps {
  * is always safe.
  */
 int root_probe(struct root *root, struct err *err);
+/*
+ * Take what an earlier probe found on this file system, so that a run that changes nothing writes
+ * nothing. False where there was none, or on another file system: probe then.
+ */
+bool root_recall(struct root *root);
 /* For tests: take these for granted instead of probing. */
 void root_set_caps(struct root *root, const struct root_caps *caps);
 /* What was probed; before root_probe, cautious defaults for a local Linux file system. */
 const struct root_caps *root_caps(const struct root *root);
+/*
+ * A file was just written here at before_ns (clock_file_ns) or later and got this ctime: the file
+ * system's clock, wherever that is. It is believed from now on, along the monotonic clock, so that
+ * neither another machine's clock nor a jump of ours makes a young file look settled.
+ */
+void root_clock_seen(struct root *root, int64_t before_ns, int64_t ctime_ns);
 /* The file system's own idea of now; rather a little too early than too late. */
 int64_t root_now_ns(const struct root *root);
 /*

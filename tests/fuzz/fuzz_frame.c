@@ -69,6 +69,18 @@ static int recode_welcome(const struct frame *frame, struct arena *arena, struct
 	return 0;
 }
 
+static int recode_locked(const struct frame *frame, struct buf *out, struct err *err)
+{
+	struct msg_locked locked;
+
+	if (msg_get_locked(frame, &locked, err) < 0)
+		return -1;
+	check_status(&locked.status);
+	assert(locked.step_ns > 0);
+	msg_put_locked(out, &locked);
+	return 0;
+}
+
 static int recode_ready(const struct frame *frame, struct buf *out, struct err *err)
 {
 	struct msg_ready ready;
@@ -76,7 +88,6 @@ static int recode_ready(const struct frame *frame, struct buf *out, struct err *
 	if (msg_get_ready(frame, &ready, err) < 0)
 		return -1;
 	check_status(&ready.status);
-	assert(ready.granularity_ns >= 0);
 	msg_put_ready(out, &ready);
 	return 0;
 }
@@ -161,6 +172,8 @@ static int recode(const struct frame *frame, struct buf *out)
 		status = recode_welcome(frame, &arena, out, &err);
 	else if (frame->type == PEER_READY)
 		status = recode_ready(frame, out, &err);
+	else if (frame->type == PEER_LOCKED)
+		status = recode_locked(frame, out, &err);
 	else if (frame->type == PEER_OP)
 		status = recode_op(frame, &arena, out, &err);
 	else if (frame->type == PEER_LIST || frame->type == PEER_RECORD)

@@ -139,9 +139,14 @@ void far_expect(struct far *far, unsigned type)
 
 enum err_kind far_status(struct far *far, unsigned type)
 {
+	struct msg_locked locked = { .status = ERR_INIT };
 	struct err status = ERR_INIT;
 
 	far_expect(far, type);
+	if (type == PEER_LOCKED) {
+		assert_int_equal(msg_get_locked(&far->frame, &locked, NULL), 0);
+		return locked.status.kind;
+	}
 	assert_int_equal(msg_get_status(&far->frame, &status, NULL), 0);
 	return status.kind;
 }

@@ -220,7 +220,9 @@ static void test_nothing_is_changed_before_a_prepare(void **state)
 		far_refuses(&far, ERR_PROTOCOL);
 	}
 	assert_int_equal(help_count("t"), 1);
-	assert_int_equal(help_count("t/.osync_workdir"), 1);
+	/* The lock, what was found out about the file system, and the folder where it was tried. */
+	assert_int_equal(help_count("t/.osync_workdir"), 3);
+	assert_int_equal(help_count("t/.osync_workdir/stage"), 0);
 }
 
 static void test_what_only_agents_say_is_refused_from_others(void **state)
@@ -378,13 +380,13 @@ static void test_a_lock_is_one_agents_until_its_input_ends(void **state)
 {
 	AUTO_FAR first = far_locked();
 	AUTO_FAR second = far_welcomed(0);
-	struct err status = ERR_INIT;
+	struct msg_locked locked = { .status = ERR_INIT };
 
 	far_lock(&second, LOCK_HOLD, "second");
 	far_expect(&second, PEER_LOCKED);
-	assert_int_equal(msg_get_status(&second.frame, &status, NULL), 0);
-	assert_int_equal(status.kind, ERR_LOCKED);
-	assert_non_null(strstr(status.msg, "test"));
+	assert_int_equal(msg_get_locked(&second.frame, &locked, NULL), 0);
+	assert_int_equal(locked.status.kind, ERR_LOCKED);
+	assert_non_null(strstr(locked.status.msg, "test"));
 	assert_int_equal(far_end(&first), 0);
 	far_lock(&second, LOCK_HOLD, "second");
 	assert_int_equal(far_status(&second, PEER_LOCKED), ERR_NONE);

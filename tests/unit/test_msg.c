@@ -104,8 +104,6 @@ static void put_welcome_unknown(struct buf *out)
 static void put_ready(struct buf *out)
 {
 	const struct msg_ready ready = { .status = status_of(ERR_SYSTEM, 28, "no space"),
-					 .caps = PEER_CAP_EXCHANGE | PEER_CAP_XATTRS,
-					 .granularity_ns = 2000000000,
 					 .identity = some_uuid };
 
 	msg_put_ready(out, &ready);
@@ -186,9 +184,11 @@ static void put_attrs_is(struct buf *out)
 
 static void put_locked(struct buf *out)
 {
-	const struct err status = status_of(ERR_LOCKED, 0, "7@host other");
+	const struct msg_locked locked = { .status = status_of(ERR_LOCKED, 0, "7@host other"),
+					   .caps = PEER_CAP_SYMLINKS | PEER_CAP_RESPELLS,
+					   .step_ns = 2000000000 };
 
-	msg_put_status(out, PEER_LOCKED, &status);
+	msg_put_locked(out, &locked);
 }
 
 static void put_finished(struct buf *out)
@@ -282,6 +282,19 @@ static int recode_welcome(const struct frame *frame, struct arena *arena, struct
 	return 0;
 }
 
+static int recode_locked(const struct frame *frame, struct buf *out, struct err *err)
+{
+	struct msg_locked locked;
+
+	if (msg_get_locked(frame, &locked, err) < 0)
+		return -1;
+	assert_status(&locked.status);
+	assert_true(locked.step_ns > 0 && (uint64_t)locked.step_ns <= PEER_STEP_MAX_NS);
+	assert_true(locked.caps <= PEER_CAPS);
+	msg_put_locked(out, &locked);
+	return 0;
+}
+
 static int recode_ready(const struct frame *frame, struct buf *out, struct err *err)
 {
 	struct msg_ready ready;
@@ -289,7 +302,6 @@ static int recode_ready(const struct frame *frame, struct buf *out, struct err *
 	if (msg_get_ready(frame, &ready, err) < 0)
 		return -1;
 	assert_status(&ready.status);
-	assert_true(ready.granularity_ns >= 0);
 	msg_put_ready(out, &ready);
 	return 0;
 }
@@ -371,6 +383,8 @@ static int recode(const struct frame *frame, struct arena *arena, struct buf *ou
 		return recode_welcome(frame, arena, out, err);
 	case PEER_READY:
 		return recode_ready(frame, out, err);
+	case PEER_LOCKED:
+		return recode_locked(frame, out, err);
 	case PEER_OP:
 		return recode_op(frame, arena, out, err);
 	case PEER_HASHED:
