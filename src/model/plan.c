@@ -80,6 +80,8 @@ static uint16_t mode_for(const struct policy *policy, enum side side, const stru
 		mode = old->mode;
 	else
 		mode = mode & ~(unsigned)MODE_UMASK;
+	if (!same_type && policy->plain_modes)
+		mode = 0777 & ~(unsigned)MODE_UMASK & (source->type == ENTRY_FILE ? ~0111U : ~0U);
 	if ((policy->fields[side] & META_MODE) && source->type == ENTRY_FILE) {
 		/* As rsync --executability: x follows r where the source is executable. */
 		mode &= ~0111U;
@@ -532,11 +534,11 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 	add_moves(&b, moves);
 	for (size_t i = 0; i < changes->count; i++)
 		add_change(&b, &changes->items[i]);
-	if (hardlinks) {
-		link_to_present(plan, changes, SIDE_INITIATOR);
-		link_to_present(plan, changes, SIDE_TARGET);
-		link_side(plan, SIDE_INITIATOR);
-		link_side(plan, SIDE_TARGET);
+	for (int s = 0; hardlinks && s < SIDES; s++) {
+		if (policy->no_hardlinks[s])
+			continue;
+		link_to_present(plan, changes, (enum side)s);
+		link_side(plan, (enum side)s);
 	}
 	folders_before_moves(&b, moves->count);
 	free(b.made);

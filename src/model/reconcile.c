@@ -24,7 +24,7 @@ static bool proven_unchanged(const struct base *base, const struct entry *now, e
 {
 	const struct entry *then = agreed_entry(base, side);
 
-	return then && now && !(then->flags & ENTRY_RACY) && entry_same_content_key(then, now);
+	return then && now && entry_proves_same(then, now) && entry_same_content_key(then, now);
 }
 
 bool reconcile_changed(const struct base *base, const struct entry *now, enum side side)
@@ -104,8 +104,7 @@ static bool same_time(int64_t a, int64_t b, int64_t granularity)
 {
 	uint64_t apart = a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
 
-	/* Fine clocks tick in steps of a few milliseconds but store every nanosecond. */
-	return granularity >= INT64_C(1000000000) ? apart < (uint64_t)granularity : apart == 0;
+	return granularity > 1 ? apart < (uint64_t)granularity : apart == 0;
 }
 
 /* Fields in which the two sides show different values. */
@@ -300,7 +299,15 @@ static bool not_synced(const struct base *base, const struct entry *const now[SI
 	if (weight(why[side_other(side)]) > weight(why[side]))
 		side = side_other(side);
 	*out = verdict_of(VERDICT_LEAVE, side, why[side]);
-	return why[side] != REASON_NONE;
+	if (why[side] != REASON_NONE)
+		return true;
+	for (int s = 0; s < SIDES; s++) {
+		if (!now[s] || now[s]->type != ENTRY_SYMLINK || !policy->no_symlinks[!s])
+			continue;
+		*out = verdict_of(VERDICT_LEAVE, (enum side)s, REASON_NO_SYMLINKS);
+		return true;
+	}
+	return false;
 }
 
 /* Exactly one side shows something. */
@@ -379,6 +386,8 @@ const char *reason_text(enum reason reason)
 		return "could not be read, so nothing is done about it";
 	case REASON_MOUNT:
 		return "another file system is mounted here; it is left alone";
+	case REASON_NO_SYMLINKS:
+		return "the other side's file system cannot hold symlinks; it is left alone";
 	case REASON_BLOCKED:
 		return "its folder is left alone";
 	case REASON_SKIP:

@@ -40,11 +40,14 @@ enum conflict_rule {
 
 struct policy {
 	enum conflict_rule rule;
-	enum side prevalence;	 /* who wins where nothing else tells */
-	unsigned fields[SIDES];	 /* META_*: what is synced and can be set on that side */
-	bool executability_only; /* META_MODE means: is it executable at all */
-	int64_t skew_ns;	 /* target's clock minus initiator's */
-	int64_t granularity_ns;	 /* coarser of both sides' time stamps */
+	enum side prevalence;	  /* who wins where nothing else tells */
+	unsigned fields[SIDES];	  /* META_*: what is synced and can be set on that side */
+	bool executability_only;  /* META_MODE means: is it executable at all */
+	int64_t skew_ns;	  /* target's clock minus initiator's */
+	int64_t granularity_ns;	  /* coarser of the steps in which both sides keep mtimes */
+	bool plain_modes;	  /* one side keeps no modes, so what it shows means nothing */
+	bool no_symlinks[SIDES];  /* that side's file system has none: they stay on the other */
+	bool no_hardlinks[SIDES]; /* nor those: each name is a file of its own there */
 	const struct owners
 		*owners; /* says whether ids of both sides name the same owner; NULL: by number */
 };
@@ -76,6 +79,7 @@ enum reason {
 	REASON_SPECIAL_KNOWN, /* a special file that was reported before */
 	REASON_UNKNOWN,	      /* could not be read, so nothing about it may be decided */
 	REASON_MOUNT,	      /* a mount point, newly seen */
+	REASON_NO_SYMLINKS,   /* a symlink, and the other side cannot have any */
 	REASON_BLOCKED,	      /* a parent folder is left alone */
 	REASON_SKIP,	      /* a conflict left alone by policy */
 };

@@ -17,6 +17,7 @@
 #include "model/reuse.h"
 #include "model/structure.h"
 #include "peer/channel.h"
+#include "run/ability.h"
 #include "run/apply.h"
 #include "run/collect.h"
 #include "run/conflict.h"
@@ -76,37 +77,21 @@ static enum conflict_rule rule_of(enum conflict_policy policy)
 	return RULE_KEEP_BOTH;
 }
 
-/* Metadata that are synced and that this side can set. */
-static unsigned fields_of(const struct config *config, const struct session_side *side)
-{
-	unsigned fields = META_MTIME;
-
-	if (config->preserve_permissions || config->preserve_executability)
-		fields |= META_MODE;
-	if (config->preserve_owner && side->can_chown)
-		fields |= META_UID;
-	if (config->preserve_group && side->can_chown)
-		fields |= META_GID;
-	if (config->preserve_acl || config->preserve_xattr)
-		fields |= META_XATTR;
-	return fields;
-}
-
 static struct policy policy_of(const struct session *session)
 {
 	const struct config *config = session->config;
 
-	return (struct policy){
+	struct policy policy = {
 		.rule = rule_of(config->conflict_policy),
 		.prevalence = (enum side)config->prevalence,
-		.fields = { fields_of(config, &session->sides[SIDE_INITIATOR]),
-			    fields_of(config, &session->sides[SIDE_TARGET]) },
 		.executability_only =
 			!config->preserve_permissions && config->preserve_executability,
 		.skew_ns = session->skew_ns,
-		.granularity_ns = 0,
 		.owners = session->owners,
 	};
+
+	ability_limit(session, &policy);
+	return policy;
 }
 
 /* Decide each path. A deletion needs more than that a listing left the path out. */
@@ -220,6 +205,9 @@ static int run_session(struct session *session, const struct config *config, str
 	if (decide(session, work, &policy, err) < 0)
 		return -1;
 	report_decisions(session, &work->changes);
+	/* Once per run; one that has nothing to do and was asked to be quiet says nothing. */
+	if (!config->quiet || work->plan.count > 0)
+		ability_report(session, &work->changes);
 	if (config->dry_run) {
 		print_plan(session, &work->plan);
 		return 0;

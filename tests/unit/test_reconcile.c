@@ -515,7 +515,7 @@ static void test_fine_granularity_compares_every_nanosecond(void **state)
 	struct input in;
 
 	in_sync(&in);
-	in.policy.granularity_ns = 4 * NS_PER_MS;
+	in.policy.granularity_ns = 1;
 	in.entry[1].mtime_ns++;
 	assert_int_equal(decide(&in).kind, VERDICT_META);
 }
