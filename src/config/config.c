@@ -74,6 +74,7 @@ static void take_options(const struct options *options, struct config *config)
 	config->summary = options->summary;
 	config->quiet = options->quiet;
 	config->allow_deletes = options->allow_deletes;
+	config->allow_changes = options->allow_changes;
 	config->adopt = options->adopt;
 	config->log_level = options->quiet ? LOG_QUIET : LOG_WARN;
 	if (options->verbose == 1)

@@ -78,6 +78,8 @@ struct config {
 	int prevalence;		/* enum side: breaks ties */
 	int max_delete_percent; /* guard: both must be exceeded; 0..100 */
 	int64_t max_delete_count;
+	int max_change_percent; /* guard, likewise */
+	int64_t max_change_count;
 	enum fsync_mode fsync;
 
 	int64_t lock_wait_s;
@@ -88,8 +90,9 @@ struct config {
 	bool json;
 	bool summary;
 	bool quiet;
-	bool allow_deletes; /* confirm the deletion guard once */
-	bool adopt;	    /* confirm another root identity once */
+	int64_t allow_deletes; /* confirm the deletion guard once, for so many files */
+	int64_t allow_changes; /* confirm the change guard once, likewise */
+	bool adopt;	       /* confirm another root identity once */
 	enum log_level log_level;
 };
 

@@ -125,6 +125,8 @@ const struct key keys_table[] = {
 	WORD("CONFLICT_PREVALANCE", "initiator", "initiator target", prevalence),
 	INT("MAX_DELETE_PERCENT", "50", 0, 100, max_delete_percent),
 	INT64("MAX_DELETE_COUNT", "10", 0, COUNT_MAX, max_delete_count),
+	INT("MAX_CHANGE_PERCENT", "50", 0, 100, max_change_percent),
+	INT64("MAX_CHANGE_COUNT", "100", 0, COUNT_MAX, max_change_count),
 	WORD("FSYNC", "batch", "batch file off", fsync),
 
 	/* locks */
@@ -172,7 +174,6 @@ const struct key keys_table[] = {
 	LATER("REMOTE_RUN_BEFORE_CMD", "", NO_HOOKS),
 	LATER("REMOTE_RUN_AFTER_CMD", "", NO_HOOKS),
 	LATER("LOCK_TTL", "0", "taking over a lock after a time"),
-	LATER("MAX_CHANGE_PERCENT", "0", "stopping a run that changes too much"),
 	LATER("TRASH_DAYS", "0", "emptying the trash by age"),
 	LATER("TRASH_PACK_DAYS", "0", "packing the trash"),
 	LATER("SMTP_URL", "", "sending mail"),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/options.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -16,6 +18,7 @@ enum effect {
 	SET_ANY,  /* --set KEY=VALUE */
 	SET_FILE, /* --config FILE */
 	SET_FLAG, /* sets the flag at `offset` of struct options */
+	ALLOW,	  /* sets the int64_t at `offset` to N of --name=N, or to no limit */
 	COUNT,	  /* counts up the int at `offset` */
 	NOTHING,  /* accepted, asks for nothing that would change */
 	REFUSE,	  /* refused with the reason in `what` */
@@ -35,6 +38,10 @@ struct option {
 #define FLAG(names, letter, field, help)                                                         \
 	{                                                                                        \
 		names, letter, NULL, SET_FLAG, NULL, NULL, offsetof(struct options, field), help \
+	}
+#define ALLOWANCE(names, field, help)                                                    \
+	{                                                                                \
+		names, 0, NULL, ALLOW, NULL, NULL, offsetof(struct options, field), help \
 	}
 #define KEY(names, argument, key, help)                         \
 	{                                                       \
@@ -70,7 +77,8 @@ static const struct option table[] = {
 	    "where the state of the target lies"),
 
 	FLAG("dry-run dry", 'n', dry_run, "show what would be done, change nothing"),
-	FLAG("allow-deletes", 0, allow_deletes, "go on this once, however much would be deleted"),
+	ALLOWANCE("allow-deletes", allow_deletes, "confirm once that much (N files) is deleted"),
+	ALLOWANCE("allow-changes", allow_changes, "confirm once that much has changed"),
 	FLAG("adopt", 0, adopt, "accept another folder than before, this once"),
 	KEY("conflict-policy", "POLICY", "CONFLICT_POLICY",
 	    "keep-both, newer, initiator, target or skip"),
@@ -220,6 +228,17 @@ static void set_any(struct reader *reader, const char *name, const char *text)
 		complain(reader, name, "expected KEY=VALUE, not '%s'", text);
 }
 
+/* How many files: any number without one. */
+static void allow(struct reader *reader, const char *name, const char *text, int64_t *field)
+{
+	char *end = NULL;
+
+	errno = 0;
+	*field = *text ? strtoll(text, &end, 10) : INT64_MAX;
+	if (*text && (*end || errno || *text < '0' || *text > '9'))
+		complain(reader, name, "'%s' is not a number of files", text);
+}
+
 static void take_effect(struct reader *reader, const struct option *option, const char *name,
 			const char *value)
 {
@@ -238,6 +257,9 @@ static void take_effect(struct reader *reader, const struct option *option, cons
 	case SET_FLAG:
 		*(bool *)field = true;
 		break;
+	case ALLOW:
+		allow(reader, name, value, field);
+		break;
 	case COUNT:
 		++*(int *)field;
 		break;
@@ -249,7 +271,7 @@ static void take_effect(struct reader *reader, const struct option *option, cons
 	}
 }
 
-/* "--name", "--name=value" or "--name value". */
+/* "--name", "--name=value" or, where it takes one, "--name value". */
 static void read_long(struct reader *reader, const char *arg)
 {
 	size_t len = strcspn(arg + 2, "=");
@@ -261,7 +283,7 @@ static void read_long(struct reader *reader, const char *arg)
 		complain_unknown(reader, name);
 		return;
 	}
-	if (!option->argument && value) {
+	if (!option->argument && value && (option->effect != ALLOW || !*value)) {
 		complain(reader, name, "this option takes no value");
 		return;
 	}
@@ -322,6 +344,8 @@ static void add_option_help(struct buf *out, const struct option *option)
 	buf_addf(&left, "--%.*s", (int)strcspn(option->names, " "), option->names);
 	if (option->argument)
 		buf_addf(&left, " %s", option->argument);
+	if (option->effect == ALLOW)
+		buf_addstr(&left, "[=N]");
 	buf_addf(out, "  %-31s %s\n", buf_cstr(&left), option->help);
 }
 

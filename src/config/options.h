@@ -8,7 +8,8 @@
  * One table holds every option: its names (ours, osync 1.3's, those of similar
  * programs), its argument, the key it sets and its line in the help.  "--name value"
  * and "--name=value" mean the same (the value is everything behind the first '=');
- * letters can be joined (-nv); "--" ends the options.
+ * letters can be joined (-nv); "--" ends the options. A number that may be left out stands
+ * behind "=" only.
  *
  * Options of osync 1.3 are known: harmless ones are accepted, those that would
  * change what a run does and are not there yet are refused by name.
@@ -17,6 +18,7 @@
 #define CONFIG_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct buf;
 struct problems;
@@ -29,7 +31,8 @@ struct options {
 	bool json;
 	bool summary;
 	bool quiet;
-	bool allow_deletes;
+	int64_t allow_deletes; /* how many files; INT64_MAX: any number */
+	int64_t allow_changes;
 	bool adopt;
 	int verbose; /* how many -v */
 };

@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "model/change.h"
+#include "model/reconcile.h"
 
 /* Entries at the top of a tree from which on an empty root is taken for an accident. */
 enum { EMPTIED_MIN = 3 };
@@ -47,28 +48,77 @@ void census_add(struct census *census, const char *path, const struct base *base
 	last->files++;
 }
 
-static bool too_many(uint64_t deleted, uint64_t of, const struct guard_limits *limits)
+static bool exceeds(uint64_t files, uint64_t of, int percent, int64_t count)
 {
-	return deleted > (uint64_t)limits->max_delete_count &&
-	       deleted * 100 > of * (uint64_t)limits->max_delete_percent;
+	return files > (uint64_t)count && files * 100 > of * (uint64_t)percent;
 }
 
-/* The deletion this change means for `side`. */
-static bool deletes_file(const struct change *change, enum side side)
+static bool is_file(const struct entry *entry)
 {
-	const struct entry *now = change->now[side];
+	return entry && counts_as_file((enum entry_type)entry->type);
+}
 
-	return change->verdict.kind == VERDICT_DELETE && change->verdict.from == side_other(side) &&
-	       now && counts_as_file((enum entry_type)now->type);
+/* Whether both sides agreed on a file here. */
+static bool was_file(const struct change *change)
+{
+	return change->base && counts_as_file((enum entry_type)change->base->type);
+}
+
+/* A file that keeps nothing but its name. */
+static bool is_emptied(const struct entry *from, const struct entry *to)
+{
+	return from->type == ENTRY_FILE && from->size > 0 && to->type == ENTRY_FILE &&
+	       to->size == 0;
+}
+
+/* Whether `side` loses the file that it shows. */
+static bool loses_file(const struct change *change, enum side side)
+{
+	const struct entry *mine = change->now[side];
+	const struct entry *other = change->now[side_other(side)];
+
+	if (change->verdict.from == side || !was_file(change) || !is_file(mine))
+		return false;
+	switch ((enum verdict_kind)change->verdict.kind) {
+	case VERDICT_DELETE:
+		return true;
+	case VERDICT_COPY:
+		return !is_file(other) || is_emptied(mine, other);
+	case VERDICT_CONFLICT:
+		return !change->verdict.keep_loser;
+	case VERDICT_KEEP:
+	case VERDICT_RECORD:
+	case VERDICT_META:
+	case VERDICT_LEAVE:
+		return false;
+	}
+	return false;
+}
+
+/* Whether `side` has contents of its own for a file that the other side shows too. */
+static bool rewrites_file(const struct change *change, enum side side)
+{
+	if (!was_file(change) || !change->now[side] || !change->now[side_other(side)])
+		return false;
+	if (change->verdict.kind == VERDICT_CONFLICT)
+		return reconcile_changed(change->base, change->now[side], side);
+	return change->verdict.kind == VERDICT_COPY && change->verdict.from == side;
+}
+
+/* A tree of folders only has no files to count: it takes any confirmation. */
+static bool is_confirmed(const struct census *census, const struct guard_limits *limits)
+{
+	return limits->allow_deletes > 0 && census->files <= (uint64_t)limits->allow_deletes;
 }
 
 /*
  * Everything that was agreed on has gone from `side`, and nothing else is there either. Somebody who
  * deletes the one or two things that a small tree holds is not stopped.
  */
-static int check_emptied(const struct census *census, enum side side, struct err *err)
+static int check_emptied(const struct census *census, enum side side,
+			 const struct guard_limits *limits, struct err *err)
 {
-	if (census->top < EMPTIED_MIN || census->present[side] > 0)
+	if (census->top < EMPTIED_MIN || census->present[side] > 0 || is_confirmed(census, limits))
 		return 0;
 	return err_set(err, ERR_GUARD,
 		       "the %s is empty, but %" PRIu64
@@ -77,8 +127,8 @@ static int check_emptied(const struct census *census, enum side side, struct err
 		       side_name(side), census->files, side_name(side_other(side)));
 }
 
-static int refuse(enum side side, uint64_t deleted, uint64_t of, const char *folder,
-		  struct err *err)
+static int refuse_loss(enum side side, uint64_t lost, uint64_t of, const char *folder,
+		       struct err *err)
 {
 	AUTO_BUF where = BUF_INIT;
 
@@ -90,10 +140,21 @@ static int refuse(enum side side, uint64_t deleted, uint64_t of, const char *fol
 	return err_set(
 		err, ERR_GUARD,
 		"%" PRIu64 " of %" PRIu64
-		" files%.200s would be deleted on the %s, because they are gone "
-		"from the %s: more than MAX_DELETE_PERCENT and MAX_DELETE_COUNT allow; nothing was "
-		"changed; if that is what you want, run once with --allow-deletes",
-		deleted, of, buf_cstr(&where), side_name(side), side_name(side_other(side)));
+		" files%.200s would be deleted on the %s (or emptied, or lose a conflict), because of "
+		"what is on the %s: more than MAX_DELETE_PERCENT and MAX_DELETE_COUNT allow; "
+		"nothing was changed; if that is what you want, run once with --allow-deletes",
+		lost, of, buf_cstr(&where), side_name(side), side_name(side_other(side)));
+}
+
+static int refuse_changes(enum side side, uint64_t rewritten, uint64_t of, struct err *err)
+{
+	return err_set(err, ERR_GUARD,
+		       "%" PRIu64 " of %" PRIu64
+		       " files have other contents on the %s than at the last run: more than "
+		       "MAX_CHANGE_PERCENT and MAX_CHANGE_COUNT allow; has something damaged or "
+		       "encrypted them? nothing was changed; if that is what you want, run once "
+		       "with --allow-changes",
+		       rewritten, of, side_name(side));
 }
 
 /* Count per top-level folder: the changes and the census are both in path order. */
@@ -104,7 +165,7 @@ static int check_folders(const struct changes *changes, const struct census *cen
 
 	for (size_t f = 0; f < census->count; f++) {
 		const struct census_folder *folder = &census->folders[f];
-		uint64_t deleted = 0;
+		uint64_t lost = 0;
 
 		while (at < changes->count && path_cmp(changes->items[at].path, folder->name) < 0)
 			at++;
@@ -112,27 +173,51 @@ static int check_folders(const struct changes *changes, const struct census *cen
 		     at < changes->count && (strcmp(changes->items[at].path, folder->name) == 0 ||
 					     path_is_below(changes->items[at].path, folder->name));
 		     at++)
-			deleted += deletes_file(&changes->items[at], side);
-		if (too_many(deleted, folder->files, limits))
-			return refuse(side, deleted, folder->files, folder->name, err);
+			lost += loses_file(&changes->items[at], side);
+		if (exceeds(lost, folder->files, limits->max_delete_percent,
+			    limits->max_delete_count))
+			return refuse_loss(side, lost, folder->files, folder->name, err);
 	}
 	return 0;
+}
+
+/* What `side` would lose. */
+static int check_losses(const struct changes *changes, const struct census *census, enum side side,
+			const struct guard_limits *limits, struct err *err)
+{
+	uint64_t lost = 0;
+
+	for (size_t i = 0; i < changes->count; i++)
+		lost += loses_file(&changes->items[i], side);
+	if (lost <= (uint64_t)limits->allow_deletes)
+		return 0;
+	if (exceeds(lost, census->files, limits->max_delete_percent, limits->max_delete_count))
+		return refuse_loss(side, lost, census->files, NULL, err);
+	return check_folders(changes, census, side, limits, err);
+}
+
+/* What `side` would give the other. */
+static int check_rewritten(const struct changes *changes, const struct census *census,
+			   enum side side, const struct guard_limits *limits, struct err *err)
+{
+	uint64_t rewritten = 0;
+
+	for (size_t i = 0; i < changes->count; i++)
+		rewritten += rewrites_file(&changes->items[i], side);
+	if (rewritten <= (uint64_t)limits->allow_changes ||
+	    !exceeds(rewritten, census->files, limits->max_change_percent,
+		     limits->max_change_count))
+		return 0;
+	return refuse_changes(side, rewritten, census->files, err);
 }
 
 int guard_check(const struct changes *changes, const struct census *census,
 		const struct guard_limits *limits, struct err *err)
 {
-	for (int s = 0; s < SIDES; s++) {
-		uint64_t deleted = 0;
-
-		if (check_emptied(census, (enum side)s, err) < 0)
+	for (int s = 0; s < SIDES; s++)
+		if (check_emptied(census, (enum side)s, limits, err) < 0 ||
+		    check_losses(changes, census, (enum side)s, limits, err) < 0 ||
+		    check_rewritten(changes, census, (enum side)s, limits, err) < 0)
 			return -1;
-		for (size_t i = 0; i < changes->count; i++)
-			deleted += deletes_file(&changes->items[i], (enum side)s);
-		if (too_many(deleted, census->files, limits))
-			return refuse((enum side)s, deleted, census->files, NULL, err);
-		if (check_folders(changes, census, (enum side)s, limits, err) < 0)
-			return -1;
-	}
 	return 0;
 }

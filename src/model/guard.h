@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guards on the whole plan, before the first change: a run that would delete most of what
- * both sides agreed on is more likely an accident (a disk not mounted, a folder emptied by
- * a script) than a wish, so it stops and says so.
+ * Guards on the whole plan, before the first change: a run that would delete or rewrite most of
+ * what both sides agreed on is more likely an accident (a disk not mounted, a folder emptied by
+ * a script, everything encrypted by somebody else) than a wish, so it stops and says so.
+ *
+ * Two things are counted on each side, files and symlinks alike, and only where both sides agreed
+ * on one at that path:
+ *
+ *   lost      what would leave the tree: deleted; emptied; replaced by something that is no file; or
+ *             the losing version of a conflict whose policy keeps only the winner. In all, and
+ *             per top-level folder.
+ *   rewritten what has other contents on this side than agreed, and would replace or conflict with
+ *             the other side's. In all. New times, modes and owners are no new contents.
+ *
+ * Moves were followed before and are neither.
  */
 #ifndef MODEL_GUARD_H
 #define MODEL_GUARD_H
@@ -39,14 +50,19 @@ void census_release(struct census *census);
 /* Count one agreed path; to be called in path order. */
 void census_add(struct census *census, const char *path, const struct base *base);
 
+/* A guard stops where both a percentage (0..100; 100 never stops) and a count are exceeded. */
 struct guard_limits {
-	int max_delete_percent;	  /* 0..100 */
-	int64_t max_delete_count; /* both must be exceeded */
+	int max_delete_percent;
+	int64_t max_delete_count;
+	int max_change_percent;
+	int64_t max_change_count;
+	int64_t allow_deletes; /* confirmed for this run: so many lost files on a side */
+	int64_t allow_changes; /* likewise: so many rewritten files */
 };
 
 /*
- * Judge all verdicts of the set. ERR_GUARD with what was seen and the option that confirms it,
- * or 0.  Moves were followed before and are no deletions.
+ * Judge all verdicts of the set, which is in path order. ERR_GUARD with what was seen and the option
+ * that confirms it, or 0.
  */
 int guard_check(const struct changes *changes, const struct census *census,
 		const struct guard_limits *limits, struct err *err);

@@ -94,6 +94,18 @@ static struct policy policy_of(const struct session *session)
 	return policy;
 }
 
+static struct guard_limits limits_of(const struct config *config)
+{
+	return (struct guard_limits){
+		.max_delete_percent = config->max_delete_percent,
+		.max_delete_count = config->max_delete_count,
+		.max_change_percent = config->max_change_percent,
+		.max_change_count = config->max_change_count,
+		.allow_deletes = config->allow_deletes,
+		.allow_changes = config->allow_changes,
+	};
+}
+
 /* Decide each path. A deletion needs more than that a listing left the path out. */
 static int reach_verdicts(struct session *session, struct changes *changes,
 			  const struct policy *policy, struct err *err)
@@ -116,7 +128,7 @@ static int decide(struct session *session, struct work *work, const struct polic
 		  struct err *err)
 {
 	const struct config *config = session->config;
-	const struct guard_limits limits = { config->max_delete_percent, config->max_delete_count };
+	const struct guard_limits limits = limits_of(config);
 
 	if (collect(session, &work->changes, &work->census, err) < 0)
 		return -1;
@@ -128,7 +140,7 @@ static int decide(struct session *session, struct work *work, const struct polic
 	moves_follow(&work->changes, &work->moves);
 	if (reach_verdicts(session, &work->changes, policy, err) < 0)
 		return -1;
-	if (!config->allow_deletes && guard_check(&work->changes, &work->census, &limits, err) < 0)
+	if (guard_check(&work->changes, &work->census, &limits, err) < 0)
 		return -1;
 	if (conflict_name_copies(session, &work->changes, err) < 0)
 		return -1;

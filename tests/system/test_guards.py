@@ -4,7 +4,7 @@
 import shutil
 
 import pytest
-from harness import GUARD, LOOK, OK, OTHER, SIDES, WORKDIR
+from harness import GUARD, LOOK, OK, OTHER, SIDES, WORKDIR, set_mtime
 
 
 def fill(pair, files=10, folder=""):
@@ -208,6 +208,142 @@ def test_i3_the_limits_can_be_lowered(local):
     stopped(local, "--allow-deletes",
             options=("--set", "MAX_DELETE_COUNT=2", "--set", "MAX_DELETE_PERCENT=20"))
     local.run()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i3_a_confirmation_may_say_how_many(local, side):
+    fill(local, 100)
+    for number in range(99):
+        local.remove(side, f"{number}")
+    stopped(local, "99 of 100", options=("--allow-deletes=98",))
+    result = local.run("--allow-deletes=99")
+    assert len(result.ops("delete")) == 99
+    assert local.names("initiator") == local.names("target") == ["99"]
+
+
+def test_i3_a_renamed_folder_of_a_hundred_files_is_no_deletion(pair):
+    fill(pair, 100, "old/")
+    pair.rename("initiator", "old", "new")
+    result = pair.run()
+    assert result.ops("delete") == []
+    assert len(pair.names("target")) == 101 and pair.exists("target", "new/99")
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i3_emptying_the_files_is_a_deletion(local, side):
+    fill(local, 30)
+    for number in range(20):
+        local.write(side, f"{number}", "")
+    stopped(local, "--allow-deletes", "20 of 30")
+    assert len(local.run("--allow-deletes").ops("update")) == 20
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i3_replacing_the_files_by_folders_is_a_deletion(local, side):
+    fill(local, 30)
+    for number in range(20):
+        local.remove(side, f"{number}")
+        local.folder(side, f"{number}")
+    stopped(local, "--allow-deletes", "20 of 30")
+    local.run("--allow-deletes")
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i3_versions_that_lose_their_conflict_count(local, side):
+    fill(local, 30)
+    local.options = ["--conflict-policy", OTHER[side]]
+    for number in range(20):
+        for root in SIDES:
+            local.write(root, f"{number}", f"{number} of the {root}")
+    stopped(local, "--allow-deletes", "20 of 30", f"on the {side}")
+    local.run("--allow-deletes", expect=(OK, LOOK))
+    assert local.both("0") == f"0 of the {OTHER[side]}".encode()
+
+
+def test_i3_conflicts_that_keep_both_are_no_deletion(local):
+    fill(local, 30)
+    for number in range(20):
+        for root in SIDES:
+            local.write(root, f"{number}")
+    local.run(expect=LOOK)
+    assert len(local.names("target")) == 50
+
+
+def encrypt(pair, side, names):
+    for name in names:
+        content = pair.read(side, name)
+        pair.write(side, name, bytes(byte ^ 0x5a for byte in content))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i4_new_contents_everywhere_stop_the_run_until_it_is_confirmed(pair, side):
+    fill(pair, 120, "d/")
+    encrypt(pair, side, [f"d/{number}" for number in range(120)])
+    new = pair.write(side, "ransom note")
+    stopped(pair, "120 of 120", f"on the {side}", "MAX_CHANGE_PERCENT", "--allow-changes")
+    stopped(pair, options=("--allow-changes=119",))
+    result = pair.run("--allow-changes")
+    assert len(result.ops("update")) == 120
+    assert pair.both("ransom note") == new
+
+
+def test_i4_a_user_who_edits_thirty_of_fifty_files_is_not_stopped(local):
+    fill(local, 50)
+    for number in range(30):
+        local.write("initiator", f"{number}")
+    assert len(local.run().ops("update")) == 30
+
+
+@pytest.mark.parametrize("options", [
+    ("--set", "MAX_CHANGE_PERCENT=100"),
+    ("--set", "MAX_CHANGE_COUNT=500"),
+    ("--allow-changes=150",),
+])
+def test_i4_the_limits_can_be_raised(local, options):
+    fill(local, 150)
+    encrypt(local, "initiator", map(str, range(150)))
+    assert len(local.run(*options).ops("update")) == 150
+
+
+def test_i4_the_limits_can_be_lowered(local):
+    fill(local, 10)
+    encrypt(local, "initiator", map(str, range(4)))
+    stopped(local, "4 of 10", "--allow-changes",
+            options=("--set", "MAX_CHANGE_COUNT=3", "--set", "MAX_CHANGE_PERCENT=30"))
+    local.run()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i4_new_times_and_modes_everywhere_are_no_new_contents(local, side):
+    local.options = ["--set", "MAX_CHANGE_COUNT=0", "--set", "MAX_CHANGE_PERCENT=0"]
+    fill(local, 120)
+    for number in range(120):
+        local.path(side, f"{number}").chmod(0o600)
+        set_mtime(local.path(side, f"{number}"), 1_600_000_000 + number)
+    result = local.run()
+    assert len(result.ops("metadata")) == 120
+    assert result.ops("update") == []
+
+
+def test_i4_a_dry_run_is_stopped_alike(local):
+    fill(local, 120)
+    encrypt(local, "target", map(str, range(120)))
+    before = local.stamps()
+    result = local.run("--dry-run", expect=GUARD)
+    assert result.says("--allow-changes")
+    assert local.stamps() == before
+    local.at_rest = False
+
+
+def test_i10_one_creation_waits_for_the_answer_about_ninety_deletions(pair):
+    fill(pair, 100)
+    for number in range(90):
+        pair.remove("initiator", f"{number}")
+    pair.write("initiator", "new")
+    stopped(pair, "90 of 100")
+    assert not pair.exists("target", "new")
+    pair.run("--allow-deletes=90")
+    assert len(pair.names("target")) == 11
 
 
 def test_i10_a_stopped_run_makes_none_of_its_other_changes(pair):

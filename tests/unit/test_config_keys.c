@@ -180,7 +180,6 @@ static void test_what_is_not_done_yet_is_refused_by_name(void **state)
 		"REMOTE_RUN_BEFORE_CMD=x",
 		"REMOTE_RUN_AFTER_CMD=x",
 		"LOCK_TTL=5",
-		"MAX_CHANGE_PERCENT=5",
 		"TRASH_DAYS=5",
 		"TRASH_PACK_DAYS=5",
 		"SMTP_URL=smtp://x",

@@ -50,7 +50,9 @@ static void test_a_quick_sync_needs_only_two_folders(void **state)
 	assert_int_equal(load.config->transport, TRANSPORT_AUTO);
 	assert_int_equal(load.config->log_level, LOG_WARN);
 	assert_false(load.config->dry_run || load.config->json || load.config->summary ||
-		     load.config->quiet || load.config->allow_deletes || load.config->adopt);
+		     load.config->quiet || load.config->adopt);
+	assert_int_equal(load.config->allow_deletes, 0);
+	assert_int_equal(load.config->allow_changes, 0);
 }
 
 static void test_values_stand_behind_a_blank_or_the_first_equals_sign(void **state)
@@ -64,17 +66,33 @@ static void test_values_stand_behind_a_blank_or_the_first_equals_sign(void **sta
 	assert_string_equal(blank.config->target.path, "/tmp/x=y");
 }
 
+static void test_confirmations_take_a_number_behind_the_equals_sign_only(void **state)
+{
+	AUTO_LOAD any = QUICK("--allow-deletes", "--allow-changes");
+	AUTO_LOAD some = QUICK("--allow-deletes=20", "--allow-changes=0");
+	AUTO_LOAD bad = QUICK("--allow-deletes=all", "--allow-changes=-1", "--allow-deletes=");
+	AUTO_LOAD huge = QUICK("--allow-deletes=99999999999999999999");
+
+	assert_true(any.config->allow_deletes == INT64_MAX);
+	assert_true(any.config->allow_changes == INT64_MAX);
+	assert_int_equal(some.config->allow_deletes, 20);
+	assert_int_equal(some.config->allow_changes, 0);
+	assert_messages(&bad, "--allow-deletes: 'all' is not a number of files\n"
+			      "--allow-changes: '-1' is not a number of files\n"
+			      "--allow-deletes: this option takes no value\n");
+	assert_int_equal(huge.err.kind, ERR_USAGE);
+}
+
 static void test_flags_are_set_one_by_one_and_as_joined_letters(void **state)
 {
 	AUTO_LOAD joined = QUICK("-nv");
-	AUTO_LOAD apart = QUICK("-v", "--verbose", "--dry", "--json", "--summary",
-				"--allow-deletes", "--adopt");
+	AUTO_LOAD apart = QUICK("-v", "--verbose", "--dry", "--json", "--summary", "--adopt");
 	AUTO_LOAD quiet = QUICK("-q");
 
 	assert_true(joined.config->dry_run);
 	assert_int_equal(joined.config->log_level, LOG_INFO);
 	assert_true(apart.config->dry_run && apart.config->json && apart.config->summary);
-	assert_true(apart.config->allow_deletes && apart.config->adopt);
+	assert_true(apart.config->adopt);
 	assert_int_equal(apart.config->log_level, LOG_DEBUG);
 	assert_false(apart.config->quiet);
 	assert_true(quiet.config->quiet);
@@ -252,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_quick_sync_needs_only_two_folders),
 		TEST(test_values_stand_behind_a_blank_or_the_first_equals_sign),
+		TEST(test_confirmations_take_a_number_behind_the_equals_sign_only),
 		TEST(test_flags_are_set_one_by_one_and_as_joined_letters),
 		TEST(test_options_set_their_keys),
 		TEST(test_a_command_makes_any_path_remote),

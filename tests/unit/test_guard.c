@@ -13,18 +13,22 @@
 #include "model/guard.h"
 #include "model_help.h"
 
-static const struct guard_limits limits = { .max_delete_percent = 50, .max_delete_count = 10 };
+static const struct guard_limits defaults = { .max_delete_percent = 50,
+					      .max_delete_count = 10,
+					      .max_change_percent = 50,
+					      .max_change_count = 100 };
 
 /* A run over `files` agreed files, all in folder "d" (or at the top), both sides not empty. */
 struct fixture {
 	struct changes changes;
 	struct census census;
+	struct guard_limits limits;
 	struct err err;
 };
 
 static void begin(struct fixture *f, unsigned files, const char *prefix)
 {
-	*f = (struct fixture){ CHANGES_INIT, CENSUS_INIT, ERR_INIT };
+	*f = (struct fixture){ CHANGES_INIT, CENSUS_INIT, defaults, ERR_INIT };
 	f->census.present[0] = f->census.present[1] = 1;
 	for (unsigned i = 0; i < files; i++) {
 		struct base base = { .type = ENTRY_FILE };
@@ -52,7 +56,7 @@ static void delete (struct fixture *f, unsigned count, const char *prefix, enum 
 
 static int finish(struct fixture *f)
 {
-	int status = guard_check(&f->changes, &f->census, &limits, &f->err);
+	int status = guard_check(&f->changes, &f->census, &f->limits, &f->err);
 
 	changes_release(&f->changes);
 	census_release(&f->census);
@@ -183,6 +187,180 @@ static void test_long_folder_name_fits_the_message(void **state)
 	assert_non_null(strstr(f.err.msg, "--allow-deletes"));
 }
 
+/* `count` files f000, f001, ... that both sides show: contents of the base, the initiator, the target. */
+static struct change *show(struct fixture *f, unsigned count, unsigned initiator, unsigned target,
+			   struct verdict verdict)
+{
+	struct change *last = NULL;
+
+	for (unsigned i = 0; i < count; i++) {
+		char path[32] = "";
+
+		snprintf(path, sizeof(path), "f%03u", i);
+		last = a_change(&f->changes, path, ENTRY_FILE, 1, initiator, target);
+		last->verdict = verdict;
+	}
+	return last;
+}
+
+static const struct verdict pushed = { .kind = VERDICT_COPY, .from = SIDE_INITIATOR };
+static const struct verdict pulled = { .kind = VERDICT_COPY, .from = SIDE_TARGET };
+
+/* What the sender shows for all of them. */
+static void resend(struct fixture *f, enum side from, enum entry_type type, uint64_t size)
+{
+	for (size_t i = 0; i < f->changes.count; i++) {
+		f->changes.items[i].now[from]->type = (uint8_t)type;
+		f->changes.items[i].now[from]->size = size;
+	}
+}
+
+static void test_i3_a_version_that_loses_counts_as_a_deletion(void **state)
+{
+	struct verdict verdict = { .kind = VERDICT_CONFLICT, .from = SIDE_INITIATOR };
+	struct fixture f;
+
+	begin(&f, 20, "f");
+	show(&f, 11, 2, 3, verdict);
+	assert_int_equal(finish(&f), -1);
+	assert_non_null(strstr(f.err.msg, "11 of 20 files would be deleted on the target"));
+	begin(&f, 20, "f");
+	verdict.from = SIDE_TARGET;
+	show(&f, 11, 2, 3, verdict);
+	assert_int_equal(finish(&f), -1);
+	assert_non_null(strstr(f.err.msg, "deleted on the initiator"));
+	/* Kept beside the winner, nothing is lost. */
+	begin(&f, 20, "f");
+	verdict.keep_loser = true;
+	show(&f, 11, 2, 3, verdict);
+	assert_int_equal(finish(&f), 0);
+}
+
+static void test_i3_a_file_that_is_emptied_or_no_file_any_more_counts_as_a_deletion(void **state)
+{
+	static const struct {
+		enum entry_type type;
+		uint64_t size;
+		int status;
+	} sent[] = {
+		{ ENTRY_FILE, 1, 0 },
+		{ ENTRY_FILE, 0, -1 },
+		{ ENTRY_DIR, 0, -1 },
+		{ ENTRY_SYMLINK, 3, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(sent) / sizeof(*sent); i++) {
+		struct fixture f;
+
+		begin(&f, 20, "f");
+		show(&f, 11, 2, 1, pushed);
+		resend(&f, SIDE_INITIATOR, sent[i].type, sent[i].size);
+		assert_int_equal(finish(&f), sent[i].status);
+		begin(&f, 20, "f");
+		show(&f, 11, 1, 2, pulled);
+		resend(&f, SIDE_TARGET, sent[i].type, sent[i].size);
+		assert_int_equal(finish(&f), sent[i].status);
+	}
+}
+
+static void test_without_history_nothing_counts(void **state)
+{
+	struct fixture f;
+
+	begin(&f, 1, "f");
+	show(&f, 900, 2, 3, (struct verdict){ .kind = VERDICT_CONFLICT });
+	for (size_t i = 0; i < f.changes.count; i++)
+		f.changes.items[i].base = NULL;
+	assert_int_equal(finish(&f), 0);
+}
+
+static int judge_rewritten(unsigned files, unsigned changed, enum side from)
+{
+	struct fixture f;
+
+	begin(&f, files, "f");
+	show(&f, changed, from == SIDE_INITIATOR ? 2 : 1, from == SIDE_TARGET ? 2 : 1,
+	     from == SIDE_INITIATOR ? pushed : pulled);
+	return finish(&f);
+}
+
+static void test_i4_both_limits_must_be_exceeded(void **state)
+{
+	for (int s = 0; s < SIDES; s++) {
+		enum side from = (enum side)s;
+
+		assert_int_equal(judge_rewritten(50, 30, from), 0);
+		assert_int_equal(judge_rewritten(100, 100, from), 0);
+		assert_int_equal(judge_rewritten(101, 101, from), -1);
+		assert_int_equal(judge_rewritten(300, 150, from), 0);
+		assert_int_equal(judge_rewritten(300, 151, from), -1);
+	}
+}
+
+static void test_i4_the_message_tells_the_side_and_the_way_on(void **state)
+{
+	struct fixture f;
+
+	begin(&f, 200, "f");
+	show(&f, 180, 1, 2, pulled);
+	assert_int_equal(finish(&f), -1);
+	assert_non_null(strstr(f.err.msg, "180 of 200 files"));
+	assert_non_null(strstr(f.err.msg, "on the target"));
+	assert_non_null(strstr(f.err.msg, "MAX_CHANGE_PERCENT"));
+	assert_non_null(strstr(f.err.msg, "--allow-changes"));
+}
+
+static void test_i4_changes_that_meet_edits_of_the_other_side_count(void **state)
+{
+	struct verdict verdict = { .kind = VERDICT_CONFLICT, .keep_loser = true };
+	struct fixture f;
+
+	begin(&f, 200, "f");
+	show(&f, 180, 2, 3, verdict);
+	assert_int_equal(finish(&f), -1);
+}
+
+static void test_i4_metadata_and_what_both_sides_did_alike_do_not_count(void **state)
+{
+	struct fixture f;
+
+	begin(&f, 200, "f");
+	show(&f, 200, 2, 2, (struct verdict){ .kind = VERDICT_RECORD });
+	assert_int_equal(finish(&f), 0);
+	begin(&f, 200, "f");
+	show(&f, 200, 1, 1, (struct verdict){ .kind = VERDICT_META });
+	assert_int_equal(finish(&f), 0);
+}
+
+static void test_a_confirmation_is_good_for_so_many_files(void **state)
+{
+	for (int allowed = 98; allowed <= 99; allowed++) {
+		struct fixture f;
+
+		begin(&f, 100, "d/f");
+		delete (&f, 99, "d/f", SIDE_INITIATOR);
+		f.limits.allow_deletes = allowed;
+		assert_int_equal(finish(&f), allowed == 99 ? 0 : -1);
+		begin(&f, 100, "f");
+		f.limits.max_change_count = 10;
+		show(&f, 99, 2, 1, pushed);
+		f.limits.allow_changes = allowed;
+		assert_int_equal(finish(&f), allowed == 99 ? 0 : -1);
+	}
+}
+
+static void test_a_confirmation_for_too_few_does_not_let_an_empty_side_pass(void **state)
+{
+	for (int allowed = 9; allowed <= 10; allowed++) {
+		struct fixture f;
+
+		begin(&f, 10, "f");
+		f.census.present[SIDE_INITIATOR] = 0;
+		f.limits.allow_deletes = allowed;
+		assert_int_equal(finish(&f), allowed == 10 ? 0 : -1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +372,16 @@ int main(void)
 		cmocka_unit_test(test_empty_side_stops_the_run),
 		cmocka_unit_test(test_first_run_is_not_stopped),
 		cmocka_unit_test(test_long_folder_name_fits_the_message),
+		cmocka_unit_test(test_i3_a_version_that_loses_counts_as_a_deletion),
+		cmocka_unit_test(
+			test_i3_a_file_that_is_emptied_or_no_file_any_more_counts_as_a_deletion),
+		cmocka_unit_test(test_without_history_nothing_counts),
+		cmocka_unit_test(test_i4_both_limits_must_be_exceeded),
+		cmocka_unit_test(test_i4_the_message_tells_the_side_and_the_way_on),
+		cmocka_unit_test(test_i4_changes_that_meet_edits_of_the_other_side_count),
+		cmocka_unit_test(test_i4_metadata_and_what_both_sides_did_alike_do_not_count),
+		cmocka_unit_test(test_a_confirmation_is_good_for_so_many_files),
+		cmocka_unit_test(test_a_confirmation_for_too_few_does_not_let_an_empty_side_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
