@@ -41,6 +41,11 @@ void scan_entry_from_stat(struct entry *entry, const struct stat *st)
 	};
 }
 
+static void mark_mount(struct entry *entry)
+{
+	entry->flags |= ENTRY_OPAQUE | ENTRY_MOUNT;
+}
+
 static void fill(const struct look *look, const struct stat *st, int64_t now_ns,
 		 struct entry *entry)
 {
@@ -50,7 +55,19 @@ static void fill(const struct look *look, const struct stat *st, int64_t now_ns,
 	if (look->flags & SCAN_NLINK && entry->type == ENTRY_FILE)
 		entry->nlink = (uint32_t)st->st_nlink;
 	if (entry->type == ENTRY_DIR && (uint64_t)st->st_dev != root_dev(look->root))
-		entry->flags |= ENTRY_OPAQUE | ENTRY_MOUNT;
+		mark_mount(entry);
+}
+
+/*
+ * Whether something is mounted on this folder, also from the file system it lies on (a bind mount).
+ * Kernels before 5.8 do not tell; then the device number is all there is.
+ */
+static bool is_mount_point(int dirfd, const char *name, int flags)
+{
+	struct statx stx = { 0 };
+
+	return statx(dirfd, name, flags | AT_NO_AUTOMOUNT, 0, &stx) == 0 &&
+	       (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 /* st_size is a hint only: some file systems say 0. */
@@ -136,6 +153,8 @@ int look_at(const struct look *look, int dirfd, const char *name, struct entry *
 	if (sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "cannot be looked at");
 	fill(look, &st, now_ns, entry);
+	if (entry->type == ENTRY_DIR && is_mount_point(dirfd, name, AT_SYMLINK_NOFOLLOW))
+		mark_mount(entry);
 	if (look_closer(look, dirfd, name, entry, link, &why) == 0)
 		return 1;
 	*entry = (struct entry){ .type = ENTRY_ABSENT };
@@ -154,5 +173,7 @@ int look_folder(const struct look *look, int fd, struct entry *entry, struct err
 	if (sys_fstat(fd, &st) < 0)
 		return err_sys(err, errno, "cannot be looked at");
 	fill(look, &st, now_ns, entry);
+	if (is_mount_point(fd, "", AT_EMPTY_PATH))
+		mark_mount(entry);
 	return wants_attributes(look, entry) ? add_attributes(look, fd, entry, err) : 0;
 }

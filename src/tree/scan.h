@@ -4,7 +4,8 @@
  *
  * Only a completely successful readdir proves absence: a folder that cannot be
  * opened or read to its end is reported as ENTRY_DIR with ENTRY_OPAQUE and a problem,
- * and nothing below it is listed.  So is a folder on another device (a mount point).
+ * and nothing below it is listed.  So is a mount point: a folder on another device, or one on
+ * which a part of the same file system is mounted (as far as the kernel tells).
  * A name that vanished between readdir and lstat is absent; any other lstat error
  * makes a problem item for that path with type ENTRY_SPECIAL|ENTRY_OPAQUE ("unknown").
  *

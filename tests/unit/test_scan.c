@@ -286,7 +286,7 @@ static void test_i5_unreadable_folders_are_unknown_not_empty(void **state)
 }
 
 /* In a mount namespace of its own; 77: not allowed here. */
-static int walk_mount(void)
+static int walk_mount(const char *what, const char *fstype, unsigned long flags)
 {
 	struct root *root = NULL;
 	AUTO_BUF found = BUF_INIT;
@@ -294,7 +294,7 @@ static int walk_mount(void)
 	struct entry entry = { 0 };
 
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", "t/m", "tmpfs", 0, NULL) < 0)
+	    mount(what, "t/m", fstype, flags, NULL) < 0)
 		return 77;
 	root = root_open("t", ROOT_MUST_EXIST, &err);
 	if (!root)
@@ -308,20 +308,31 @@ static int walk_mount(void)
 	return strcmp(buf_cstr(&found), "m:d! z:f ") == 0 ? 0 : 4;
 }
 
-static void test_i6_mounted_file_systems_are_unknown(void **state)
+static void see_mount(const char *what, const char *fstype, unsigned long flags)
 {
 	pid_t pid = 0;
 	int status = 0;
 
-	(void)state;
-	help_sh("cd t && mkdir m && touch m/hidden z");
+	help_sh("mkdir -p t/m other && touch t/m/hidden t/z other/file");
 	pid = fork();
 	if (pid == 0)
-		_exit(walk_mount());
+		_exit(walk_mount(what, fstype, flags));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		skip();
 	assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : 98, 0);
+}
+
+static void test_i6_mounted_file_systems_are_unknown(void **state)
+{
+	(void)state;
+	see_mount("none", "tmpfs", 0);
+}
+
+static void test_i6_folders_mounted_from_the_same_file_system_are_unknown(void **state)
+{
+	(void)state;
+	see_mount("other", NULL, MS_BIND);
 }
 
 #define TREE_TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
@@ -340,6 +351,7 @@ int main(void)
 		TREE_TEST(test_i54_deep_trees),
 		TREE_TEST(test_folder_replaced_below_the_walk_is_unknown),
 		TREE_TEST(test_i6_mounted_file_systems_are_unknown),
+		TREE_TEST(test_i6_folders_mounted_from_the_same_file_system_are_unknown),
 		TREE_TEST(test_i5_unreadable_folders_are_unknown_not_empty),
 	};
 
