@@ -3,9 +3,10 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
-from harness import GUARD, LOOK, OK, SIDES, nothing_lost, set_mtime
+from harness import GUARD, LOOK, OK, SIDES, Pair, nothing_lost, set_mtime
 
 
 def test_a_first_run_makes_the_union(pair):
@@ -151,6 +152,76 @@ def test_i9_a_saved_list_cut_anywhere_is_survived(local, cut):
     new = edit(local)
     local.run(expect=(OK, LOOK))
     assert new | {contents["kept"]} <= local.contents("initiator")
+
+
+# Every byte takes minutes; by default some places of each file.
+PLACES = int(os.environ.get("OSYNC_PLACES", "7"))
+
+
+def places(size):
+    """Up to PLACES offsets, from the first byte to the last."""
+    if size <= PLACES:
+        return range(size)
+    return [number * (size - 1) // (PLACES - 1) for number in range(PLACES)]
+
+
+def flip(data, place):
+    place = min(place, len(data) - 1)
+    return data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1:]
+
+
+def cut(data, place):
+    return data[:place]
+
+
+def state_of(pair, side):
+    """The one file of a side's state that says anything after a first run."""
+    files = [path for path in (pair.workdir(side) / "state").iterdir() if path.stat().st_size]
+    assert len(files) == 1, files
+    return files[0]
+
+
+def survive(pair, side, damage, place):
+    contents = synced(pair)
+    state = state_of(pair, side)
+    state.write_bytes(damage(state.read_bytes(), place))
+    new = edit(pair)
+    pair.run(expect=(OK, LOOK))
+    assert new | {contents["kept"]} <= pair.contents("target") & pair.contents("initiator")
+    if side == "target":
+        assert pair.gone("gone here") and pair.gone("gone there")
+        assert len(pair.names("target")) == 8, pair.names("target")
+    pair.verify()
+    shutil.rmtree(pair.base)
+
+
+@pytest.mark.parametrize("damage", [cut, flip])
+@pytest.mark.parametrize("side", SIDES)
+def test_i9_a_state_damaged_anywhere_on_either_end_loses_no_version(tmp_path, side, damage):
+    """Of the saved list nothing is believed that is not whole; the target's cache only saves
+    talk, so without it a run comes to the same end."""
+    first = Pair(tmp_path / "first")
+    synced(first)
+    for place in places(state_of(first, side).stat().st_size):
+        # Names and times differ from run to run, and so may the size, but hardly.
+        survive(Pair(tmp_path / f"{place}"), side, damage, place)
+
+
+def test_i9_an_older_cache_of_the_target_is_noticed(local):
+    contents = synced(local)
+    older = local.base / "older"
+    state = local.workdir("target") / "state"
+    shutil.copytree(state, older)
+    new = local.write("initiator", "kept")
+    local.remove("initiator", "gone here")
+    local.run()
+    shutil.rmtree(state)
+    shutil.copytree(older, state)
+    back = local.write("target", "gone here")
+    result = local.run()
+    assert result.ops("delete") == []
+    assert (local.both("kept"), local.both("gone here")) == (new, back)
+    assert local.both("d/edited here") == contents["d/edited here"]
 
 
 def test_i9_an_older_saved_list_never_deletes_what_is_newer(local):
