@@ -293,14 +293,33 @@ bench: all ## measure, with scripts/bench
 # Processes that were killed have written no counts: the figures are a lower bound.
 coverage: ## line coverage of the unit and system tests, in build/cov/report
 	$(Q)scripts/setup build test coverage
-	$(Q)find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	$(Q)$(forget-counts)
 	$(Q)$(MAKE) build/cov/osync build/release/osync $(TOOLS:%.c=build/cov/%) $(call unit_programs,cov)
 	$(Q)scripts/run-unit $(call unit_programs,cov)
 	$(Q)$(if $(filter tests/system/%,$(PY_TESTS)),$(call pytest,cov,system))
 	@mkdir -p build/cov/report
-	$(Q)gcovr --root . --filter src/ --object-directory build/cov --print-summary \
+	$(Q)$(GCOVR) --filter src/ --print-summary \
 		--html-details build/cov/report/index.html --txt build/cov/report/summary.txt
+	$(Q)$(BRANCHES)
 	@echo "coverage: build/cov/report/index.html"
+
+# What decides and what remembers, by the unit tests alone: half a minute.
+branches: ## branches of model and store taken; below 95 % it fails
+	$(Q)scripts/setup build test coverage
+	$(Q)$(forget-counts)
+	$(Q)$(MAKE) $(call unit_programs,cov)
+	$(Q)scripts/run-unit $(call unit_programs,cov)
+	$(Q)$(BRANCHES)
+
+forget-counts = find build/cov -name '*.gcda' -delete 2>/dev/null || true
+GCOVR := gcovr --root . --object-directory build/cov
+
+# Not counted: the branch of an assert() that ends the program, since what it says is never
+# so; and those that gcc makes for what is not in the source (unwinding, unreachable code).
+# That there is no memory is not a branch: base/buf ends the program.
+BRANCHES = $(GCOVR) --filter src/model/ --filter src/store/ --branches \
+	--exclude-throw-branches --exclude-unreachable-branches \
+	--exclude-branches-by-pattern '^\s*assert\(' --fail-under-branch 95
 
 clean: ## remove everything that was built
 	rm -rf build demo
@@ -311,6 +330,6 @@ help: ## show this list
 
 FORCE:
 .PHONY: FORCE all install setup check unit system fault model mutants fuzz-smoke fuzz \
-	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage clean help
+	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage branches clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:

@@ -63,7 +63,7 @@ int atomic_write(int dirfd, const char *name, const void *data, size_t len, stru
 	int made = snprintf(temporary, sizeof(temporary), "%s%s%0*llx", name, temporary_mark,
 			    TEMPORARY_HEX, (unsigned long long)random_u64());
 
-	if (made < 0 || (size_t)made >= sizeof(temporary))
+	if ((size_t)made >= sizeof(temporary))
 		return err_sys(err, ENAMETOOLONG, "cannot create '%s'", name);
 	if (write_through(dirfd, temporary, name, data, len, err) < 0) {
 		sys_unlinkat(dirfd, temporary, 0);

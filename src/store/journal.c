@@ -117,14 +117,10 @@ static bool frame_behind(const struct journal *journal, size_t at)
 	const unsigned char *found = journal->map + at;
 	const unsigned char *end = journal->map + journal->size;
 
-	while (found < end) {
-		found = memmem(found + 1, (size_t)(end - found - 1), journal->id.bytes,
-			       JOURNAL_MARK);
-		if (!found)
-			return false;
+	while ((found = memmem(found + 1, (size_t)(end - found - 1), journal->id.bytes,
+			       JOURNAL_MARK)))
 		if (frame_at(journal, (size_t)(found - journal->map)))
 			return true;
-	}
 	return false;
 }
 

@@ -130,20 +130,16 @@ int table_next(struct table_cursor *cursor, const char **path, const void **valu
 	return 1;
 }
 
-static bool may_put(const struct table *table, const char *path)
-{
-	return table->mode == TABLE_WRITE && path_valid(path, strlen(path));
-}
-
 void table_put(struct table *table, const char *path, const void *value, size_t len)
 {
-	assert(may_put(table, path) && len <= TABLE_VALUE_MAX);
+	assert(table->mode == TABLE_WRITE && path_valid(path, strlen(path)));
+	assert(len <= TABLE_VALUE_MAX);
 	journal_frame_put(&table->pending, path, value, len);
 }
 
 void table_remove(struct table *table, const char *path)
 {
-	assert(may_put(table, path));
+	assert(table->mode == TABLE_WRITE && path_valid(path, strlen(path)));
 	journal_frame_remove(&table->pending, path);
 }
 
