@@ -202,6 +202,16 @@ mutants: ## remove each safety measure; the tests must fail; K=WORD
 	$(Q)scripts/setup build test
 	$(Q)scripts/mutants $(K)
 
+SOAK_LOCAL ?= 20000
+SOAK_SSH   ?= 500
+
+# At least 10 histories in a second on two processors, which is some 35 minutes.
+soak: build/fault/osync ## random histories in great number; SOAK_LOCAL=20000 SOAK_SSH=500 SOAK_SEED=N SOAK_SECONDS=N
+	$(Q)scripts/setup build test
+	$(Q)OSYNC=$(CURDIR)/build/fault/osync PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 \
+		tests/model/soak.py --local $(SOAK_LOCAL) --ssh $(SOAK_SSH) \
+		$(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS))
+
 FUZZ_SECONDS ?= 600
 fuzz_programs = $(patsubst %.c,build/fuzz/%,$(call matching,$(FUZZ_TARGET),$(FUZZERS)))
 
@@ -329,7 +339,7 @@ help: ## show this list
 		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: FORCE all install setup check unit system fault model mutants fuzz-smoke fuzz \
+.PHONY: FORCE all install setup check unit system fault model soak mutants fuzz-smoke fuzz \
 	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage branches clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:

@@ -51,8 +51,8 @@ class Broken(AssertionError):
 class World:
     """Trees, versions and the random choices of one history."""
 
-    def __init__(self, base, seed):
-        self.seed, self.rng = seed, random.Random(seed)
+    def __init__(self, base, seed, server=None):
+        self.seed, self.rng, self.server = seed, random.Random(seed), server
         self.base = Path(base)
         self.live = False
         self.serial = 0
@@ -128,10 +128,18 @@ class World:
     # -- running osync
 
     def command(self, tree):
-        return [OSYNC, "--initiator", tree.top, "--target", self.target.top, "--instance-id", "x",
+        return [OSYNC, "--initiator", tree.top, *self.reach(), "--instance-id", "x",
                 "--allow-deletes", "--conflict-policy", self.policy,
                 "--set", f"FSYNC={self.fsync}", "--lock-wait", "20",
                 *(word for setting in self.more for word in ("--set", setting))]
+
+    def reach(self):
+        """The words that name the target, and that a server needs."""
+        if not self.server:
+            return ["--target", self.target.top]
+        return ["--target", self.server.url(os.fsdecode(self.target.top)),
+                "--set", f"SSH_CONFIG_FILE={self.server.config}", "--ssh-key", self.server.key,
+                "--known-hosts", self.server.known_hosts, "--remote-osync", OSYNC]
 
     def start(self, tree, fault=None, options=()):
         env = {key: value for key, value in os.environ.items() if not key.startswith("OSYNC")}
@@ -380,12 +388,14 @@ def differs(one, two):
             for path in sorted(one.keys() | two.keys()) if one.get(path) != two.get(path)}
 
 
-def history(seed):
-    """Play one history; Broken names the seed."""
-    room = "/dev/shm" if os.access("/dev/shm", os.W_OK) and seed % 4 else None
-    base = tempfile.mkdtemp(prefix=f"osync-history-{seed}-", dir=os.environ.get("OSYNC_HISTORY_DIR", room))
+def history(seed, room=None, server=None):
+    """Play one history, in a folder of `room`; Broken names the seed. `server`: see sshd.Sshd."""
+    if room is None:
+        room = "/dev/shm" if os.access("/dev/shm", os.W_OK) and seed % 4 else None
+    base = tempfile.mkdtemp(prefix=f"osync-history-{seed}-",
+                            dir=os.environ.get("OSYNC_HISTORY_DIR", room))
     try:
-        World(base, seed).play()
+        World(base, seed, server).play()
     except Broken as error:
         if os.environ.get("OSYNC_HISTORY_KEEP"):
             print(f"kept: {base}")
