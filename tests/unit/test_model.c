@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The model as a whole, over the simulator of model_sim.h: every pair of edits of every
- * small tree, and long random histories.
+ * The model as a whole, over the simulator of model_sim.h: long random histories. Every small
+ * tree: test_model_trees.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,124 +15,6 @@
 
 #include "base/buf.h"
 #include "model_sim.h"
-
-/* Every small tree ------------------------------------------------------------ */
-
-/* What "a" (and "b") may be: two contents, and a folder with nothing or one of them in it. */
-enum shape { NOTHING, ONE, TWO, EMPTY_DIR, DIR_ONE, DIR_TWO, SHAPES };
-
-struct shapes {
-	enum shape a;
-	enum shape b;
-};
-
-static bool is_dir(enum shape shape)
-{
-	return shape >= EMPTY_DIR;
-}
-
-static bool is_file(enum shape shape)
-{
-	return shape == ONE || shape == TWO;
-}
-
-static void build(struct sim *sim, enum side side, const char *name, enum shape shape)
-{
-	char below[8] = "";
-
-	snprintf(below, sizeof(below), "%s/x", name);
-	if (is_file(shape))
-		sim_put(sim, side, name, ENTRY_FILE, shape);
-	if (is_dir(shape))
-		sim_put(sim, side, name, ENTRY_DIR, 0);
-	if (shape == DIR_ONE || shape == DIR_TWO)
-		sim_put(sim, side, below, ENTRY_FILE, shape == DIR_ONE ? 1 : 2);
-}
-
-/* In place where that is possible. */
-static void become(struct sim *sim, enum side side, const char *name, enum shape old,
-		   enum shape new)
-{
-	char below[8] = "";
-
-	snprintf(below, sizeof(below), "%s/x", name);
-	if (old == new)
-		return;
-	if (is_dir(old) && is_dir(new)) {
-		if (new == EMPTY_DIR)
-			sim_remove(sim, side, below);
-		else
-			sim_put(sim, side, below, ENTRY_FILE, new == DIR_ONE ? 1 : 2);
-		return;
-	}
-	if (!(is_file(old) && is_file(new)))
-		sim_remove(sim, side, name);
-	build(sim, side, name, new);
-}
-
-/* The names are swapped first where `renamed`: same things, other places. */
-static void edit(struct sim *sim, enum side side, struct shapes old, struct shapes new,
-		 bool renamed)
-{
-	if (renamed) {
-		sim_rename(sim, side, "a", "t");
-		sim_rename(sim, side, "b", "a");
-		sim_rename(sim, side, "t", "b");
-		old = (struct shapes){ old.b, old.a };
-	}
-	become(sim, side, "a", old.a, new.a);
-	become(sim, side, "b", old.b, new.b);
-}
-
-static struct shapes shapes_of(unsigned n)
-{
-	return (struct shapes){ (enum shape)(n / SHAPES), (enum shape)(n % SHAPES) };
-}
-
-/* The state after the first run: both sides have this tree, and it is saved. */
-static struct sim *synced(unsigned tree)
-{
-	struct sim *sim = sim_new(tree + 1);
-	struct shapes shapes = shapes_of(tree);
-
-	build(sim, SIDE_INITIATOR, "a", shapes.a);
-	build(sim, SIDE_INITIATOR, "b", shapes.b);
-	if (!sim_rest(sim))
-		fail_msg("first run of tree %u: %s", tree, sim->problem);
-	return sim;
-}
-
-static void try_pair(const struct sim *start, unsigned tree, unsigned initiator, unsigned target,
-		     unsigned renamed)
-{
-	struct sim *sim = xmalloc(sizeof(*sim));
-
-	*sim = *start;
-	edit(sim, SIDE_INITIATOR, shapes_of(tree), shapes_of(initiator), renamed & 1);
-	edit(sim, SIDE_TARGET, shapes_of(tree), shapes_of(target), renamed & 2);
-	if (!sim_run(sim) || !sim_rest(sim)) {
-		sim_print(sim);
-		fail_msg("from %u, initiator %u, target %u, renamed %u: %s", tree, initiator,
-			 target, renamed, sim->problem);
-	}
-	sim_free(sim);
-}
-
-static void test_every_pair_of_edits_of_every_small_tree(void **state)
-{
-	enum { TREES = SHAPES * SHAPES };
-
-	for (unsigned tree = 0; tree < TREES; tree++) {
-		struct sim *start = synced(tree);
-
-		for (unsigned pair = 0; pair < TREES * TREES; pair++)
-			/* A third of the renames each: enough, in half the time. */
-			for (unsigned renamed = 0; renamed < 4; renamed++)
-				if (renamed == 0 || (tree + pair / TREES + pair) % 3 == renamed - 1)
-					try_pair(start, tree, pair / TREES, pair % TREES, renamed);
-		sim_free(start);
-	}
-}
 
 /* Random histories -------------------------------------------------------------- */
 
@@ -246,6 +128,8 @@ static void choose_conditions(struct sim *sim)
 	}
 }
 
+static uint64_t runs;
+
 static bool live(struct sim *sim)
 {
 	unsigned edits = sim_random(sim, 6);
@@ -253,6 +137,7 @@ static bool live(struct sim *sim)
 	for (unsigned n = 0; n < edits; n++)
 		step(sim, sim_random(sim, 2) ? SIDE_INITIATOR : SIDE_TARGET);
 	choose_conditions(sim);
+	runs++;
 	return sim_run(sim) && (sim_random(sim, 2) || sim_rest(sim));
 }
 
@@ -288,13 +173,14 @@ static void test_random_histories(void **state)
 	}
 	for (uint64_t n = 1; n <= last; n++)
 		live_through(n);
+	print_message("%llu histories, %llu runs\n", (unsigned long long)last,
+		      (unsigned long long)runs);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_histories),
-		cmocka_unit_test(test_every_pair_of_edits_of_every_small_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
