@@ -41,24 +41,6 @@ struct agent_ops {
 	unsigned count;
 };
 
-struct agent_ops *agent_ops_open(struct agent *agent, const char *run, struct err *err)
-{
-	struct changer_options options = { .run = run,
-					   .sync = (enum changer_sync_mode)agent->fsync_mode,
-					   .scan_flags = agent->scan_flags,
-					   .seed = agent->seed };
-	struct agent_ops *ops = xcalloc(1, sizeof(*ops));
-
-	ops->agent = agent;
-	ops->end = &ops->first;
-	ops->changer = changer_open(agent->root, &options, err);
-	if (!ops->changer) {
-		free(ops);
-		return NULL;
-	}
-	return ops;
-}
-
 static void pending_free(struct pending *op)
 {
 	staged_free(op->staged);
@@ -79,6 +61,23 @@ void agent_ops_close(struct agent_ops *ops)
 	changer_close(ops->changer);
 	lookup_release(&ops->lookup);
 	free(ops);
+}
+
+struct agent_ops *agent_ops_open(struct agent *agent, const char *run, struct err *err)
+{
+	struct changer_options options = { .run = run,
+					   .sync = (enum changer_sync_mode)agent->fsync_mode,
+					   .scan_flags = agent->scan_flags,
+					   .seed = agent->seed };
+	struct agent_ops *ops = xcalloc(1, sizeof(*ops));
+
+	ops->agent = agent;
+	ops->end = &ops->first;
+	ops->changer = changer_open(agent->root, &options, err);
+	if (ops->changer && changer_sync_found(ops->changer, err) == 0)
+		return ops;
+	agent_ops_close(ops);
+	return NULL;
 }
 
 /* Names of the other machine's owners become this machine's ids, where they exist here. */

@@ -75,6 +75,9 @@
  *	meta	uint mask; uint mode; uint uid; uint gid; int mtime (ns); str user; str group
  *		("" = the number counts)
  *
+ * PREPARE makes durable what the tree holds already (unless the fsync mode is off): what was listed
+ * before it may stand in the saved list.
+ *
  * OPERATIONS are done in the order in which they come, but nothing is durable or reported
  * before FLUSH; files of OP_PUT and OP_COPY appear under their names only then.  The bytes of OP_PUT
  * follow as DATA and HOLE frames and end with PUT_END.

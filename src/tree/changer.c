@@ -184,6 +184,13 @@ static int sync_changes(struct changer *changer, struct err *err)
 	return changer->sync_all ? sync_all(changer, err) : 0;
 }
 
+int changer_sync_found(struct changer *changer, struct err *err)
+{
+	if (changer->sync != CHANGER_SYNC_OFF && sys_syncfs(changer->stage) < 0)
+		return err_sys(err, errno, "cannot make what is in the folder durable");
+	return 0;
+}
+
 int changer_sync(struct changer *changer, struct err *err)
 {
 	root_forget(changer->root, "");

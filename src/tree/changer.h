@@ -158,6 +158,14 @@ int changer_meta(struct changer *changer, const char *path, const struct entry *
 
 /* Put the mtimes of touched folders back; with all of them right, the note is removed. */
 int changer_restore_times(struct changer *changer, struct err *err);
+/*
+ * What is in the tree already is durable (FSYNC=batch, file), whoever has put it there: a user's
+ * program a moment ago, or a run that was killed before its own sync.  To be called between looking
+ * at a tree and recording what was seen: else a power cut could leave a record of a version that is
+ * not there, and the next run would take that for a deletion, or an empty file for an edit.  One
+ * syncfs, which also waits for what others have written to the same file system.
+ */
+int changer_sync_found(struct changer *changer, struct err *err);
 /* All changes placed so far are durable (FSYNC=batch, file); with FSYNC=off nothing is done. */
 int changer_sync(struct changer *changer, struct err *err);
 /*
