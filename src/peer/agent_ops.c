@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Operations of one run.  They are done as they come, but files stay staged, and nothing is
- * reported, until FLUSH has made everything durable: first the staged bytes, then the names.
+ * Operations of one run.  They are done as they come, but files stay staged, nothing is deleted and
+ * nothing is reported until FLUSH has made everything durable: first the staged bytes, then folders
+ * in the trash, then the names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,7 @@ static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op
 
 	switch (msg->kind) {
 	case OP_PUT:
+	case OP_DELETE:
 		break;
 	case OP_MKDIR:
 		op->staged = staged_folder(changer, &op->status);
@@ -147,9 +149,6 @@ static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op
 		break;
 	case OP_MOVE:
 		changer_move(changer, msg->from, msg->path, &op->expect, &op->result, &op->status);
-		break;
-	case OP_DELETE:
-		changer_delete(changer, op->path, &op->expect, &op->status);
 		break;
 	case OP_META:
 		changer_meta(changer, op->path, &op->expect, &meta, &op->result, &op->status);
@@ -295,18 +294,31 @@ static void fail_all(struct agent_ops *ops, const struct err *status)
 			op->status = *status;
 }
 
-static bool is_placed_late(enum op_kind kind)
+/* What FLUSH does: all that puts many versions into the trash, so that room is made for them at once. */
+static bool is_late(const struct pending *op)
 {
-	return kind == OP_PUT || kind == OP_COPY;
+	if (!op->complete || err_is_set(&op->status))
+		return false;
+	return op->kind == OP_DELETE || ((op->kind == OP_PUT || op->kind == OP_COPY) && op->staged);
 }
 
-static void place_puts(struct agent_ops *ops)
+static void do_late(struct agent_ops *ops, struct pending *op)
+{
+	if (op->kind == OP_DELETE)
+		changer_delete(ops->changer, op->path, &op->expect, &op->status);
+	else
+		changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
+			      &op->status);
+}
+
+static void do_all_late(struct agent_ops *ops)
 {
 	for (struct pending *op = ops->first; op; op = op->next)
-		if (is_placed_late(op->kind) && op->complete && op->staged &&
-		    !err_is_set(&op->status))
-			changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
-				      &op->status);
+		if (is_late(op) && op->expect.type != ENTRY_ABSENT)
+			changer_make_room(ops->changer, op->path);
+	for (struct pending *op = ops->first; op; op = op->next)
+		if (is_late(op))
+			do_late(ops, op);
 }
 
 static void report(struct agent_ops *ops, struct pending *op)
@@ -350,7 +362,7 @@ int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *e
 		op->complete = op->complete || op->kind != OP_PUT;
 	if (changer_sync_staged(ops->changer, &status) < 0)
 		fail_all(ops, &status);
-	place_puts(ops);
+	do_all_late(ops);
 	err_clear(&status);
 	if (changer_sync(ops->changer, &status) < 0)
 		fail_all(ops, &status);

@@ -79,7 +79,8 @@
  * before it may stand in the saved list.
  *
  * OPERATIONS are done in the order in which they come, but nothing is durable or reported
- * before FLUSH; files of OP_PUT and OP_COPY appear under their names only then.  The bytes of OP_PUT
+ * before FLUSH; files of OP_PUT and OP_COPY appear under their names only then, and OP_DELETE deletes
+ * only then (they among themselves in order).  The bytes of OP_PUT
  * follow as DATA and HOLE frames and end with PUT_END.
  *
  * READS are answered in the order in which they were asked, one after the other.

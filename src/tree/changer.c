@@ -169,6 +169,20 @@ static int sync_all(struct changer *changer, struct err *err)
 	return 0;
 }
 
+int trash_sync(struct changer *changer, struct err *err)
+{
+	bool many = changer->trash_touched.dirty_count >= CHANGER_SYNC_ALL;
+	int status = 0;
+
+	if (changer->trash_grown && changer->sync != CHANGER_SYNC_OFF)
+		status = many ? sync_all(changer, err) : sync_trash(changer, err);
+	changer->trash_grown = status < 0;
+	/* What was taken off the list must be in the next sync. */
+	if (status < 0)
+		changer->sync_all = true;
+	return status;
+}
+
 /* Trash first: the old version's new name must not be lost where its old one is gone. */
 static int sync_changes(struct changer *changer, struct err *err)
 {

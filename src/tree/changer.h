@@ -142,6 +142,12 @@ int changer_place(struct changer *changer, struct staged *staged, const char *pa
 int changer_delete(struct changer *changer, const char *path, const struct entry *expect,
 		   struct err *err);
 /*
+ * Make the folder of the trash that what is at `path` would go to.  Never needed, and what fails here
+ * fails again where it matters; but the folders of many paths are made durable together by the first
+ * change that puts something into the trash, where else each waits for the disk.
+ */
+void changer_make_room(struct changer *changer, const char *path);
+/*
  * Rename within the root; `to` must not exist. Folders with all they hold: of these only type and
  * inode are compared.
  */

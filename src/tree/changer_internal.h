@@ -46,7 +46,8 @@ struct changer {
 	int trash;		  /* trash/RUN, -1: nothing was put there yet */
 	struct chain trash_chain; /* folders below it, made where missing */
 	struct touched trash_touched;
-	int *metas; /* descriptors whose metadata was set and is not durable yet */
+	bool trash_grown; /* it has folders whose own names are not durable yet */
+	int *metas;	  /* descriptors whose metadata was set and is not durable yet */
 	unsigned meta_count;
 	bool sync_all; /* something was changed that only syncfs can make durable */
 };
@@ -190,8 +191,13 @@ void expect_hand_on(const struct entry *expect, struct entry *found);
 int rename_new(struct changer *changer, int olddir, const char *oldname, int newdir,
 	       const char *newname);
 
-/* Find the parent of `path` in the trash, making what is missing. Sets slot->dirfd. */
+/*
+ * Find the parent of `path` in the trash, making what is missing. Sets slot->dirfd. What was made is
+ * durable: a version must not lie in a folder that a power cut can take away.
+ */
 int trash_slot(struct change *change, struct err *err);
+/* changer.c: make the folders of the trash durable, where any were made (not with FSYNC=off). */
+int trash_sync(struct changer *changer, struct err *err);
 /* Move dirfd/name to a free name in the slot: 0, or -1 with errno. */
 int trash_take(struct change *change, int dirfd, const char *name);
 /* The same with a second link instead of a rename. */

@@ -73,30 +73,55 @@ static int open_run(struct changer *changer, struct err *err)
 	return 0;
 }
 
-/* The folder path[0..len) of the trash and those above it that may have been made for it. */
+/*
+ * The folder path[0..len) of the trash and those above it that may have been made for it. The run's
+ * trash begins empty: what was not noted before has just been made.
+ */
 static void note(struct changer *changer, const char *path, size_t len)
 {
+	size_t known = changer->trash_touched.count;
+	bool inside = len > 0;
+
 	while (touched_dirty(&changer->trash_touched, path, len) && len > 0) {
 		while (len > 0 && path[len - 1] != '/')
 			len--;
 		len -= len > 0;
 	}
+	if (inside && changer->trash_touched.count > known)
+		changer->trash_grown = true;
+}
+
+/* The parent of `path` in the trash, made where it is missing: a descriptor of the chain, or -1. */
+static int open_parent(struct changer *changer, const char *path, struct err *err)
+{
+	size_t len = path_parent_len(path);
+	size_t failed = 0;
+	int fd = -1;
+
+	if (open_run(changer, err) < 0)
+		return -1;
+	fd = chain_folder(&changer->trash_chain, path, len, &failed);
+	if (fd < 0)
+		return err_sys(err, errno, "cannot make a folder in the trash");
+	note(changer, path, len);
+	return fd;
+}
+
+void changer_make_room(struct changer *changer, const char *path)
+{
+	open_parent(changer, path, NULL);
 }
 
 int trash_slot(struct change *change, struct err *err)
 {
 	struct changer *changer = change->changer;
-	size_t len = path_parent_len(change->path);
-	size_t failed = 0;
 
-	if (open_run(changer, err) < 0)
-		return -1;
 	change->slot.wanted = path_name(change->path);
-	change->slot.dirfd = chain_folder(&changer->trash_chain, change->path, len, &failed);
-	if (change->slot.dirfd < 0)
-		return err_sys(err, errno, "cannot make a folder in the trash");
-	note(changer, change->path, len);
-	return 0;
+	if (open_parent(changer, change->path, err) < 0 || trash_sync(changer, err) < 0)
+		return -1;
+	/* The sync went elsewhere in the trash. */
+	change->slot.dirfd = open_parent(changer, change->path, err);
+	return change->slot.dirfd < 0 ? -1 : 0;
 }
 
 typedef int put_fn(struct changer *changer, int olddir, const char *oldname, int newdir,
