@@ -193,8 +193,10 @@ unit: $(call unit_programs,asan) ## unit tests; K=WORD chooses by name
 system: ## black-box tests; K=EXPR as pytest -k, JOBS=N at once
 fault:  ## tests that kill, fail or cut at every step
 model:  ## randomized tests of the invariants
-system fault model: $(if $(PY_TESTS),build/asan/osync build/release/osync $(TOOLS:%.c=build/asan/%))
+system model: $(if $(PY_TESTS),build/asan/osync build/release/osync $(TOOLS:%.c=build/asan/%))
 	$(Q)$(if $(filter tests/$@/%,$(PY_TESTS)),$(call pytest,asan,$@),echo "$@: no tests yet")
+fault: $(if $(PY_TESTS),build/fault/osync build/release/osync)
+	$(Q)$(call pytest,fault,fault)
 
 pytest = scripts/run-pytest $1 tests/$2 -n $(PYTEST_JOBS) $(if $(K),-k "$(K)") $(PYTEST_FLAGS)
 
