@@ -71,7 +71,8 @@ struct config {
 	bool preserve_acl;
 	bool preserve_xattr;
 	bool preserve_hardlinks;
-	bool checksum; /* read every file on every run instead of trusting the stat key */
+	int verify_days; /* every file is read again within so many; 0: never */
+	bool checksum;	 /* read every file on every run instead of trusting the stat key */
 
 	/* decisions */
 	enum conflict_policy conflict_policy;

@@ -118,6 +118,7 @@ const struct key keys_table[] = {
 	BOOL("PRESERVE_XATTR", "false", preserve_xattr),
 	BOOL("PRESERVE_HARDLINKS", "false", preserve_hardlinks),
 	BOOL("CHECKSUM", "false", checksum),
+	INT("VERIFY_DAYS", "90", 0, 36500, verify_days),
 
 	/* conflicts and guards; the words stand in the order of the enums */
 	WORD("CONFLICT_POLICY", "keep-both", "keep-both newer initiator target skip",

@@ -37,6 +37,7 @@ void census_add(struct census *census, const char *path, const struct base *base
 	if (!counts_as_file((enum entry_type)base->type))
 		return;
 	census->files++;
+	census->bytes += base->side[SIDE_TARGET].size;
 	if (path[top] == '\0')
 		return;
 	if (!last || strlen(last->name) != top || strncmp(last->name, path, top) != 0) {

@@ -35,15 +35,16 @@ struct census_folder {
 
 struct census {
 	uint64_t files;
+	uint64_t bytes;		       /* in them */
 	uint64_t top;		       /* agreed entries of any type at the top of the tree */
 	uint64_t present[SIDES];       /* entries of any type that each side shows now */
 	struct census_folder *folders; /* in path order */
 	size_t count;
 };
 
-#define CENSUS_INIT                     \
-	{                               \
-		0, 0, { 0, 0 }, NULL, 0 \
+#define CENSUS_INIT                        \
+	{                                  \
+		0, 0, 0, { 0, 0 }, NULL, 0 \
 	}
 
 void census_release(struct census *census);

@@ -25,6 +25,7 @@
 #include "run/report.h"
 #include "run/session.h"
 #include "run/settle.h"
+#include "run/verify.h"
 
 /* "YYYYMMDD-HHMMSS-xxxxxx": sorts by time, unique among machines. */
 enum { RUN_NAME = 32 };
@@ -224,7 +225,9 @@ static int run_session(struct session *session, const struct config *config, str
 		print_plan(session, &work->plan);
 		return 0;
 	}
-	return has_work(session, work) ? act(session, work, err) : 0;
+	if (has_work(session, work) && act(session, work, err) < 0)
+		return -1;
+	return verify(session, &work->census, err);
 }
 
 static struct report_totals totals_of(const struct session *session)
