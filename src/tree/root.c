@@ -55,11 +55,16 @@ static int folder_open_listed(int dirfd, const char *name)
 	return folder_open(dirfd, name);
 }
 
-/* To be called whenever the capabilities are set. */
+/*
+ * To be called whenever the capabilities are set. Where names are not listed as they were given, the list
+ * of names tells nothing.
+ */
 static void follow_caps(struct root *root)
 {
+	bool listed = root->caps.folds && !root->caps.respells;
+
 	chain_forget(&root->chain, "");
-	root->chain.open = root->caps.folds ? folder_open_listed : folder_open;
+	root->chain.open = listed ? folder_open_listed : folder_open;
 }
 
 /* mkdir -p. Components that exist are taken as they are, links included: `dir` is the user's. */
