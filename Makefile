@@ -213,6 +213,14 @@ soak: build/fault/osync ## random histories in great number; SOAK_LOCAL=20000 SO
 	$(Q)OSYNC=$(CURDIR)/build/fault/osync PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 \
 		tests/model/soak.py --local $(SOAK_LOCAL) --ssh $(SOAK_SSH) \
 		$(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS))
+	$(Q)$(MAKE) soak-model
+
+SOAK_MODEL ?= 1000000
+
+# The planner in a simulator, some ten minutes of one processor.
+soak-model: build/fault/tests/unit/test_model build/fault/tests/unit/test_model_trees ## the planner over every small tree and SOAK_MODEL=1000000 histories
+	$(Q)MODEL_HISTORIES=$(SOAK_MODEL) build/fault/tests/unit/test_model
+	$(Q)MODEL_TREES=1 build/fault/tests/unit/test_model_trees
 
 FUZZ_SECONDS ?= 600
 fuzz_programs = $(patsubst %.c,build/fuzz/%,$(call matching,$(FUZZ_TARGET),$(FUZZERS)))
@@ -341,7 +349,7 @@ help: ## show this list
 		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: FORCE all install setup check unit system fault model soak mutants fuzz-smoke fuzz \
+.PHONY: FORCE all install setup check unit system fault model soak soak-model mutants fuzz-smoke fuzz \
 	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage branches clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:

@@ -227,6 +227,7 @@ static int enter_folder(struct scan *scan, int dirfd, const char *name, struct s
 		set_problem(scan, item, "another file system is mounted here");
 		return 1;
 	}
+	sys_point("before-enter");
 	if (frame_open(scan, dirfd, name, &frame, &err) < 0 ||
 	    look_folder(&scan->look, frame.fd, &item->entry, &err) < 0) {
 		if (err.sys == ENOENT && frame.fd < 0)

@@ -357,6 +357,20 @@ static void test_a_dry_run_takes_no_lock_and_changes_nothing(void **state)
 	}
 }
 
+/* Not even with a lock of its own kind, which it has once there is a file to lock. */
+static void test_i45_a_dry_run_prepares_nothing(void **state)
+{
+	AUTO_FAR real = far_locked();
+	AUTO_FAR dry = { .fd = -1 };
+
+	assert_int_equal(far_end(&real), 0);
+	dry = far_welcomed(PEER_HELLO_DRY);
+	far_lock(&dry, LOCK_PEEK, "dry");
+	assert_int_equal(far_status(&dry, PEER_LOCKED), ERR_NONE);
+	far_prepare(&dry, "run");
+	far_refuses(&dry, ERR_PROTOCOL);
+}
+
 /* With the lock of a dry run, which dry runs share, two runs could work side by side. */
 static void test_each_kind_of_run_takes_its_own_kind_of_lock(void **state)
 {
@@ -486,6 +500,7 @@ int main(void)
 		TEST(test_a_frame_that_is_too_long_is_refused_at_once),
 		TEST(test_more_credit_than_there_can_be_is_refused),
 		TEST(test_a_dry_run_takes_no_lock_and_changes_nothing),
+		TEST(test_i45_a_dry_run_prepares_nothing),
 		TEST(test_each_kind_of_run_takes_its_own_kind_of_lock),
 		TEST(test_a_lock_is_one_agents_until_its_input_ends),
 		TEST(test_an_agent_that_is_killed_lets_go),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -396,6 +397,45 @@ static void test_a_put_is_placed_by_the_flush(void **state)
 	assert_int_equal(far_end(&far), 0);
 }
 
+/* All calls that changed something until now. */
+static void calls_until_now(struct buf *out)
+{
+	FILE *lines = fopen("calls", "re");
+	char call[32] = "";
+
+	assert_non_null(lines);
+	while (fscanf(lines, "%*[^0-9]%*u %31s ", call) == 1)
+		buf_addf(out, "%s ", call);
+	fclose(lines);
+}
+
+/* A power cut may come between any two: bytes, then the name, then the answer. */
+static void test_i32_bytes_are_durable_before_names_and_names_before_the_answer(void **state)
+{
+	const struct msg_op op = put_of(7, "file");
+	AUTO_BUF before = BUF_INIT;
+	AUTO_BUF after = BUF_INIT;
+	AUTO_FAR far = { .fd = -1 };
+
+	setenv("OSYNC_FAULT", "count:calls", 1);
+	far = far_prepared();
+	unsetenv("OSYNC_FAULT");
+	far_op(&far, &op);
+	far_data(&far, 7, "content");
+	far_put_end(&far, 7, 1, "content");
+	far_empty(&far, PEER_PING);
+	far_expect(&far, PEER_PONG);
+	calls_until_now(&before);
+	far_empty(&far, PEER_FLUSH);
+	assert_int_equal(far_result(&far, PEER_DONE, 7), ERR_NONE);
+	calls_until_now(&after);
+	/* The staged file and its folder; a note of its folder's time; its name, and that folder. */
+	assert_true(after.len > before.len);
+	assert_string_equal(buf_cstr(&after) + before.len,
+			    "fsync close fsync openat write renameat2 fsync ");
+	assert_int_equal(far_end(&far), 0);
+}
+
 /* Nothing of it is left, neither in its place nor staged. */
 static void expect_no_file(struct far *far, uint64_t id)
 {
@@ -575,6 +615,7 @@ int main(void)
 		TEST(test_work_folders_are_not_read),
 		TEST(test_a_folder_with_a_work_folder_stays),
 		TEST(test_a_put_is_placed_by_the_flush),
+		TEST(test_i32_bytes_are_durable_before_names_and_names_before_the_answer),
 		TEST(test_what_is_not_what_was_promised_is_not_placed),
 		TEST(test_bytes_that_did_not_come_are_missed),
 		TEST(test_a_put_that_is_called_off_is_not_placed),

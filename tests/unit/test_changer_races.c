@@ -259,6 +259,30 @@ static void test_i36_file_put_into_a_folder_that_goes(void **state)
 	}
 }
 
+/* Another folder than the one that was to be renamed, with the user's files in it, is not. */
+static void test_i28_another_folder_is_not_renamed_in_its_place(void **state)
+{
+	static const char *const points[] = { "before-look", "before-place" };
+
+	(void)state;
+	for (int at = 0; at < 2; at++) {
+		struct bench bench = { .root = NULL };
+		struct entry expect = { 0 };
+
+		help_sh("rm -rf t; mkdir -p t/f; printf old > t/f/x");
+		bench = bench_open(CHANGER_SYNC_OFF);
+		expect = help_entry(bench.root, "f");
+		bench_at(points[at], "mv t/f t/moved; mkdir t/f; printf user > t/f/x");
+		assert_int_equal(move_it(&bench, &expect), -1);
+		bench_at(NULL, NULL);
+		assert_int_equal(bench.err.kind, ERR_CHANGED);
+		assert_string_equal(help_read("t/f/x"), "user");
+		assert_string_equal(help_read("t/moved/x"), "old");
+		assert_false(help_exists("t/g"));
+		bench_close(&bench);
+	}
+}
+
 static void test_i34_parent_replaced_by_a_link(void **state)
 {
 	struct bench bench = { .root = NULL };
@@ -347,6 +371,7 @@ int main(void)
 		TREE_TEST(test_name_taken_before_putting_back_keeps_it_in_the_trash),
 		TREE_TEST(test_put_back_that_is_raced_itself_drops_nothing),
 		TREE_TEST(test_i36_file_put_into_a_folder_that_goes),
+		TREE_TEST(test_i28_another_folder_is_not_renamed_in_its_place),
 		TREE_TEST(test_i34_parent_replaced_by_a_link),
 		TREE_TEST(test_i29_i31_hammered_path_loses_no_version),
 	};

@@ -610,6 +610,20 @@ static void test_owner_of_the_same_name_is_the_same(void **state)
 	owners_free(owners);
 }
 
+/* Of one size, and never read: that is no reason to take them for the same. */
+static void test_i11_content_that_nobody_has_read_is_not_the_same(void **state)
+{
+	struct entry known = entry_of((struct look){ V1, SAME }, SIDE_INITIATOR);
+	struct entry unread = known;
+
+	known.flags |= ENTRY_HAS_DIGEST;
+	unread.flags &= (uint8_t)~ENTRY_HAS_DIGEST;
+	assert_false(reconcile_same_content(&known, &unread));
+	assert_false(reconcile_same_content(&unread, &known));
+	assert_false(reconcile_same_content(&unread, &unread));
+	assert_true(reconcile_same_content(&known, &known));
+}
+
 static void test_every_reason_has_words(void **state)
 {
 	for (unsigned r = REASON_NEW; r <= REASON_SKIP; r++)
@@ -636,6 +650,7 @@ int main(void)
 		cmocka_unit_test(test_executability_only_ignores_other_permissions),
 		cmocka_unit_test(test_attributes_and_owners_flow_like_modes),
 		cmocka_unit_test(test_owner_of_the_same_name_is_the_same),
+		cmocka_unit_test(test_i11_content_that_nobody_has_read_is_not_the_same),
 		cmocka_unit_test(test_every_reason_has_words),
 	};
 

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/path.h"
+#include "base/sys.h"
 #include "model/filter.h"
 #include "tree/root.h"
 #include "tree/scan.h"
@@ -285,6 +286,92 @@ static void test_i5_unreadable_folders_are_unknown_not_empty(void **state)
 	assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : 98, 0);
 }
 
+/*
+ * Whether the walk says something of `path`: its item, a problem of a folder above it, or that
+ * nothing could be listed at all.
+ */
+static bool accounts_for(const char *found, const char *path)
+{
+	AUTO_FREE char *above = xstrdup(path);
+	AUTO_FREE char *item = xasprintf(" %s:", path);
+
+	if (strstr(found, item))
+		return true;
+	for (char *slash = strrchr(above, '/'); slash; slash = strrchr(above, '/')) {
+		AUTO_FREE char *unknown = NULL;
+		const char *item_at = NULL;
+
+		*slash = '\0';
+		unknown = xasprintf(" %s:", above);
+		/* Of whatever type it is said to be. */
+		item_at = strstr(found, unknown);
+		if (item_at && item_at[strlen(unknown) + 1] == '!')
+			return true;
+	}
+	return false;
+}
+
+/* The walk with the n-th call that reads failing; false where even the root cannot be listed. */
+static bool walk_failing(unsigned n, int errnum, struct buf *found)
+{
+	static char fault[64];
+	struct root *root = help_root();
+	struct err err = ERR_INIT;
+	struct scan *scan = NULL;
+
+	snprintf(fault, sizeof(fault), "fail:%u:%d::look", n, errnum);
+	setenv("OSYNC_FAULT", fault, 1);
+	sys_set_role("test");
+	scan = scan_open(root, NULL, 0, HELP_SEED, &err);
+	if (scan) {
+		scan_free(scan);
+		sys_set_role("test");
+		walk(root, NULL, found);
+	}
+	unsetenv("OSYNC_FAULT");
+	sys_set_role("test");
+	root_close(root);
+	return scan != NULL;
+}
+
+/* Whatever call fails, nothing is absent that is there. */
+static void test_i5_a_call_that_fails_makes_nothing_absent(void **state)
+{
+	static const char *const paths[] = { "a", "a/b", "a/b/x", "a/c", "a/l", "d", "d/y", "z" };
+	static const int errors[] = { EIO, EACCES, ESTALE, ENOTCONN, EMFILE, ENOMEM };
+
+	(void)state;
+	help_sh("cd t && mkdir -p a/b d && touch a/b/x a/c d/y z && ln -s nowhere a/l");
+	for (size_t e = 0; e < sizeof(errors) / sizeof(errors[0]); e++) {
+		for (unsigned n = 1; n < 60; n++) {
+			AUTO_BUF found = BUF_INIT;
+
+			buf_addstr(&found, " ");
+			if (!walk_failing(n, errors[e], &found))
+				continue;
+			for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+				if (!accounts_for(buf_cstr(&found), paths[i]))
+					fail_msg("call %u fails: %s is absent in%s", n, paths[i],
+						 buf_cstr(&found));
+		}
+	}
+}
+
+/* Between the look at a folder and the step into it somebody puts a link in its place. */
+static void test_i34_a_link_in_a_folders_place_is_not_listed_through(void **state)
+{
+	struct root *root = help_root();
+	AUTO_BUF found = BUF_INIT;
+
+	(void)state;
+	help_sh("mkdir -p t/d outside && touch t/d/inside outside/secret t/z");
+	setenv("OSYNC_POINT", "before-enter=mv t/d gone && ln -s ../outside t/d", 1);
+	walk(root, NULL, &found);
+	unsetenv("OSYNC_POINT");
+	assert_string_equal(buf_cstr(&found), "d:d! z:f ");
+	root_close(root);
+}
+
 /* In a mount namespace of its own; 77: not allowed here. */
 static int walk_mount(const char *what, const char *fstype, unsigned long flags)
 {
@@ -350,6 +437,8 @@ int main(void)
 		TREE_TEST(test_names_that_vanish_are_absent),
 		TREE_TEST(test_i54_deep_trees),
 		TREE_TEST(test_folder_replaced_below_the_walk_is_unknown),
+		TREE_TEST(test_i5_a_call_that_fails_makes_nothing_absent),
+		TREE_TEST(test_i34_a_link_in_a_folders_place_is_not_listed_through),
 		TREE_TEST(test_i6_mounted_file_systems_are_unknown),
 		TREE_TEST(test_i6_folders_mounted_from_the_same_file_system_are_unknown),
 		TREE_TEST(test_i5_unreadable_folders_are_unknown_not_empty),
