@@ -152,7 +152,7 @@ def test_i13_a_conflict_of_a_conflict_copy_keeps_both(local):
     assert old in local.contents("initiator")
 
 
-def test_the_same_edit_on_both_sides_is_no_conflict(pair):
+def test_i17_the_same_edit_on_both_sides_is_no_conflict(pair):
     pair.write("initiator", "x", os.urandom(200_000))
     pair.run()
     content = os.urandom(200_000)

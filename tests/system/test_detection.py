@@ -66,12 +66,26 @@ def test_i24_a_file_replaced_by_one_with_the_same_stat_but_inode_is_seen(local, 
     assert local.both("x") == b"bbbb"
 
 
-def test_i26_a_touched_file_is_read_once(local):
+@pytest.mark.parametrize("side", SIDES)
+def test_i26_a_touched_file_is_read_once(pair, side):
+    pair.write("initiator", "x", os.urandom(100_000))
+    pair.run()
+    pair.run()
+    set_mtime(pair.path(side, "x"), 1_500_000_000)
+    first = pair.run()
+    assert first.summary["hashed_bytes"] >= 100_000
+    assert first.ops("update") == []
+    assert pair.run().summary["hashed_bytes"] == 0
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i26_a_new_mode_is_read_at_most_once(local, side):
     local.write("initiator", "x", os.urandom(100_000))
     local.run()
-    set_mtime(local.path("initiator", "x"), 1_500_000_000)
-    local.run()
-    assert local.run().summary["hashed_bytes"] == 0
+    local.path(side, "x").chmod(0o600)
+    assert local.run().ops("update") == []
+    again = local.run()
+    assert (again.summary["hashed_bytes"], again.changes) == (0, [])
 
 
 def test_i4_touching_everything_sends_nothing(pair):
@@ -85,7 +99,7 @@ def test_i4_touching_everything_sends_nothing(pair):
     assert result.ops("update") == []
 
 
-def test_a_run_without_changes_reads_no_file_and_writes_nothing(pair):
+def test_i46_a_run_without_changes_reads_no_file_and_writes_nothing(pair):
     for number in range(20):
         pair.write("initiator", f"d{number % 3}/{number}", os.urandom(20_000))
     pair.run()

@@ -32,7 +32,7 @@ def test_a_dry_run_prints_the_same_for_people(local):
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "-n", "--dry"])
-def test_a_dry_run_changes_nothing_anywhere(pair, option):
+def test_i45_a_dry_run_changes_nothing_anywhere(pair, option):
     changes_of_every_sort(pair)
     before = pair.stamps()
     pair.run(option, expect=(OK, LOOK))
@@ -40,7 +40,7 @@ def test_a_dry_run_changes_nothing_anywhere(pair, option):
     pair.run(expect=LOOK)
 
 
-def test_a_first_dry_run_makes_no_work_folder(pair):
+def test_i45_a_first_dry_run_makes_no_work_folder(pair):
     pair.write("initiator", "d/x")
     pair.write("target", "e/y")
     os.mkfifo(pair.path("target", "fifo"))

@@ -125,7 +125,7 @@ def test_edits_made_after_a_killed_run_are_not_undone(local):
     assert edited in local.contents("target")
 
 
-def test_a_deletion_that_was_killed_is_completed_and_nothing_returns(local):
+def test_i18_a_deletion_that_was_killed_is_completed_and_nothing_returns(local):
     for number in range(400):
         local.write("initiator", f"d/{number}")
     local.write("initiator", "stays")

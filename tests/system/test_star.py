@@ -89,6 +89,27 @@ def test_i18_a_deletion_travels_and_an_offline_initiator_does_not_bring_the_file
     assert_rest(star)
 
 
+def test_i46_three_initiators_come_to_rest_within_two_rounds(tmp_path):
+    star = [Pair(tmp_path, initiator=name, name=name) for name in ("anna", "bert", "cara")]
+    star[0].write("initiator", "shared", "first")
+    star[0].write("initiator", "d/moved")
+    star[0].write("initiator", "gone")
+    sync_in_turn(star)
+    for pair in star:
+        pair.write("initiator", "shared", f"the version of {pair.name}")
+        pair.write("initiator", f"d/{pair.name}")
+    star[1].rename("initiator", "d/moved", f"d/{star[1].name} moved it")
+    star[2].remove("initiator", "gone")
+    sync_in_turn(star, rounds=2)
+    quiet = [pair.run(expect=OK) for pair in star]
+    assert [result.changes for result in quiet] == [[], [], []]
+    assert all(result.summary["hashed_bytes"] == 0 for result in quiet)
+    assert star[0].names("initiator") == star[1].names("initiator") == star[2].names("initiator")
+    versions = {f"the version of {pair.name}".encode() for pair in star}
+    assert versions <= star[0].contents("target")
+    assert_rest(star)
+
+
 def test_i14_a_conflict_seen_by_several_initiators_makes_one_copy(star):
     anna, bert = star
     anna.write("initiator", "x.txt")
