@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/random.h"
 #include "base/sys.h"
 #include "store/atomic.h"
 #include "tree/changer_internal.h"
@@ -27,12 +28,21 @@ static void close_dir(DIR **dir)
 }
 
 /*
- * What dead runs left: files, links and empty folders, none of them a version that ever was in
- * place (tree/changer.h). What cannot be removed is in nobody's way but its own.
+ * What dead runs left: files, links and folders, none of them a version that ever was in place
+ * (tree/changer.h). A folder may hold something all the same: a power cut can take the rename that
+ * put it in its place and leave what was put into it there, by whomever. That goes to the trash.
  */
-static void sweep(int stage)
+static int sweep_one(struct changer *changer, const char *name)
 {
-	AUTO_CLOSE int copy = fcntl(stage, F_DUPFD_CLOEXEC, 0);
+	if (sys_unlinkat(changer->stage, name, 0) == 0 ||
+	    sys_unlinkat(changer->stage, name, AT_REMOVEDIR) == 0)
+		return 0;
+	return errno == ENOTEMPTY || errno == EEXIST ? trash_leftover(changer, name) : -1;
+}
+
+static void sweep(struct changer *changer)
+{
+	AUTO_CLOSE int copy = fcntl(changer->stage, F_DUPFD_CLOEXEC, 0);
 	AUTO(close_dir) DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
 	const struct dirent *item = NULL;
 
@@ -43,8 +53,9 @@ static void sweep(int stage)
 	while ((item = sys_readdir(dir))) {
 		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
 			continue;
-		if (sys_unlinkat(stage, item->d_name, 0) < 0)
-			sys_unlinkat(stage, item->d_name, AT_REMOVEDIR);
+		/* What cannot be removed must not be in the way of new names. */
+		if (sweep_one(changer, item->d_name) < 0)
+			changer->serial = (unsigned long)(random_u64() >> 16);
 	}
 }
 
@@ -70,7 +81,6 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 	stage = atomic_mkdir_open(workdir, "stage", err);
 	if (stage < 0)
 		return NULL;
-	sweep(stage);
 	changer = xcalloc(1, sizeof(*changer));
 	changer->root = root;
 	changer->look = (struct look){ root, options->scan_flags, options->seed };
@@ -80,6 +90,7 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 	changer->stage = steal_fd(&stage);
 	changer->trash = -1;
 	touched_note_init(&changer->note, workdir);
+	sweep(changer);
 	return changer;
 }
 

@@ -88,7 +88,10 @@ struct meta {
 	size_t xattrs_len;
 };
 
-/* The work folder must exist. Empties stage/ of what dead runs left (the caller holds the lock). */
+/*
+ * The work folder must exist. Empties stage/ of what dead runs left (the caller holds the lock): a folder
+ * that is not empty goes to the trash.
+ */
 struct changer *changer_open(struct root *root, const struct changer_options *options,
 			     struct err *err);
 /* Times not put back yet, because the run broke off, are put back as far as can be. */

@@ -202,6 +202,8 @@ int trash_sync(struct changer *changer, struct err *err);
 int trash_take(struct change *change, int dirfd, const char *name);
 /* The same with a second link instead of a rename. */
 int trash_link(struct change *change, int dirfd, const char *name);
+/* Move a folder that a dead run left in the stage to the top of the trash: 0, or -1. */
+int trash_leftover(struct changer *changer, const char *name);
 /* Make the folder PATH in the trash, as `like` is. */
 int trash_folder(struct change *change, const struct entry *like, struct err *err);
 /*

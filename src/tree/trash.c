@@ -158,6 +158,20 @@ int trash_link(struct change *change, int dirfd, const char *name)
 	return put(change, dirfd, name, link_new);
 }
 
+int trash_leftover(struct changer *changer, const char *name)
+{
+	struct change change = { .changer = changer, .parent = PARENT_INIT };
+
+	if (open_run(changer, NULL) < 0)
+		return -1;
+	change.slot.dirfd = changer->trash;
+	change.slot.wanted = name;
+	if (trash_take(&change, changer->stage, name) < 0)
+		return -1;
+	note(changer, "", 0);
+	return 0;
+}
+
 int trash_folder(struct change *change, const struct entry *like, struct err *err)
 {
 	struct changer *changer = change->changer;

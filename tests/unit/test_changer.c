@@ -473,6 +473,18 @@ static void test_dead_runs_leftovers_are_swept(void **state)
 	bench_close(&bench);
 }
 
+static void test_i32_what_a_lost_rename_left_in_the_stage_is_kept(void **state)
+{
+	struct bench bench = { .root = NULL };
+
+	help_sh("mkdir -p t " STAGE "/s-1/sub && echo -n kept >" STAGE "/s-1/sub/x");
+	bench = bench_open(CHANGER_SYNC_BATCH);
+	expect_clean();
+	assert_string_equal(help_read(RUN "/s-1/sub/x"), "kept");
+	assert_int_equal(bench_put(&bench, "one", "new", &absent), 0);
+	bench_close(&bench);
+}
+
 static void test_messages_escape_names(void **state)
 {
 	struct bench bench = bench_open(CHANGER_SYNC_BATCH);
@@ -610,6 +622,7 @@ int main(void)
 		TREE_TEST(test_owner_is_set_where_allowed),
 		TREE_TEST(test_times_of_touched_folders_are_put_back),
 		TREE_TEST(test_dead_runs_leftovers_are_swept),
+		TREE_TEST(test_i32_what_a_lost_rename_left_in_the_stage_is_kept),
 		TREE_TEST(test_messages_escape_names),
 		TREE_TEST(test_i35_the_work_folder_is_out_of_reach),
 		TREE_TEST(test_i54_deep_trees_and_long_names),
