@@ -151,12 +151,15 @@ class Machine:
             return b""
         return path[len(self.root) + 1:] if path.startswith(self.root + b"/") else None
 
-    def find(self, path):
-        """The inode of a path of the live tree, or None."""
+    def find(self, path, image=None):
+        """The inode of a path of the live tree (or of another image), or None."""
         inode = self.top
         for name in self.inside(path).split(b"/") if self.inside(path) else []:
-            inode = self.live.names.get((inode, name))
+            inode = (image or self.live).names.get((inode, name))
         return inode
+
+    def node_of(self, inode):
+        return self.born.get(inode) or self.start.inodes[inode]
 
     def name_of(self, path):
         """(folder, name) of a path of the live tree."""
