@@ -84,6 +84,9 @@ struct op {
 	struct op_meta meta;
 	struct op *after; /* without which this is void; in PHASE_MOVE maybe of the other side */
 	struct op *next_on_side; /* for the runner */
+	uint64_t passed;	 /* for the runner: bytes of an OP_PUT that went through */
+	bool received;		 /* and whether its last one did, or will never */
+	bool answered;		 /* it was said how this operation ended */
 };
 
 struct plan {

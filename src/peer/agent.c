@@ -50,6 +50,13 @@ int agent_flush(struct agent *agent, struct err *err)
 	return 0;
 }
 
+bool agent_is_left(const struct agent *agent)
+{
+	struct pollfd fd = { .fd = agent->out_fd };
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLERR | POLLHUP));
+}
+
 void agent_spend(struct agent *agent, size_t size)
 {
 	agent->credit -= (int64_t)size;
@@ -172,6 +179,11 @@ static void give_back_credit(struct agent *agent, const struct frame *frame, siz
 	agent->owed = 0;
 }
 
+static int check_stop(struct err *err)
+{
+	return stop_signal() ? err_set(err, ERR_SIGNAL, "stopped by signal %d", stop_signal()) : 0;
+}
+
 /* Deal with all complete frames that are there. */
 static int handle_input(struct agent *agent, struct err *err)
 {
@@ -186,7 +198,8 @@ static int handle_input(struct agent *agent, struct err *err)
 			agent->in_used = 0;
 			return got;
 		}
-		if (dispatch(agent, &frame, err) < 0)
+		frame.from = "initiator";
+		if (dispatch(agent, &frame, err) < 0 || check_stop(err) < 0)
 			return -1;
 		arena_release(&agent->arena);
 		give_back_credit(agent, &frame, size);
@@ -266,8 +279,8 @@ static int serve_loop(struct agent *agent, struct err *err)
 		if (flush_when_due(agent, &flushed_ms, err) < 0 ||
 		    wait_input(agent, &heard_ms, err) < 0 || handle_input(agent, err) < 0)
 			return -1;
-		if (stop_signal())
-			return err_set(err, ERR_SIGNAL, "stopped by signal %d", stop_signal());
+		if (check_stop(err) < 0)
+			return -1;
 		if (!agent->done && agent_job_ready(agent) && agent_job_step(agent, err) < 0)
 			return -1;
 		beat(agent);

@@ -84,6 +84,8 @@ struct agent {
 /* agent.c: output */
 /* Write out what was collected. */
 int agent_flush(struct agent *agent, struct err *err);
+/* Whether nobody will ever read what is written. */
+bool agent_is_left(const struct agent *agent);
 /* A frame that was appended to agent->out counts against credit. */
 void agent_spend(struct agent *agent, size_t size);
 void agent_job_add(struct agent *agent, const struct job *job);

@@ -56,6 +56,15 @@ static int check_count(const struct agent *agent, const struct frame *frame, str
 	return agent->job_count < PEER_REQUESTS_MAX ? 0 : msg_malformed(frame, err);
 }
 
+/* One listing at a time: each brings its rules along. */
+static bool is_scanning(const struct agent *agent)
+{
+	for (const struct job *job = agent->jobs; job; job = job->next)
+		if (job->kind == JOB_SCAN)
+			return true;
+	return false;
+}
+
 int agent_on_scan(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct job job = { .kind = JOB_SCAN };
@@ -65,7 +74,8 @@ int agent_on_scan(struct agent *agent, const struct frame *frame, struct err *er
 	job.use_cache = dec_u8(&dec) == 1;
 	agent->seed = dec_le64(&dec);
 	job.filter = filter_decode(&dec);
-	if (!job.filter || !dec_done(&dec) || check_count(agent, frame, err) < 0) {
+	if (!job.filter || !dec_done(&dec) || is_scanning(agent) ||
+	    check_count(agent, frame, err) < 0) {
 		filter_free(job.filter);
 		return msg_malformed(frame, err);
 	}

@@ -26,6 +26,7 @@ struct pending {
 	bool complete; /* OP_PUT: all bytes are here */
 	char *path;
 	struct entry expect;
+	uint64_t size;	     /* OP_PUT: what it is said to become */
 	struct op_meta meta; /* names are resolved already */
 	struct staged *staged;
 	struct entry result;
@@ -170,6 +171,7 @@ int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
 	op->path = xstrdup(msg.path);
 	op->expect = msg.expect;
 	op->expect.link = NULL;
+	op->size = msg.source.type == ENTRY_FILE ? msg.source.size : 0;
 	op->meta = msg.meta;
 	resolve_owners(ops, &op->meta);
 	*ops->end = op;
@@ -190,6 +192,13 @@ static struct pending *find_put(struct agent_ops *ops, uint64_t id)
 	return NULL;
 }
 
+/* What cannot be used any more makes room at once: the disk may be full. */
+static void drop_staged(struct pending *op)
+{
+	staged_free(op->staged);
+	op->staged = NULL;
+}
+
 /* The staged file of a put, made when its first byte comes; NULL when the put has failed. */
 static struct staged *receive_into(struct agent_ops *ops, struct pending *op)
 {
@@ -197,14 +206,11 @@ static struct staged *receive_into(struct agent_ops *ops, struct pending *op)
 		return NULL;
 	if (!op->staged)
 		op->staged = staged_file(ops->changer, &op->status);
+	/* Known to be too large, it is refused before much of it has come. */
+	if (op->staged && staged_size(op->staged) == 0 &&
+	    staged_may_grow(op->staged, op->size, &op->status) < 0)
+		drop_staged(op);
 	return op->staged;
-}
-
-/* What cannot be used any more makes room at once: the disk may be full. */
-static void drop_staged(struct pending *op)
-{
-	staged_free(op->staged);
-	op->staged = NULL;
 }
 
 int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err)
@@ -233,8 +239,11 @@ int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *er
 	dec_init(&dec, frame->data, frame->len);
 	op = find_put(agent->ops, dec_uint(&dec));
 	len = dec_uint(&dec);
-	if (!dec_done(&dec) || !op || len > INT64_MAX)
+	if (!dec_done(&dec) || !op || len > PEER_HOLE_MAX)
 		return msg_malformed(frame, err);
+	/* A few bytes ask for much work: not for somebody who has gone meanwhile. */
+	if (agent_is_left(agent))
+		return err_set(err, ERR_UNREACHABLE, "the initiator has gone");
 	staged = receive_into(agent->ops, op);
 	if (staged && staged_hole(staged, len, &op->status) < 0)
 		drop_staged(op);

@@ -303,6 +303,28 @@ int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err 
 	return 0;
 }
 
+/* What is not committed yet must not fill the memory; an older head and newer records do no harm. */
+static int bound_cache(struct agent *agent, struct err *err)
+{
+	return table_is_full(agent->cache) ? table_flush(agent->cache, err) : 0;
+}
+
+static int record(struct agent *agent, const struct listing_item *item, struct buf *value,
+		  struct err *err)
+{
+	struct entry entry = item->entry;
+
+	if (item->kind == PEER_ITEM_GONE) {
+		table_remove(agent->cache, item->path);
+		return bound_cache(agent, err);
+	}
+	entry.link = NULL;
+	buf_reset(value);
+	entry_encode(value, &entry);
+	table_put(agent->cache, item->path, value->data, value->len);
+	return bound_cache(agent, err);
+}
+
 int agent_on_record(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct listing_reader reader;
@@ -317,16 +339,12 @@ int agent_on_record(struct agent *agent, const struct frame *frame, struct err *
 			got = msg_malformed(frame, err);
 			break;
 		}
-		if (!agent->cache)
-			continue;
-		if (item.kind == PEER_ITEM_GONE) {
-			table_remove(agent->cache, item.path);
-			continue;
+		if (agent->cache && record(agent, &item, &value, err) < 0) {
+			got = -1;
+			break;
 		}
-		item.entry.link = NULL;
-		buf_reset(&value);
-		entry_encode(&value, &item.entry);
-		table_put(agent->cache, item.path, value.data, value.len);
+		/* Their targets: a frame of links is not kept together. */
+		arena_release(&agent->arena);
 	}
 	listing_reader_release(&reader);
 	return got;
@@ -338,16 +356,19 @@ int agent_on_forget(struct agent *agent, const struct frame *frame, struct err *
 	const char *path = NULL;
 	const void *value = NULL;
 	size_t len = 0;
+	int status = 0;
 
 	if (frame->len > 0)
 		return msg_malformed(frame, err);
 	if (!agent->cache)
 		return 0;
 	cursor = table_cursor_new(agent->cache);
-	while (table_next(cursor, &path, &value, &len) > 0)
+	while (status == 0 && table_next(cursor, &path, &value, &len) > 0) {
 		table_remove(agent->cache, path);
+		status = bound_cache(agent, err);
+	}
 	table_cursor_free(cursor);
-	return 0;
+	return status;
 }
 
 static int commit(struct agent *agent, uint64_t generation, struct err *err)

@@ -150,6 +150,18 @@ static int take_credit(struct channel *channel, const struct frame *frame, struc
 	return 0;
 }
 
+/* The frame at this place of what has come, as frame_parse(). */
+static int parse(const struct channel *channel, size_t at, struct frame *frame, size_t *size,
+		 struct err *err)
+{
+	int got = frame_parse(channel->in.data + at, channel->in.len - at, frame, size, err);
+
+	if (got < 0)
+		return err_wrap(err, "%s", channel->name);
+	frame->from = channel->name;
+	return got;
+}
+
 /* Look through what has come: credit counts at once, however much waits in front of it. */
 static int look_through(struct channel *channel, struct err *err)
 {
@@ -159,8 +171,7 @@ static int look_through(struct channel *channel, struct err *err)
 		struct frame frame;
 		size_t size = 0;
 
-		got = frame_parse(channel->in.data + channel->seen, channel->in.len - channel->seen,
-				  &frame, &size, err);
+		got = parse(channel, channel->seen, &frame, &size, err);
 		if (got <= 0)
 			break;
 		if (frame.type == PEER_CREDIT && take_credit(channel, &frame, err) < 0)
@@ -195,7 +206,7 @@ static void drop_taken(struct channel *channel)
 }
 
 /* Why the agent ended the session; one that does not say is not well-behaved either. */
-static int take_error(const struct frame *frame, struct err *err)
+static int take_error(const struct channel *channel, const struct frame *frame, struct err *err)
 {
 	struct err status = ERR_INIT;
 
@@ -204,7 +215,7 @@ static int take_error(const struct frame *frame, struct err *err)
 	if (!err_is_set(&status))
 		return msg_malformed(frame, err);
 	*err = status;
-	return -1;
+	return err->kind == ERR_PROTOCOL ? err_wrap(err, "%s", channel->name) : -1;
 }
 
 int channel_next(struct channel *channel, struct frame *frame, struct err *err)
@@ -214,14 +225,13 @@ int channel_next(struct channel *channel, struct frame *frame, struct err *err)
 	while (channel->taken < channel->seen) {
 		size_t size = 0;
 
-		if (frame_parse(channel->in.data + channel->taken, channel->in.len - channel->taken,
-				frame, &size, err) <= 0)
+		if (parse(channel, channel->taken, frame, &size, err) <= 0)
 			return -1;
 		channel->taken += size;
 		if (frame->type == PEER_CREDIT || frame->type == PEER_PONG)
 			continue;
 		if (frame->type == PEER_ERROR)
-			return take_error(frame, err);
+			return take_error(channel, frame, err);
 		if (frame_is_bulk(frame->type))
 			channel->last_bulk = size;
 		return 1;

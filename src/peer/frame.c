@@ -43,6 +43,7 @@ int frame_parse(const unsigned char *data, size_t len, struct frame *frame, size
 	frame->type = data[4];
 	frame->data = data + FRAME_HEAD;
 	frame->len = length - 1;
+	frame->from = NULL;
 	*size = 4 + (size_t)length;
 	return 1;
 }

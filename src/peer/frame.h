@@ -16,6 +16,7 @@ struct frame {
 	uint8_t type;		   /* enum peer_type, not checked */
 	const unsigned char *data; /* payload, points into the stream's buffer */
 	size_t len;
+	const char *from; /* who sent it ("target"), for messages; NULL: the other side */
 };
 
 /* Begin a frame at the end of `out`; returns where, for frame_end. */

@@ -8,14 +8,22 @@
 
 #include "base/buf.h"
 
+/* Names remembered at most: more than are in use anywhere, few enough to be searched one by one. */
+enum { LOOKUP_MAX = 4096 };
+
+static void forget(struct lookup *lookup, int kind)
+{
+	for (size_t i = 0; i < lookup->count[kind]; i++)
+		free(lookup->names[kind][i].name);
+	cleanup_free(&lookup->names[kind]);
+	lookup->names[kind] = NULL;
+	lookup->count[kind] = 0;
+}
+
 void lookup_release(struct lookup *lookup)
 {
-	for (int k = 0; k < 2; k++) {
-		for (size_t i = 0; i < lookup->count[k]; i++)
-			free(lookup->names[k][i].name);
-		free(lookup->names[k]);
-	}
-	*lookup = (struct lookup){ .count = { 0, 0 } };
+	for (int k = 0; k < 2; k++)
+		forget(lookup, k);
 }
 
 static struct lookup_name ask_user(const char *name)
@@ -34,9 +42,12 @@ static struct lookup_name ask_group(const char *name)
 
 bool lookup_id(struct lookup *lookup, enum owner_kind kind, const char *name, uint32_t *id)
 {
-	struct lookup_name *names = lookup->names[kind];
+	struct lookup_name *names = NULL;
 	size_t i = 0;
 
+	if (lookup->count[kind] == LOOKUP_MAX)
+		forget(lookup, (int)kind);
+	names = lookup->names[kind];
 	while (i < lookup->count[kind] && strcmp(names[i].name, name) != 0)
 		i++;
 	if (i == lookup->count[kind]) {

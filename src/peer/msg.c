@@ -15,9 +15,8 @@
 
 int msg_malformed(const struct frame *frame, struct err *err)
 {
-	return err_set(err, ERR_PROTOCOL,
-		       "the other side sent a malformed or unexpected message (type %u)",
-		       frame->type);
+	return err_set(err, ERR_PROTOCOL, "the %s sent a malformed or unexpected message (type %u)",
+		       frame->from ? frame->from : "other side", frame->type);
 }
 
 static int finish(const struct dec *dec, const struct frame *frame, struct err *err)

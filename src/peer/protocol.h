@@ -54,7 +54,7 @@
  *	ATTRS_IS	A	uint id; status; str attributes (tree/attrs.h)
  *	READ		I	uint id; str path; entry expected; u8 1 to have attributes too
  *	DATA		both	uint id; bytes to the end of the frame
- *	HOLE		both	uint id; uint length
+ *	HOLE		both	uint id; uint length (at most PEER_HOLE_MAX)
  *	READ_END	A	uint id; status; entry with digest; str attributes
  *	OP		I	uint id; u8 kind (model/plan.h); str path; str from; entry expected (absent:
  *				nothing); entry source; meta; str attributes
@@ -83,6 +83,9 @@
  * only then (they among themselves in order).  The bytes of OP_PUT
  * follow as DATA and HOLE frames and end with PUT_END.
  *
+ * FILES.  The bytes of a READ are those of the entry that was expected: never more, and READ_END, where
+ * it is no failure, comes behind the last.  Of SCAN, one may be open.
+ *
  * READS are answered in the order in which they were asked, one after the other.
  *
  * Every path from the wire is checked with path_valid() when it is decoded; that of a PROBLEM about which
@@ -97,6 +100,8 @@ enum {
 	PEER_VERSION = 1,
 	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
 	PEER_DATA_MAX = 128 * 1024,	  /* bytes of content per DATA frame */
+	PEER_HOLE_MAX =
+		1024 * 1024 * 1024,   /* bytes: their zeros are hashed, which must not take long */
 	PEER_LIST_TARGET = 32 * 1024, /* a LIST or RECORD frame is sent when it has grown to this */
 	PEER_WINDOW = 4 * 1024 * 1024, /* bandwidth times delay of a long link at some 20 MB/s */
 	PEER_REQUESTS_MAX = 4096,

@@ -25,7 +25,8 @@ enum {
 	BATCH_OPS = 1000,
 	BATCH_BYTES = 64 * 1024 * 1024,
 	OPEN_OPS = 2 * BATCH_OPS, /* sent and not answered, per side; below PEER_REQUESTS_MAX */
-	OPEN_READS = 256,	  /* files asked for and not yet received, per side */
+	ATTRS_TOTAL_MAX = 256 * 1024 * 1024, /* of all folders and links, kept until they are set */
+	OPEN_READS = 256,		     /* files asked for and not yet received, per side */
 };
 
 /* What is under way towards one side. */
@@ -47,6 +48,7 @@ struct apply {
 	size_t end;	   /* of the phase, in plan->ops */
 	struct buf *attrs; /* by operation, NULL where no operation needs any */
 	size_t attrs_pending;
+	size_t attrs_bytes;
 };
 
 static struct buf *out_of(struct apply *apply, enum side side)
@@ -250,7 +252,7 @@ static void maybe_flush(struct apply *apply, enum side side)
 	lane->unflushed_bytes = 0;
 }
 
-/* The operation a frame from `side` is about; NULL when it makes no sense. */
+/* The operation that an answer is about; NULL when it makes no sense. */
 static struct op *op_by_id(const struct apply *apply, uint64_t id)
 {
 	struct op *op = id < apply->end ? apply->plan->ops[id] : NULL;
@@ -258,20 +260,47 @@ static struct op *op_by_id(const struct apply *apply, uint64_t id)
 	return op && (op->state == OP_SENT || op->state == OP_FAILED) ? op : NULL;
 }
 
+/* The file whose bytes come from this side; NULL when none is expected under this number. */
+static struct op *op_being_read(const struct apply *apply, uint64_t id, enum side from)
+{
+	struct op *op = op_by_id(apply, id);
+
+	return op && op->kind == OP_PUT && op->side == side_other(from) && !op->received ? op
+											 : NULL;
+}
+
+/* Count what passes; a file is not longer than what was asked for, however it says it is. */
+static int count_passed(struct op *op, enum side from, struct dec *dec, const struct frame *frame,
+			struct err *err)
+{
+	uint64_t size = op->change->now[from]->size;
+	uint64_t len = frame->type == PEER_HOLE ? dec_uint(dec) : dec_left(dec);
+
+	if (dec->bad || (frame->type == PEER_HOLE && (!dec_done(dec) || len > PEER_HOLE_MAX)))
+		return msg_malformed(frame, err);
+	if (len > size - op->passed)
+		return err_set(err, ERR_PROTOCOL, "the %s sent more of a file than it has listed",
+			       side_name(from));
+	op->passed += len;
+	return 0;
+}
+
 /* Pass a DATA or HOLE frame on to the side that receives the file. */
 static int relay(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
 {
 	enum side to = side_other(from);
 	struct buf *out = out_of(apply, to);
-	const struct op *op = NULL;
+	struct op *op = NULL;
 	struct dec dec;
 	size_t start = 0;
 	size_t size = 0;
 
 	dec_init(&dec, frame->data, frame->len);
-	op = op_by_id(apply, dec_uint(&dec));
-	if (dec.bad || !op || op->kind != OP_PUT || op->side != to)
+	op = op_being_read(apply, dec_uint(&dec), from);
+	if (dec.bad || !op)
 		return msg_malformed(frame, err);
+	if (count_passed(op, from, &dec, frame, err) < 0)
+		return -1;
 	start = frame_begin(out, frame->type);
 	enc_raw(out, frame->data, frame->len);
 	size = frame_end(out, start);
@@ -279,6 +308,14 @@ static int relay(struct apply *apply, enum side from, const struct frame *frame,
 		channel_spend(apply->session->sides[to].channel, size);
 	apply->lanes[to].unflushed_bytes += size;
 	return 0;
+}
+
+/* What was read must be what it is said to have been. */
+static bool is_what_passed(const struct op *op, const struct msg_result *result)
+{
+	return err_is_set(&result->status) ||
+	       (result->entry.type == ENTRY_FILE && result->entry.size == op->passed &&
+		(result->entry.flags & ENTRY_HAS_DIGEST));
 }
 
 static int take_read_end(struct apply *apply, enum side from, const struct frame *frame,
@@ -293,11 +330,12 @@ static int take_read_end(struct apply *apply, enum side from, const struct frame
 	size_t start = 0;
 
 	if (status == 0) {
-		op = op_by_id(apply, result.id);
-		if (!op || op->kind != OP_PUT || op->side != to)
+		op = op_being_read(apply, result.id, from);
+		if (!op || !is_what_passed(op, &result))
 			status = msg_malformed(frame, err);
 	}
 	if (status == 0) {
+		op->received = true;
 		start = frame_begin(out, PEER_PUT_END);
 		enc_uint(out, result.id);
 		enc_u8(out, !err_is_set(&result.status));
@@ -320,6 +358,24 @@ static int take_read_end(struct apply *apply, enum side from, const struct frame
 	return status;
 }
 
+/* Whether this can be there after the operation. */
+static bool is_result_of(const struct op *op, const struct entry *result)
+{
+	switch (op->kind) {
+	case OP_DELETE:
+		return result->type == ENTRY_ABSENT;
+	case OP_MKDIR:
+		return result->type == ENTRY_DIR;
+	case OP_SYMLINK:
+		return result->type == ENTRY_SYMLINK;
+	case OP_MOVE:
+	case OP_META:
+		return result->type >= ENTRY_FILE && result->type <= ENTRY_SYMLINK;
+	default:
+		return result->type == ENTRY_FILE;
+	}
+}
+
 static int take_done(struct apply *apply, enum side from, const struct frame *frame,
 		     struct err *err)
 {
@@ -330,10 +386,12 @@ static int take_done(struct apply *apply, enum side from, const struct frame *fr
 
 	if (status == 0) {
 		op = op_by_id(apply, result.id);
-		if (!op || op->side != from || apply->lanes[from].open == 0)
+		if (!op || op->side != from || op->answered ||
+		    (!err_is_set(&result.status) && !is_result_of(op, &result.entry)))
 			status = msg_malformed(frame, err);
 	}
 	if (status == 0) {
+		op->answered = true;
 		apply->lanes[from].open--;
 		if (op->state == OP_SENT && err_is_set(&result.status))
 			op_failed(apply, op, &result.status);
@@ -355,14 +413,21 @@ static int take_flushed(struct apply *apply, enum side from, const struct frame 
 	return list_flush(apply->session->saved.list, err);
 }
 
-static int take_attrs(struct apply *apply, const struct frame *frame, struct err *err)
+static int take_attrs(struct apply *apply, enum side from, const struct frame *frame,
+		      struct err *err)
 {
 	struct arena arena = ARENA_INIT;
 	struct msg_result result;
 	int status = msg_get_result(frame, &arena, &result, err);
 
-	if (status == 0 && (result.id >= apply->end || apply->attrs_pending == 0))
+	if (status == 0 && (result.id >= apply->end || apply->attrs_pending == 0 ||
+			    apply->plan->ops[result.id]->side == from))
 		status = msg_malformed(frame, err);
+	if (status == 0 && (apply->attrs_bytes += result.attrs_len) > ATTRS_TOTAL_MAX)
+		status = err_set(err, ERR_PROTOCOL,
+				 "the %s sent more than %d MiB of extended attributes of folders "
+				 "and links: set PRESERVE_XATTR=no if they are really there",
+				 side_name(from), ATTRS_TOTAL_MAX / (1024 * 1024));
 	if (status == 0) {
 		apply->attrs_pending--;
 		if (err_is_set(&result.status))
@@ -388,7 +453,7 @@ static int take_frame(struct apply *apply, enum side from, const struct frame *f
 	case PEER_FLUSHED:
 		return take_flushed(apply, from, frame, err);
 	case PEER_ATTRS_IS:
-		return take_attrs(apply, frame, err);
+		return take_attrs(apply, from, frame, err);
 	default:
 		return msg_malformed(frame, err);
 	}
@@ -420,7 +485,8 @@ static int take_frames(struct apply *apply, enum side from, struct err *err)
 			return 0;
 		frame = (struct frame){ .type = lane->held.data[0],
 					.data = lane->held.data + 1,
-					.len = lane->held.len - 1 };
+					.len = lane->held.len - 1,
+					.from = side_name(from) };
 		if (relay(apply, from, &frame, err) < 0)
 			return -1;
 		buf_reset(&lane->held);

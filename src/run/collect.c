@@ -15,12 +15,14 @@
 #include "model/owners.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
+#include "run/budget.h"
 #include "run/report.h"
 #include "run/session.h"
 
 /* One side's listing as it comes in. */
 struct stream {
 	struct session *session;
+	struct budget *budget;
 	enum side side;
 	bool delta; /* what the saved list has and is not mentioned is unchanged */
 	struct frame frame;
@@ -44,6 +46,7 @@ struct merge {
 	const char *base_path; /* NULL at the end */
 	struct base base;
 	uint64_t checksum; /* what the target's cache should sum up to */
+	struct budget budget;
 };
 
 static void request_scan(struct session *session, enum side side, bool delta)
@@ -65,6 +68,8 @@ static int take_name(struct stream *stream, const struct frame *frame, struct er
 	uint32_t id = 0;
 	const char *name = NULL;
 
+	if (budget_take_name(stream->budget, stream->side, err) < 0)
+		return -1;
 	dec_init(&dec, frame->data, frame->len);
 	kind = dec_u8(&dec);
 	id = dec_u32(&dec);
@@ -105,6 +110,9 @@ static int next_frame(struct stream *stream, struct err *err)
 	case PEER_LISTED:
 		return take_listed(stream, &stream->frame, err);
 	case PEER_LIST:
+		/* An agent that has nothing to say says nothing. */
+		if (stream->frame.len == 0)
+			return msg_malformed(&stream->frame, err);
 		buf_reset(&stream->payload);
 		buf_add(&stream->payload, stream->frame.data, stream->frame.len);
 		stream->frame.data = stream->payload.data;
@@ -235,6 +243,15 @@ static const char *problem_of(const struct merge *merge, enum side side)
 	return arena_strdup(&merge->changes->arena, item->problem);
 }
 
+/* What the saved list does not have is listed at the expense of the side that lists it. */
+static int charge(struct merge *merge, enum side side, struct err *err)
+{
+	const struct listing_item *item = &merge->streams[side].item;
+	size_t problem = item->kind == PEER_ITEM_PROBLEM ? strlen(item->problem) : 0;
+
+	return budget_take(&merge->budget, side, strlen(item->path) + problem, err);
+}
+
 /* Take one path from the streams that have it. */
 static int merge_path(struct merge *merge, const char *least, struct err *err)
 {
@@ -250,6 +267,8 @@ static int merge_path(struct merge *merge, const char *least, struct err *err)
 		struct stream *stream = &merge->streams[s];
 
 		listed[s] = stream->has_item && strcmp(stream->item.path, path) == 0;
+		if (listed[s] && !base && charge(merge, (enum side)s, err) < 0)
+			return -1;
 		shown[s] = side_shows(merge, (enum side)s, listed[s], base, &now[s]);
 		merge->census->present[s] += shown[s];
 		unchanged = unchanged &&
@@ -290,12 +309,15 @@ static int merge_all(struct merge *merge, struct err *err)
 static int collect_once(struct session *session, bool delta, struct changes *changes,
 			struct census *census, bool *trusted, struct err *err)
 {
-	struct merge merge = { .session = session, .changes = changes, .census = census };
+	struct merge merge = {
+		.session = session, .changes = changes, .census = census, .budget = budget_new()
+	};
 	int status = 0;
 
 	merge.cursor = session->saved.list ? list_cursor_new(session->saved.list) : NULL;
 	for (int s = 0; s < SIDES; s++) {
 		merge.streams[s].session = session;
+		merge.streams[s].budget = &merge.budget;
 		merge.streams[s].side = (enum side)s;
 		merge.streams[s].delta = delta && s == SIDE_TARGET;
 		request_scan(session, (enum side)s, merge.streams[s].delta);

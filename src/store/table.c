@@ -26,6 +26,8 @@ enum {
 	FOLD_MIN = 256 * 1024,
 	/* A journal of more than this part of the base is folded: writing stays linear. */
 	FOLD_PART = 8,
+	/* Bytes put and not flushed that are worth a flush: some 50,000 records. */
+	PENDING_MAX = 4 * 1024 * 1024,
 	TABLE_NAME_MAX = 200, /* leaves room for what is put behind a name */
 };
 
@@ -147,6 +149,11 @@ void table_set_head(struct table *table, const void *head, size_t len)
 {
 	assert(table->mode == TABLE_WRITE && len <= TABLE_VALUE_MAX);
 	journal_frame_head(&table->pending, head, len);
+}
+
+bool table_is_full(const struct table *table)
+{
+	return table->pending.len >= PENDING_MAX;
 }
 
 /* Before a journal may name the new base, the new base must be the one a crash leaves. */

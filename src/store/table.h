@@ -58,6 +58,8 @@ int table_next(struct table_cursor *cursor, const char **path, const void **valu
 
 void table_put(struct table *table, const char *path, const void *value, size_t len);
 void table_remove(struct table *table, const char *path);
+/* Whether so much was put and removed since the last flush that memory asks for one. */
+bool table_is_full(const struct table *table);
 void table_set_head(struct table *table, const void *head, size_t len);
 /* Append what was put, removed and set to the journal and fdatasync it (and the folder, when new). */
 int table_flush(struct table *table, struct err *err);

@@ -106,6 +106,10 @@ void changer_recover_times(struct root *root);
 struct staged *staged_file(struct changer *changer, struct err *err);
 int staged_write(struct staged *staged, const void *data, size_t len, struct err *err);
 int staged_hole(struct staged *staged, uint64_t len, struct err *err);
+/* Bytes written so far. */
+uint64_t staged_size(const struct staged *staged);
+/* ERR_SYSTEM where the file system cannot hold a file of this size at all. Changes nothing. */
+int staged_may_grow(struct staged *staged, uint64_t size, struct err *err);
 /* A symlink with this target. */
 struct staged *staged_symlink(struct changer *changer, const char *target, struct err *err);
 /* An empty folder (0700 until its metadata is set). */

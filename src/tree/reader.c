@@ -177,6 +177,8 @@ static uint64_t hole_here(struct reader *reader)
 	data = reader->dense ? reader->pos : seek_data(reader, reader->pos);
 	if (data > file_size(reader))
 		data = file_size(reader);
+	if (data - reader->pos >= READER_HOLE_MAX)
+		return READER_HOLE_MAX;
 	if (data - reader->pos >= READER_HOLE_MIN)
 		return data - reader->pos;
 	reader->data_end = data < file_size(reader) ? seek_hole(reader, data) : data;

@@ -31,7 +31,10 @@ struct reader *reader_open_at(struct root *root, int dirfd, const char *name, co
 			      uint64_t seed, struct err *err);
 /* Borrowed descriptor of the open file. */
 int reader_fd(const struct reader *reader);
-enum { READER_HOLE_MIN = 4096 /* bytes; smaller ones are not worth a message */ };
+enum {
+	READER_HOLE_MIN = 4096,		      /* bytes; smaller ones are not worth a message */
+	READER_HOLE_MAX = 1024 * 1024 * 1024, /* bytes; of larger ones, this much at a time */
+};
 enum reader_piece { READER_ERROR = -1, READER_END = 0, READER_DATA = 1, READER_HOLE = 2 };
 /*
  * The next piece: *len bytes of data in out[0..cap), or a hole of *len bytes (64-bit).

@@ -77,6 +77,21 @@ int staged_hole(struct staged *staged, uint64_t len, struct err *err)
 	return 0;
 }
 
+uint64_t staged_size(const struct staged *staged)
+{
+	return staged->size;
+}
+
+int staged_may_grow(struct staged *staged, uint64_t size, struct err *err)
+{
+	if (size > INT64_MAX)
+		return stage_failed(EFBIG, err);
+	if (lseek(staged->fd, (off_t)size, SEEK_SET) < 0 ||
+	    lseek(staged->fd, (off_t)staged->size, SEEK_SET) < 0)
+		return stage_failed(errno, err);
+	return 0;
+}
+
 struct staged *staged_symlink(struct changer *changer, const char *target, struct err *err)
 {
 	struct staged *staged = staged_new(changer, ENTRY_SYMLINK);

@@ -310,6 +310,15 @@ void far_data(struct far *far, uint64_t id, const char *text)
 	frame_end(&far->out, start);
 }
 
+void far_hole(struct far *far, uint64_t id, uint64_t len)
+{
+	size_t start = frame_begin(&far->out, PEER_HOLE);
+
+	enc_uint(&far->out, id);
+	enc_uint(&far->out, len);
+	frame_end(&far->out, start);
+}
+
 void far_put_end(struct far *far, uint64_t id, int complete, const char *text)
 {
 	/* Keyed with the seed of SCAN, of which there was none. */

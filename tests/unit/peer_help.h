@@ -60,6 +60,7 @@ void far_attrs(struct far *far, uint64_t id, const char *path);
 void far_read(struct far *far, uint64_t id, const char *path, const struct entry *expect);
 void far_op(struct far *far, const struct msg_op *op);
 void far_data(struct far *far, uint64_t id, const char *text);
+void far_hole(struct far *far, uint64_t id, uint64_t len);
 /* The digest is that of `text`. */
 void far_put_end(struct far *far, uint64_t id, int complete, const char *text);
 void far_record(struct far *far, const char *path, const struct entry *entry);

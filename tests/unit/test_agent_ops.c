@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -511,27 +513,86 @@ static void test_a_put_without_an_end_leaves_nothing_behind(void **state)
 	assert_int_equal(help_count("t/.osync_workdir/stage"), 0);
 }
 
-/* A hole that no file can have costs neither the time of its zeros nor the session. */
-static void test_a_hole_beyond_any_file_fails_its_put_alone(void **state)
+/* A size that no file can have is refused with the first byte, and the session goes on. */
+static void test_a_put_beyond_any_file_fails_alone(void **state)
 {
-	const struct msg_op op = put_of(7, "file");
+	struct msg_op op = put_of(7, "file");
 	AUTO_FAR far = far_prepared();
 
+	op.source = (struct entry){ .type = ENTRY_FILE, .size = UINT64_MAX };
 	far_op(&far, &op);
 	far_data(&far, 7, "x");
-	for (int i = 0; i < 2; i++) {
-		size_t start = frame_begin(&far.out, PEER_HOLE);
-
-		enc_uint(&far.out, 7);
-		enc_uint(&far.out, INT64_MAX);
-		frame_end(&far.out, start);
-	}
+	far_hole(&far, 7, PEER_HOLE_MAX);
 	far_put_end(&far, 7, 1, "x");
 	far_empty(&far, PEER_FLUSH);
 	assert_int_equal(far_result(&far, PEER_DONE, 7), ERR_SYSTEM);
 	far_expect(&far, PEER_FLUSHED);
 	assert_int_equal(far_end(&far), 0);
 	assert_false(help_exists("t/file"));
+}
+
+/* The zeros of a hole are hashed: a few bytes must not keep the agent busy for years. */
+static void test_a_hole_without_end_ends_the_session(void **state)
+{
+	static const uint64_t holes[] = { PEER_HOLE_MAX + 1ULL, 1ULL << 62, UINT64_MAX };
+
+	for (size_t i = 0; i < sizeof(holes) / sizeof(holes[0]); i++) {
+		const struct msg_op op = put_of(7, "file");
+		AUTO_FAR far = far_prepared();
+
+		far_op(&far, &op);
+		far_hole(&far, 7, holes[i]);
+		far_refuses(&far, ERR_PROTOCOL);
+		assert_false(help_exists("t/file"));
+	}
+}
+
+/* Many more holes than could be hashed while somebody waits for the answer. */
+static void test_nobody_is_served_who_has_gone(void **state)
+{
+	const struct msg_op op = put_of(7, "file");
+	AUTO_FAR far = far_prepared();
+	int status = 0;
+
+	far_op(&far, &op);
+	for (int i = 0; i < 20000; i++)
+		far_hole(&far, 7, PEER_HOLE_MAX);
+	far_empty(&far, PEER_FLUSH);
+	assert_true(send(far.fd, far.out.data, far.out.len, MSG_NOSIGNAL) > 0);
+	close(far.fd);
+	far.fd = -1;
+	assert_int_equal(waitpid(far.pid, &status, 0), far.pid);
+	far.pid = -1;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	assert_int_equal(help_count("t/.osync_workdir/stage"), 0);
+}
+
+/* What is said before COMMIT is not kept in memory for it. */
+static void test_records_without_a_commit_do_not_fill_the_memory(void **state)
+{
+	const struct entry entry = { .type = ENTRY_FILE, .nlink = 1, .ino = 1, .size = 1 };
+	AUTO_FAR far = far_prepared();
+	char path[300];
+	struct stat st;
+
+	for (int i = 0; i < 20000; i++) {
+		snprintf(path, sizeof(path), "%0250d", i);
+		far_record(&far, path, &entry);
+	}
+	far_empty(&far, PEER_PING);
+	far_expect(&far, PEER_PONG);
+	assert_int_equal(stat("t/.osync_workdir/state/profile.cache.journal", &st), 0);
+	assert_true(st.st_size >= 4 * 1024 * 1024);
+	assert_int_equal(far_end(&far), 0);
+}
+
+static void test_one_listing_at_a_time(void **state)
+{
+	AUTO_FAR far = far_prepared();
+
+	far_scan(&far, 0);
+	far_scan(&far, 0);
+	far_refuses(&far, ERR_PROTOCOL);
 }
 
 static void test_bytes_for_nothing_known_end_the_session(void **state)
@@ -621,7 +682,11 @@ int main(void)
 		TEST(test_a_put_that_is_called_off_is_not_placed),
 		TEST(test_a_flush_leaves_what_is_still_coming),
 		TEST(test_a_put_without_an_end_leaves_nothing_behind),
-		TEST(test_a_hole_beyond_any_file_fails_its_put_alone),
+		TEST(test_a_put_beyond_any_file_fails_alone),
+		TEST(test_a_hole_without_end_ends_the_session),
+		TEST(test_nobody_is_served_who_has_gone),
+		TEST(test_records_without_a_commit_do_not_fill_the_memory),
+		TEST(test_one_listing_at_a_time),
 		TEST(test_bytes_for_nothing_known_end_the_session),
 		TEST(test_operations_that_are_never_flushed_are_bounded),
 		TEST(test_a_failed_operation_does_not_keep_others),

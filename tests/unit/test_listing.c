@@ -190,7 +190,7 @@ static void put_item(struct buf *out, uint64_t shared, const char *rest, unsigne
 /* Read up to the first refusal; how many items were good. */
 static int count_good(const struct buf *payload)
 {
-	const struct frame frame = { PEER_LIST, payload->data, payload->len };
+	const struct frame frame = { PEER_LIST, payload->data, payload->len, NULL };
 	struct arena arena = ARENA_INIT;
 	struct err err = ERR_INIT;
 	struct listing_reader reader;

@@ -404,7 +404,7 @@ static int recode(const struct frame *frame, struct arena *arena, struct buf *ou
 static int recode_bytes(uint8_t type, const unsigned char *data, size_t len, struct buf *out)
 {
 	AUTO_FREE unsigned char *copy = xmalloc(len + (len == 0));
-	const struct frame frame = { type, copy, len };
+	const struct frame frame = { type, copy, len, NULL };
 	struct arena arena = ARENA_INIT;
 	struct err err = ERR_INIT;
 	int status = 0;
