@@ -23,7 +23,7 @@ int cmd_agent(int argc, char **argv)
 {
 	struct agent_options options = { .dir = root_argument(argc, argv),
 					 .role = "target agent",
-					 .confined = true };
+					 .alone = true };
 
 	if (!options.dir || !options.dir[0]) {
 		fputs("osync: usage: osync agent --root DIR (started by the initiator through ssh, not by hand)\n",

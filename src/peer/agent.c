@@ -2,6 +2,7 @@
 #include "peer/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,9 @@
 #include "base/sys.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
+#include "peer/patience.h"
 #include "peer/protocol.h"
+#include "peer/pulse.h"
 #include "store/lock.h"
 
 enum {
@@ -26,20 +29,42 @@ enum {
 	AGENT_EXIT_FAILURE = 1,
 };
 
-int agent_flush(struct agent *agent, struct err *err)
+static int check_stop(struct err *err)
+{
+	return stop_signal() ? err_set(err, ERR_SIGNAL, "stopped by signal %d", stop_signal()) : 0;
+}
+
+/* Until something can be written. An initiator that takes nothing for so long is gone, half-open. */
+static int wait_output(struct agent *agent, struct err *err)
+{
+	struct pollfd out = { .fd = agent->out_fd, .events = POLLOUT };
+	int64_t limit_ms = patience_ms(PEER_SILENCE_MS);
+	int ready = poll(&out, 1, (int)limit_ms);
+
+	if (stop_signal())
+		return check_stop(err);
+	if (ready < 0 && errno != EINTR)
+		return err_sys(err, errno, "cannot wait for the initiator");
+	if (ready != 0)
+		return 0;
+	agent->mute = true;
+	return err_set(err, ERR_UNREACHABLE, "the initiator has taken nothing for %lld s",
+		       (long long)(limit_ms / 1000));
+}
+
+static int write_all(struct agent *agent, struct err *err)
 {
 	size_t done = 0;
 
-	while (done < agent->out.len) {
+	while (done < agent->out.len && !agent->mute) {
 		ssize_t n = sys_link_write(agent->out_fd, agent->out.data + done,
 					   agent->out.len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			struct pollfd wait = { .fd = agent->out_fd, .events = POLLOUT };
-
-			poll(&wait, 1, PEER_SILENCE_MS);
+			if (wait_output(agent, err) < 0)
+				return -1;
 			continue;
 		}
 		if (n < 0)
@@ -48,6 +73,19 @@ int agent_flush(struct agent *agent, struct err *err)
 	}
 	buf_reset(&agent->out);
 	return 0;
+}
+
+int agent_flush(struct agent *agent, struct err *err)
+{
+	int status = 0;
+
+	pulse_rest(agent->pulse);
+	status = write_all(agent, err);
+	/* After half a frame nothing that is said makes sense. */
+	agent->mute = agent->mute || status < 0;
+	if (status == 0)
+		pulse_work(agent->pulse);
+	return status;
 }
 
 bool agent_is_left(const struct agent *agent)
@@ -179,11 +217,6 @@ static void give_back_credit(struct agent *agent, const struct frame *frame, siz
 	agent->owed = 0;
 }
 
-static int check_stop(struct err *err)
-{
-	return stop_signal() ? err_set(err, ERR_SIGNAL, "stopped by signal %d", stop_signal()) : 0;
-}
-
 /* Deal with all complete frames that are there. */
 static int handle_input(struct agent *agent, struct err *err)
 {
@@ -241,17 +274,21 @@ static void beat(struct agent *agent)
 static int wait_input(struct agent *agent, int64_t *heard_ms, struct err *err)
 {
 	struct pollfd fd = { .fd = agent->in_fd, .events = POLLIN };
-	int ready = poll(&fd, 1, agent_job_ready(agent) ? 0 : AGENT_BEAT_MS);
+	int64_t limit_ms = patience_ms(PEER_SILENCE_MS);
+	int ready = 0;
 
+	pulse_rest(agent->pulse);
+	ready = poll(&fd, 1, agent_job_ready(agent) ? 0 : (int)patience_ms(AGENT_BEAT_MS));
+	pulse_work(agent->pulse);
 	if (ready < 0 && errno != EINTR)
 		return err_sys(err, errno, "cannot wait for the initiator");
 	if (ready > 0) {
 		*heard_ms = clock_monotonic_ms();
 		return read_input(agent, err);
 	}
-	if (clock_monotonic_ms() - *heard_ms > PEER_SILENCE_MS)
-		return err_set(err, ERR_UNREACHABLE, "heard nothing from the initiator for %d s",
-			       PEER_SILENCE_MS / 1000);
+	if (clock_monotonic_ms() - *heard_ms > limit_ms)
+		return err_set(err, ERR_UNREACHABLE, "heard nothing from the initiator for %lld s",
+			       (long long)(limit_ms / 1000));
 	return 0;
 }
 
@@ -306,8 +343,11 @@ int agent_serve(int in_fd, int out_fd, const struct agent_options *options)
 			       .out_fd = out_fd,
 			       .credit = PEER_WINDOW,
 			       .state_fd = -1 };
+	int flags = fcntl(out_fd, F_GETFL);
 	int status = 0;
 
+	/* A write that blocks could block for ever. */
+	fcntl(out_fd, F_SETFL, flags | O_NONBLOCK);
 	agent.jobs_end = &agent.jobs;
 	sys_set_role(options->role);
 	stop_install();
@@ -319,6 +359,8 @@ int agent_serve(int in_fd, int out_fd, const struct agent_options *options)
 		msg_put_status(&agent.out, PEER_ERROR, &err);
 		agent_flush(&agent, &ignored);
 	}
+	pulse_stop(agent.pulse);
+	fcntl(out_fd, F_SETFL, flags);
 	agent_close(&agent);
 	return status < 0 ? AGENT_EXIT_FAILURE : 0;
 }

@@ -2,7 +2,7 @@
 /*
  * The agent: serves one root over the peer protocol until its input ends.
  *
- * One thread, one loop: a frame that has come is dealt with at once; between frames the
+ * One loop: a frame that has come is dealt with at once; between frames the
  * oldest unfinished job (listing, reading a file, hashing one) is taken a step further, as
  * far as credit allows.  Writing may block: the initiator always reads, and what is under
  * way is bounded.  The agent believes nothing it is told: every path is checked and opened
@@ -18,7 +18,8 @@
 struct agent_options {
 	const char *dir;  /* the root folder */
 	const char *role; /* for logs and fault injection: "initiator agent", "target agent" */
-	bool confined; /* give up all but the root (base/confine.h): the process is for nothing else */
+	bool alone; /* the process is for nothing else: give up all but the root (base/confine.h), start a
+		       thread (peer/pulse.h) */
 };
 
 /* Serve; returns the exit status of the process. The descriptors stay open. */

@@ -17,6 +17,7 @@ struct agent;
 struct agent_ops;
 struct filter;
 struct frame;
+struct pulse;
 struct reader;
 struct scan;
 struct table;
@@ -55,10 +56,12 @@ struct agent {
 	struct buf out;	    /* collected until written */
 	int64_t credit;	    /* bulk bytes we may still send */
 	uint64_t owed;	    /* credit not given back yet */
+	bool mute;	    /* nothing can be said any more */
 	bool done;	    /* BYE or end of input */
 	struct arena arena; /* emptied after every frame */
 
 	bool confined; /* it was tried */
+	struct pulse *pulse;
 	bool welcomed;
 	bool dry;
 	struct root

@@ -16,6 +16,7 @@
 #include "peer/frame.h"
 #include "peer/listing.h"
 #include "peer/protocol.h"
+#include "peer/pulse.h"
 #include "store/atomic.h"
 #include "store/lock.h"
 #include "store/table.h"
@@ -133,7 +134,7 @@ static void confine(struct agent *agent)
 	struct err why = ERR_INIT;
 	int version = 0;
 
-	if (!agent->options->confined || agent->confined || !agent->root ||
+	if (!agent->options->alone || agent->confined || !agent->root ||
 	    (agent->state_dir[0] && agent->state_fd < 0))
 		return;
 	agent->confined = true;
@@ -143,6 +144,9 @@ static void confine(struct agent *agent)
 	else
 		log_debug("%s: confined to its folder by Landlock, version %d",
 			  agent->options->role, version);
+	/* Only now, so that the thread is confined as well. */
+	agent->pulse = pulse_start(agent->out_fd);
+	pulse_work(agent->pulse);
 }
 
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)

@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "peer/msg.h"
+#include "peer/patience.h"
 #include "peer/protocol.h"
 
 enum {
@@ -41,6 +42,7 @@ struct channel {
 	struct buf noise;
 	int64_t heard_ms;
 	int64_t said_ms;
+	int64_t worked_ms; /* when something came that is more than a sign of life */
 	uint64_t sent;
 	uint64_t received;
 };
@@ -52,7 +54,7 @@ struct channel *channel_new(int fd, const char *name)
 	channel->fd = fd;
 	channel->name = name;
 	channel->credit = PEER_WINDOW;
-	channel->heard_ms = channel->said_ms = clock_monotonic_ms();
+	channel->heard_ms = channel->said_ms = channel->worked_ms = clock_monotonic_ms();
 	return channel;
 }
 
@@ -234,6 +236,7 @@ int channel_next(struct channel *channel, struct frame *frame, struct err *err)
 			return take_error(channel, frame, err);
 		if (frame_is_bulk(frame->type))
 			channel->last_bulk = size;
+		channel->worked_ms = clock_monotonic_ms();
 		return 1;
 	}
 	return 0;
@@ -300,11 +303,12 @@ static int check_alive(struct channel *channel, struct err *err)
 
 	if (channel->ended && channel->taken >= channel->seen)
 		return lost(channel, 0, err);
-	if (now - channel->heard_ms > PEER_HUNG_MS)
+	if (now - channel->heard_ms > patience_ms(PEER_HUNG_MS))
 		return err_set(err, ERR_UNREACHABLE,
 			       "the agent on the %s has said nothing for %d minutes", channel->name,
 			       PEER_HUNG_MS / 60000);
-	if (channel->greeted && channel->out.len == 0 && now - channel->said_ms >= PEER_PING_MS)
+	if (channel->greeted && channel->out.len == 0 &&
+	    now - channel->said_ms >= patience_ms(PEER_PING_MS))
 		msg_put_empty(&channel->out, PEER_PING);
 	return 0;
 }
@@ -318,13 +322,26 @@ static int pump_one(struct channel *channel, short events, struct err *err)
 	return check_alive(channel, err);
 }
 
+/* One may be idle while the other works; when both do nothing but live, this will never end. */
+static int check_work(struct channel *const *channels, size_t count, struct err *err)
+{
+	int64_t limit_ms = patience_ms(PEER_STEP_MS);
+
+	for (size_t i = 0; i < count; i++)
+		if (clock_monotonic_ms() - channels[i]->worked_ms <= limit_ms)
+			return 0;
+	return err_set(err, ERR_UNREACHABLE,
+		       "the agents live, but have done nothing for %d hours: is a disk hanging?",
+		       PEER_STEP_MS / 3600000);
+}
+
 int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,
 		 struct channel **failed, struct err *err)
 {
 	struct pollfd fds[CHANNELS_MAX];
 
-	if (timeout_ms < 0 || timeout_ms > PEER_PING_MS)
-		timeout_ms = PEER_PING_MS;
+	if (timeout_ms < 0 || timeout_ms > patience_ms(PEER_PING_MS))
+		timeout_ms = (int)patience_ms(PEER_PING_MS);
 	for (size_t i = 0; i < count; i++) {
 		short want = channels[i]->out.len ? POLLIN | POLLOUT : POLLIN;
 
@@ -345,5 +362,5 @@ int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,
 			return -1;
 		}
 	}
-	return 0;
+	return check_work(channels, count, err);
 }

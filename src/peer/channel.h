@@ -36,7 +36,8 @@ int channel_next(struct channel *channel, struct frame *frame, struct err *err);
 
 /*
  * Move bytes on all `count` channels, waiting up to timeout_ms for something to happen.
- * ERR_UNREACHABLE when a connection ended or an agent is silent for too long (*failed says which),
+ * ERR_UNREACHABLE when a connection ended or an agent is silent for too long (*failed says which), or
+ * when no agent has done anything for PEER_STEP_MS (*failed is left),
  * ERR_PROTOCOL, or ERR_SIGNAL when the run was asked to stop.
  */
 int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,

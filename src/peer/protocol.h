@@ -34,7 +34,8 @@
  *				u8 1 if this profile was here before, then 16 bytes initiator's identity and
  *				le64 generation of that time; u8 1 if owners can be set
  *	ERROR		A	status: ends the session
- *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s
+ *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s, an agent says
+ *				PONG unasked in the middle of something that takes as long
  *	CREDIT		both	uint bytes
  *	LOCK		I	u8 mode (store/lock.h); str holder
  *	LOCKED		A	status (kind ERR_LOCKED: somebody else has it; ask again later); uint what
@@ -112,6 +113,8 @@ enum {
 	PEER_SILENCE_MS =
 		180000, /* an agent that hears nothing for this long ends, and drops its lock */
 	PEER_HUNG_MS = 600000, /* an agent that says nothing for this long is given up */
+	PEER_STEP_MS =
+		6 * 3600 * 1000, /* what one step may take: then nothing but PONGs is nothing */
 };
 
 /* Coarser than any file system's: with it no agent can make times of different hours look alike. */

@@ -55,7 +55,7 @@ struct local {
 static int local_run(int fd, const void *arg, struct err *err)
 {
 	const struct local *local = arg;
-	struct agent_options options = { .dir = local->dir, .role = local->role, .confined = true };
+	struct agent_options options = { .dir = local->dir, .role = local->role, .alone = true };
 
 	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0) {
 		err_sys(err, errno, "cannot hand the stream to the agent");
