@@ -105,8 +105,11 @@ uint64_t channel_received_bytes(const struct channel *channel)
 
 static void add_noise(const struct channel *channel, size_t len, struct buf *out)
 {
-	AUTO_FREE char *text = xstrndup(len ? (const char *)channel->in.data : "", len);
+	AUTO_FREE char *text = xmalloc(len + 1);
 
+	for (size_t i = 0; i < len; i++)
+		text[i] = channel->in.data[i] ? (char)channel->in.data[i] : '?';
+	text[len] = '\0';
 	text_add_escaped(out, text);
 }
 
@@ -125,7 +128,7 @@ static int find_greeting(struct channel *channel, struct err *err)
 		return 1;
 	if (channel->in.len)
 		at = memmem(channel->in.data, channel->in.len, PEER_GREETING, PEER_GREETING_LEN);
-	if (!at && channel->in.len > PEER_NOISE_MAX)
+	if ((at ? (size_t)(at - channel->in.data) : channel->in.len) > PEER_NOISE_MAX)
 		return err_set(err, ERR_UNREACHABLE, "what answers on the %s is not an osync agent",
 			       channel->name);
 	if (!at)
@@ -217,7 +220,10 @@ static int take_error(const struct channel *channel, const struct frame *frame, 
 	if (!err_is_set(&status))
 		return msg_malformed(frame, err);
 	*err = status;
-	return err->kind == ERR_PROTOCOL ? err_wrap(err, "%s", channel->name) : -1;
+	/* These are about the conversation itself, so it matters which one. */
+	if (err->kind == ERR_PROTOCOL || err->kind == ERR_UNREACHABLE)
+		err_wrap(err, "%s", channel->name);
+	return -1;
 }
 
 int channel_next(struct channel *channel, struct frame *frame, struct err *err)
