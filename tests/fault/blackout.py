@@ -47,7 +47,8 @@ class Scenario:
         self.copies = copies
 
 
-SOME = {"a": "first a", "b": "first b" * 500, "d/one": "one", "d/two": "two " * 9, "d/sub/three": "3"}
+SOME = {"a": "first a", "b": "first b" * 500, "d/one": "one", "d/two": "two " * 9,
+        "d/sub/three": "3"}
 
 SCENARIOS = {
     "first": Scenario(None, """
@@ -62,7 +63,8 @@ remove("i/a"); remove("t/d/one"); remove("i/d/sub/three"); os.rmdir(at("i/d/sub"
     "move": Scenario(SOME, """
 rename("i/a", "i/d/moved"); rename("t/b", "t/c"); write("i/a", "another a")"""),
     "folder": Scenario(SOME, """
-rename("i/d", "i/e"); write("i/e/two", "edited"); write("i/e/sub/new", "new"); write("t/a", "t")""", copies=True),
+rename("i/d", "i/e"); write("i/e/two", "edited"); write("i/e/sub/new", "new")
+write("t/a", "t")""", copies=True),
     "swap": Scenario(SOME, """
 rename("i/a", "i/x"); rename("i/b", "i/a"); rename("i/x", "i/b")"""),
     "types": Scenario(SOME, """

@@ -36,7 +36,8 @@ class Op(NamedTuple):
     at: int
     unit: tuple
     kind: str     # "name", "data", "meta"
-    what: tuple   # name: ((folder, name, inode), ...); data: (offset, bytes) or (size,); meta: (...)
+    what: tuple   # name: ((folder, name, inode), ...); data: (offset, bytes) or (size,);
+                  # meta: (field, value)
     inode: int    # of data and meta
     needs: frozenset  # name: the folders whose sync makes it durable
     path: bytes   # for messages, and to know what is dull

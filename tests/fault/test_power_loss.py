@@ -27,6 +27,7 @@ import tempfile
 
 import pytest
 from blackout import MANY, SCENARIOS, World, check_cut, contents, kind_of_sync
+from harness import LOOK, OK
 from order import violations
 from powercut import Sync
 
@@ -120,4 +121,19 @@ def test_i32_what_a_killed_run_has_done_is_durable_before_it_is_recorded(world, 
         world.play(SCENARIOS[name], [{"OSYNC_FAULT": f"kill:{step}:{role}"}, {}])
         assert not list(violations(world.machines)), f"killed at {step}"
         try_cuts(world, 2, 0 if THOROUGH else 4)
+        world.clear()
+
+
+@pytest.mark.parametrize("role", ["initiator", "initiator agent", "target agent"])
+def test_i38_with_fsync_off_a_kill_still_loses_nothing(world, role):
+    world.pair.options = ["--set", "FSYNC=off"]
+    steps = world.steps(SCENARIOS["types"], role)
+    for step, _ in steps if THOROUGH else steps[::max(1, len(steps) // 6)]:
+        world.play(SCENARIOS["types"], [{"OSYNC_FAULT": f"kill:{step}:{role}"}])
+        killed = {side: machine.live for side, machine in world.machines.items()}
+        world.pair.run("--lock-wait", "30", expect=(OK, LOOK))
+        expected = contents(world.pair.initiator)
+        assert expected.keys() == {"a", "a/inside", "b", "d", "d/one", "d/two", "d/sub"}
+        wrong = check_cut(world, {}, killed, expected)
+        assert not wrong, f"killed at {step}: {wrong}"
         world.clear()
