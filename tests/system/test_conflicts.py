@@ -164,7 +164,7 @@ def test_i17_the_same_edit_on_both_sides_is_no_conflict(pair):
     assert pair.both("x") == content
 
 
-def test_equal_times_still_keep_both(pair):
+def test_i23_equal_times_still_keep_both(pair):
     pair.write("initiator", "x.txt", "as agreed")
     pair.run()
     here = pair.write("initiator", "x.txt", mtime=NEWER)
@@ -242,7 +242,7 @@ def test_newer_lets_the_newer_version_win_and_trashes_the_other(pair, newer):
 
 @pytest.mark.parametrize("winner", SIDES)
 @pytest.mark.parametrize("newer", SIDES)
-def test_a_side_as_policy_wins_whatever_the_times(local, winner, newer):
+def test_i23_a_side_as_policy_wins_whatever_the_times(local, winner, newer):
     local.options = ["--set", f"CONFLICT_POLICY={winner}"]
     old, new = conflict(local, newer=newer)
     won, lost = (new, old) if newer == winner else (old, new)

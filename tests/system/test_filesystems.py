@@ -45,6 +45,11 @@ DISKS = {
     "any case on FUSE": lambda base: mounts.fuse(base, "fold"),
     "any case": casefolding,
     "decomposing": lambda base: mounts.fuse(base, "nfd"),
+    "without attributes": lambda base: mounts.fuse(base, "xattr"),
+    "plain": lambda base: mounts.fuse(base, "plain"),
+    "ext4": lambda base: mounts.loop(base, "ext4", "-q"),
+    "xfs": lambda base: mounts.loop(base, "xfs", "-q", megabytes=320),
+    "btrfs": lambda base: mounts.loop(base, "btrfs", "-q", megabytes=128),
 }
 
 
@@ -335,3 +340,38 @@ def test_i53_of_two_forms_of_a_name_the_second_is_reported(disk):
         assert disk.contents("initiator") == set(files.values())
         assert len(disk.contents("target")) == 1
     disk.at_rest = False
+
+
+@disks("plain", "ext4", "xfs", "btrfs")
+def test_i62_nothing_goes_to_and_fro_on_whole_file_systems(disk):
+    mixed_tree(disk)
+    disk.link("initiator", "link", "secret")
+    disk.run()
+    Pair.assert_converged(disk)
+    quiet_runs(disk)
+    stamp = disk.lstat("target", "here/0.txt").st_mtime_ns
+    disk.write("target", "here/0.txt", b"x" * disk.lstat("target", "here/0.txt").st_size)
+    os.utime(disk.path("target", "here/0.txt"), ns=(stamp, stamp))
+    disk.write("initiator", "there/0.txt")
+    disk.remove("target", "there/1.txt")
+    disk.rename("initiator", "there", "moved")
+    disk.run()
+    assert disk.both("here/0.txt").strip(b"x") == b"" and disk.gone("moved/1.txt")
+    Pair.assert_converged(disk)
+    quiet_runs(disk)
+
+
+@disks("without attributes")
+def test_i64_where_no_attribute_can_be_set_nothing_is_tried_for_ever(disk):
+    disk.options = ["--set", "PRESERVE_XATTR=true", "--set", "PRESERVE_ACL=true"]
+    disk.write("initiator", "file")
+    os.setxattr(disk.path("initiator", "file"), "user.colour", b"red")
+    result = disk.run()
+    assert result.says("extended attributes") and not result.problems
+    quiet_runs(disk)
+    os.setxattr(disk.path("initiator", "file"), "user.colour", b"blue")
+    quiet_runs(disk)
+    disk.write("target", "file", "edited")
+    disk.run()
+    quiet_runs(disk)
+    assert disk.both("file") == b"edited"

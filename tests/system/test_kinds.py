@@ -63,7 +63,7 @@ def test_the_work_folder_is_private(pair):
         assert pair.workdir(side).stat().st_mode & 0o777 == 0o700
 
 
-def test_empty_folders_are_synced(pair):
+def test_i65_empty_folders_are_synced(pair):
     pair.folder("initiator", "empty")
     pair.folder("target", "deep/deeper/deepest")
     pair.run()
@@ -74,7 +74,7 @@ def test_empty_folders_are_synced(pair):
     assert pair.gone("empty")
 
 
-def test_empty_and_large_files_are_synced(pair):
+def test_i65_empty_and_large_files_are_synced(pair):
     pair.write("initiator", "empty", b"")
     big = pair.write("initiator", "big", os.urandom(9_000_001))
     other = pair.write("target", "other", os.urandom(5_000_003))
@@ -84,7 +84,7 @@ def test_empty_and_large_files_are_synced(pair):
     assert pair.both("other") == other
 
 
-def test_many_small_files_are_synced_in_both_directions(pair):
+def test_i65_many_small_files_are_synced_in_both_directions(pair):
     for number in range(300):
         pair.write("initiator", f"here/{number % 7}/{number}")
         pair.write("target", f"there/{number % 5}/{number}")
@@ -93,7 +93,7 @@ def test_many_small_files_are_synced_in_both_directions(pair):
     assert result.summary["to_initiator"]["create"] >= 300
 
 
-def test_a_tree_deeper_than_path_max_is_synced(pair):
+def test_i54_a_tree_deeper_than_path_max_is_synced(pair):
     # 60 levels of 100 bytes: more than the 4096 that one call may be given.
     fd = os.open(pair.initiator, os.O_RDONLY | os.O_DIRECTORY)
     for _ in range(60):
@@ -167,7 +167,7 @@ def test_what_a_symlink_points_to_is_never_touched(local):
     assert local.gone("folder")
 
 
-def test_hard_links_are_recreated_when_asked(pair):
+def test_i56_hard_links_are_recreated_when_asked(pair):
     pair.options = ["--set", "PRESERVE_HARDLINKS=true"]
     pair.write("initiator", "one", os.urandom(50_000))
     pair.path("initiator", "sub").mkdir()
@@ -177,7 +177,7 @@ def test_hard_links_are_recreated_when_asked(pair):
     assert result.summary["sent_bytes"] < 80_000, "the content was sent twice"
 
 
-def test_hard_links_stay_linked_after_an_edit_in_place(pair):
+def test_i56_hard_links_stay_linked_after_an_edit_in_place(pair):
     pair.options = ["--set", "PRESERVE_HARDLINKS=true"]
     pair.write("initiator", "one")
     os.link(pair.path("initiator", "one"), pair.path("initiator", "two"))
@@ -198,7 +198,7 @@ def test_a_hard_link_that_is_added_later_is_a_link_there_too(pair):
     assert result.summary["received_bytes"] < 20_000
 
 
-def test_without_being_asked_hard_links_are_separate_files(local):
+def test_i56_without_being_asked_hard_links_are_separate_files(local):
     local.write("initiator", "one")
     os.link(local.path("initiator", "one"), local.path("initiator", "two"))
     local.run()
@@ -210,7 +210,7 @@ def test_without_being_asked_hard_links_are_separate_files(local):
     assert local.both("one") == b"edited"
 
 
-def test_sparse_files_stay_sparse_and_holes_are_not_sent(pair):
+def test_i57_sparse_files_stay_sparse_and_holes_are_not_sent(pair):
     size = 64 << 20
     with open(pair.path("initiator", "sparse"), "wb") as file:
         file.seek(size // 2)
@@ -300,7 +300,7 @@ TIMES = {
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_times_of_files_are_synced_to_the_nanosecond(pair, side):
+def test_i61_times_of_files_are_synced_to_the_nanosecond(pair, side):
     for name, when in TIMES.items():
         pair.write(side, name)
         set_mtime(pair.path(side, name), *when)
@@ -309,7 +309,7 @@ def test_times_of_files_are_synced_to_the_nanosecond(pair, side):
         assert pair.lstat(OTHER[side], name).st_mtime_ns == seconds * 10**9 + nanoseconds, name
 
 
-def test_times_of_folders_and_links_are_synced(pair):
+def test_i61_times_of_folders_and_links_are_synced(pair):
     pair.write("initiator", "folder/below/file")
     pair.link("initiator", "folder/link", "nowhere")
     for name in ("folder/link", "folder/below", "folder"):
@@ -350,7 +350,7 @@ def xattr_pair(pair):
     pair.run()
 
 
-def test_extended_attributes_are_synced_when_asked(pair):
+def test_i64_extended_attributes_are_synced_when_asked(pair):
     xattr_pair(pair)
     assert os.getxattr(pair.path("target", "file"), "user.comment") == b"first \0 bytes"
     assert os.getxattr(pair.path("target", "folder"), "user.colour") == b"red"
@@ -374,7 +374,7 @@ def test_an_edit_keeps_the_extended_attributes(pair):
     assert os.getxattr(pair.path("target", "file"), "user.comment") == b"first \0 bytes"
 
 
-def test_extended_attributes_are_not_synced_unless_asked(local):
+def test_i64_extended_attributes_are_not_synced_unless_asked(local):
     local.write("initiator", "file")
     os.setxattr(local.path("initiator", "file"), "user.comment", b"mine")
     local.run()
@@ -386,7 +386,7 @@ def acl(path):
                           capture_output=True, check=True).stdout
 
 
-def test_acls_are_synced_when_asked(pair):
+def test_i64_acls_are_synced_when_asked(pair):
     pair.options = ["--set", "PRESERVE_ACL=true"]
     pair.write("initiator", "file")
     pair.folder("initiator", "folder")

@@ -18,7 +18,7 @@ NAMES = [os.fsdecode(name) for name in (
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_files_with_odd_names_are_created(pair, side):
+def test_i54_files_with_odd_names_are_created(pair, side):
     contents = {name: pair.write(side, name) for name in NAMES}
     result = pair.run()
     assert {name: pair.read(OTHER[side], name) for name in NAMES} == contents
@@ -26,7 +26,7 @@ def test_files_with_odd_names_are_created(pair, side):
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_files_with_odd_names_are_edited(pair, side):
+def test_i54_files_with_odd_names_are_edited(pair, side):
     for name in NAMES:
         pair.write("initiator", name)
     pair.run()
@@ -37,7 +37,7 @@ def test_files_with_odd_names_are_edited(pair, side):
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_exactly_the_deleted_ones_of_many_odd_names_are_deleted(pair, side):
+def test_i54_exactly_the_deleted_ones_of_many_odd_names_are_deleted(pair, side):
     for name in NAMES:
         pair.write("initiator", name)
     pair.run()
