@@ -73,8 +73,8 @@ bool entry_same_stat(const struct entry *a, const struct entry *b)
 		return false;
 	if (a->type == ENTRY_SPECIAL || a->type == ENTRY_ABSENT)
 		return true;
-	/* Of a file or symlink the content key has compared mtime already. */
-	return same_attributes(a, b) && a->mtime_ns == b->mtime_ns;
+	/* Of a file or symlink the content key has compared inode and mtime already. */
+	return same_attributes(a, b) && a->ino == b->ino && a->mtime_ns == b->mtime_ns;
 }
 
 void entry_encode(struct buf *out, const struct entry *entry)

@@ -90,9 +90,10 @@ struct base {
 /*
  * Whether the same side still shows the same thing, judged without reading it:
  * the stat key.  Files: type, inode, size, mtime, ctime, mode, owner, attributes.
- * Symlinks: the same.  Folders: type, mode, owner, mtime, attributes, and whether
- * they could be listed (inode and ctime change with their contents).  Specials:
- * type and inode.  ctime finds an edit whose mtime was put back.
+ * Symlinks: the same.  Folders: type, inode, mode, owner, mtime, attributes, and
+ * whether they could be listed (ctime changes with their contents; the inode says
+ * which folder a move is about).  Specials: type and inode.  ctime finds an edit
+ * whose mtime was put back.
  */
 bool entry_same_stat(const struct entry *a, const struct entry *b);
 

@@ -276,3 +276,21 @@ def test_a_large_copy_of_what_both_sides_have_renamed_arrives(local, side):
     local.write(side, "copy", content)
     local.run()
     assert local.both("copy") == content
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_folder_that_was_made_anew_on_the_other_side_is_moved(local, side):
+    """The saved list kept the inode of the old one, and the move waited for that for ever."""
+    local.write(side, "old/inside")
+    local.run()
+    path = local.path(OTHER[side], "old")
+    info = path.stat()
+    path.rename(local.path(OTHER[side], "old.was"))
+    path.mkdir(mode=0o755)
+    local.path(OTHER[side], "old.was/inside").rename(path / "inside")
+    local.path(OTHER[side], "old.was").rename(local.base / "away")
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    local.run()
+    local.rename(side, "old", "new")
+    local.run()
+    assert local.gone("old")

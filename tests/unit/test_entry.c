@@ -105,7 +105,7 @@ static void vary_link(struct entry *e)
 }
 
 static const struct variation variations[] = {
-	{ "inode", vary_ino, "FLS", "FLS" },
+	{ "inode", vary_ino, "FDLS", "FLS" },
 	{ "size", vary_size, "FL", "FL" },
 	{ "mtime", vary_mtime, "FDL", "FL" },
 	{ "ctime", vary_ctime, "FL", "FL" },
