@@ -69,6 +69,7 @@ class World:
         self.more = [option for option in ("PRESERVE_HARDLINKS=yes", "CHECKSUM=yes")
                      if self.rng.random() < 0.15]
         self.history_lost = False
+        self.ever_lost = False  # the list of an empty tree stays lost until there is something to save
         self.linked = False  # some names are links to one file: what is done to one is done to all
         self.cut = set()  # initiators whose last run was cut off
         self.overtaken = False  # what such a run did was changed again before the next could see it
@@ -246,7 +247,7 @@ class World:
             code, text = self.finish(process, f"run {tree.name} (one of two)")
             if code not in (0, 1, 2) and not any(tree.locked for tree in self.trees):
                 raise Broken(f"one of two runs of {tree.name} exits {code}: {text}")
-            if "backup" in text and not self.history_lost:
+            if "backup" in text and not self.ever_lost:
                 raise Broken(f"one of two runs of {tree.name}: {text}")
         self.overtaken = self.overtaken or bool(self.cut)
         self.check_kept(before, "run of two")
@@ -299,7 +300,7 @@ class World:
                     else:
                         file.seek(rng.randrange(size))
                         file.write(bytes([rng.randrange(256)]))
-        self.history_lost = True
+        self.history_lost = self.ever_lost = True
         self.log(f"  state of {tree.name}: {how}")
 
     # -- epochs
