@@ -2,10 +2,14 @@
 """One run at a time for each root: who holds it is named, and one may wait."""
 
 import fcntl
+import os
+import signal
+import sys
 import threading
+from pathlib import Path
 
 import pytest
-from harness import LOCKED, OK, SIDES, finish
+from harness import LOCKED, OK, OSYNC, SIDES, UNREACHABLE, Pair, eventually, finish, start
 
 HOLDER = "4711@elsewhere other since 2020-01-01"
 
@@ -116,3 +120,101 @@ def test_a_dry_run_is_not_in_the_way_of_the_lock_of_another_profile(local):
         result = local.run("--dry-run", expect=(OK, LOCKED))
         assert local.stamps() == before
     assert result.changes == [] or result.code == OK
+
+
+# Holders that do not let go -----------------------------------------------------------
+
+LIAR = Path(__file__).with_name("liar.py")
+# Three minutes of silence become three seconds, ten minutes become ten.
+HURRY = {"OSYNC_HURRY": "60"}
+
+
+def beside(pair, name):
+    """Another initiator of the same target."""
+    other = Pair(pair.base / name, name=name)
+    other.target = pair.target
+    return other
+
+
+def test_i42_five_initiators_of_one_target_at_once(local):
+    pairs = [local, *(beside(local, f"other{number}") for number in range(4))]
+    contents = {pair.write("initiator", f"{pair.name}/{number}") for pair in pairs
+                for number in range(10)}
+    for process in [pair.start("--lock-wait", "100") for pair in pairs]:
+        finish(process)
+    assert local.contents("target") == contents
+    for pair in pairs:
+        pair.run()
+        assert pair.contents("initiator") == contents
+
+
+def test_i42_a_stopped_run_lets_others_go_on_and_commits_nothing_later(local):
+    """Its agents hear nothing any more and drop the locks; awake, it finds them gone."""
+    local.write("initiator", "x", "one")
+    local.run()
+    state = local.list_state()
+    local.write("initiator", "x", "two")
+    asleep = local.base / "asleep"
+    process = start(local.args("--json"),
+                    local.env(OSYNC_POINT=f"after-scan=touch {asleep}; kill -STOP $PPID", **HURRY))
+    try:
+        assert eventually(asleep.exists)
+        local.run("--lock-wait", "0", expect=LOCKED)
+        assert local.list_state() == state
+        local.run("--lock-wait", "100")
+        assert local.both("x") == b"two"
+        local.write("initiator", "x", "three")
+        local.run()
+        state = local.list_state()
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    finish(process, (1, UNREACHABLE))
+    assert local.both("x") == b"three"
+    assert local.list_state() == state
+
+
+def test_i42_a_connection_that_goes_nowhere_lets_others_go_on(local):
+    """Half-open: nothing arrives on either side, and neither is told that the other has gone."""
+    stalls = local.base / "stalls.py"
+    stalled = local.base / "stalled"
+    stalls.write_text(f"""
+import time
+def from_initiator(kind, data):
+    if kind == OP:
+        state["stalled"] = True
+        open({str(stalled)!r}, "w").close()
+    while "stalled" in state:
+        time.sleep(1)
+    return [(kind, data)]
+
+def from_target(kind, data):
+    while "stalled" in state:
+        time.sleep(1)
+    return [(kind, data)]
+""")
+    mine = local.write("initiator", "mine")
+    process = start([OSYNC, "--initiator", str(local.initiator), "--instance-id", "test",
+                     "--target", f"ssh://nobody@nowhere/{local.target}", "--remote-osync", OSYNC,
+                     "--set", "TRANSPORT=command", "--set",
+                     f"TRANSPORT_COMMAND={sys.executable} {LIAR} {stalls}"], local.env(**HURRY))
+    other = beside(local, "other")
+    theirs = other.write("initiator", "theirs")
+    try:
+        assert eventually(stalled.exists)
+        other.run("--lock-wait", "0", expect=LOCKED)
+        other.run("--lock-wait", "100")
+        assert local.read("target", "theirs") == theirs
+    finally:
+        finish(process, UNREACHABLE)
+    assert not local.exists("target", "mine")
+    local.run()
+    assert local.both("mine") == mine
+
+
+def test_i42_an_agent_that_is_busy_for_long_is_not_given_up(local):
+    """Six seconds are the end of one that says nothing; one that works says that it lives."""
+    local.write("initiator", "x", "one")
+    local.run()
+    local.write("initiator", "x", "two")
+    local.run(env={"OSYNC_POINT": "between-exchange-and-look=sleep 8", "OSYNC_HURRY": "100"})
+    assert local.both("x") == b"two"

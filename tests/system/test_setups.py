@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Each way to break the set-up gives one clear line and the right exit code."""
 
+import os
 import shutil
+import subprocess
 
 import pytest
 from harness import (CONFIG, DENIED, FAILED, GUARD, LOOK, OK, OSYNC, SIDES, UNREACHABLE, USAGE,
-                     execute)
+                     execute, stamps)
 from sshd import make_key
 
 
@@ -200,6 +202,49 @@ def test_i67_a_folder_is_not_synced_with_one_inside_it(local, outer):
     result = execute(local.args(), local.env(), None)
     assert result.code not in (OK, LOOK), repr(result)
     assert not (local.root(inner) / "x").exists()
+    local.at_rest = False
+
+
+def mounted(source, folder):
+    """Whether the folder could be mounted at the other place as well (bind)."""
+    return subprocess.run(["mount", "--bind", str(source), str(folder)], check=False,
+                          capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_i67_a_folder_is_not_synced_with_itself_mounted_elsewhere(local):
+    content = local.write("initiator", "d/x")
+    local.folder("initiator", "d/inside")
+    if not mounted(local.initiator, local.target):
+        pytest.skip("nothing can be mounted here")
+    try:
+        result = execute(local.args(), local.env(), None)
+        seen = local.read("initiator", "d/x"), local.names("initiator")
+    finally:
+        subprocess.run(["umount", str(local.base / "target")], check=True)
+    local.at_rest = False
+    assert result.code == CONFIG, repr(result)
+    assert seen == (content, ["d", "d/inside", "d/x"])
+    assert not local.workdir("initiator").exists()
+
+
+@pytest.mark.parametrize("link", ["initiator", "target", "above"])
+def test_i67_folders_that_overlap_through_a_link_are_refused(local, link):
+    content = local.write("initiator", "d/x")
+    local.target.rmdir()
+    if link == "above":
+        (local.base / "way").symlink_to(local.base)
+        local.target = local.base / "way" / "initiator" / "d"
+    elif link == "target":
+        local.target.symlink_to(local.initiator / "d")
+    else:
+        (local.base / "link").symlink_to(local.initiator)
+        local.target = local.initiator / "d"
+        local.initiator = local.base / "link"
+    before = stamps(local.initiator)
+    result = execute(local.args(), local.env(), None)
+    assert result.code == CONFIG, repr(result)
+    assert stamps(local.initiator) == before and local.read("initiator", "d/x") == content
     local.at_rest = False
 
 
