@@ -385,6 +385,59 @@ static void test_history_does_not_follow_another_file_of_one_side(void **state)
 	end(&f);
 }
 
+/* A file of its own; the same, of which something is not known. */
+static void test_history_stays_where_something_is_in_doubt(void **state)
+{
+	for (int doubt = 0; doubt < 6; doubt++) {
+		struct fixture f;
+		struct change *old = NULL;
+		struct change *new = NULL;
+
+		begin(&f);
+		file(&f, "old", 1, 0, 0);
+		file(&f, "other", 3, 0, 0);
+		file(&f, "zzz", 0, 1, 1);
+		old = changes_find(&f.changes, "old");
+		new = changes_find(&f.changes, "zzz");
+		if (doubt == 0)
+			old->blocked = true;
+		if (doubt == 1)
+			old->failed = true;
+		if (doubt == 2)
+			new->blocked = true;
+		if (doubt == 3)
+			new->failed = true;
+		if (doubt == 4)
+			new->now[SIDE_TARGET]->flags |= ENTRY_OPAQUE;
+		if (doubt == 5)
+			new->now[SIDE_INITIATOR]->ino = old->base->side[0].ino + 5;
+		follow(&f);
+		assert_non_null(changes_find(&f.changes, "old")->base);
+		assert_null(changes_find(&f.changes, "zzz")->base);
+		end(&f);
+	}
+}
+
+/* A folder that both have moved into another one that both have moved: twice carried along. */
+static void test_history_follows_two_moves_of_both_sides(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	folder(&f, "a", 1, 0, 0);
+	folder(&f, "a/in", 2, 0, 0);
+	file(&f, "a/in/gone", 3, 0, 0);
+	file(&f, "a/in/stays", 4, 0, 0);
+	folder(&f, "b", 0, 1, 1);
+	folder(&f, "c", 0, 2, 2);
+	file(&f, "c/stays", 0, 4, 4);
+	follow(&f);
+	assert_string_equal(changes_find(&f.changes, "c/stays")->moved_from, "a/in/stays");
+	assert_string_equal(changes_find(&f.changes, "c/gone")->moved_from, "a/in/gone");
+	assert_string_equal(changes_find(&f.changes, "c")->moved_from, "a/in");
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +460,8 @@ int main(void)
 		cmocka_unit_test(test_what_came_below_an_unreadable_folder_is_blocked),
 		cmocka_unit_test(test_history_follows_what_both_sides_have_moved),
 		cmocka_unit_test(test_history_does_not_follow_another_file_of_one_side),
+		cmocka_unit_test(test_history_stays_where_something_is_in_doubt),
+		cmocka_unit_test(test_history_follows_two_moves_of_both_sides),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

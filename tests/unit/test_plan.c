@@ -342,6 +342,85 @@ static void test_new_name_of_a_known_file_is_a_link_to_it(void **state)
 	end(&f);
 }
 
+static void test_i56_links_of_several_files_are_told_apart(void **state)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "changed" };
+	struct fixture f;
+
+	begin(&f);
+	for (int i = 0; i < 5; i++)
+		file(&f, names[i], 0, i == 1 || i == 3 ? 8 : 7, 0)->now[0]->nlink = 2;
+	/* Of the same inode, and written to between the looks at both: not linked to what is older. */
+	changes_find(&f.changes, "changed")->now[0]->mtime_ns++;
+	build_with(&f, true);
+	op(&f, OP_PUT, SIDE_TARGET, "a");
+	op(&f, OP_PUT, SIDE_TARGET, "b");
+	assert_string_equal(op(&f, OP_LINK, SIDE_TARGET, "c")->from, "a");
+	assert_string_equal(op(&f, OP_LINK, SIDE_TARGET, "d")->from, "b");
+	op(&f, OP_PUT, SIDE_TARGET, "changed");
+	end(&f);
+}
+
+static void test_i56_a_known_file_that_holds_something_else_is_not_linked_to(void **state)
+{
+	struct fixture f;
+	struct change *other = NULL;
+
+	begin(&f);
+	file(&f, "a", 7, 7, 7)->now[SIDE_INITIATOR]->nlink = 2;
+	/* One name here, and a folder there: no sources. */
+	file(&f, "b", 6, 6, 6);
+	folder(&f, "d", 5, 5, 5)->now[SIDE_INITIATOR]->nlink = 2;
+	other = file(&f, "other", 0, 8, 0);
+	other->now[SIDE_INITIATOR]->nlink = 2;
+	other->now[SIDE_INITIATOR]->ino = changes_find(&f.changes, "a")->now[SIDE_INITIATOR]->ino;
+	build_with(&f, true);
+	op(&f, OP_PUT, SIDE_TARGET, "other");
+	end(&f);
+}
+
+static void test_links_are_files_where_there_can_be_none(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	linked(&f, "a", "b", 0);
+	f.policy.no_hardlinks[SIDE_TARGET] = true;
+	build_with(&f, true);
+	op(&f, OP_PUT, SIDE_TARGET, "a");
+	op(&f, OP_PUT, SIDE_TARGET, "b");
+	end(&f);
+}
+
+/* The attributes of a file that becomes `source` where `old` was (0: nothing was). */
+static bool puts_attributes(bool synced, unsigned old, uint64_t here, uint64_t there)
+{
+	struct fixture f;
+	struct change *change = NULL;
+	bool puts = false;
+
+	begin(&f);
+	for (int s = 0; synced && s < SIDES; s++)
+		f.policy.fields[s] |= META_XATTR;
+	change = file(&f, "a", old, 2, old);
+	change->now[SIDE_INITIATOR]->xattr = here;
+	if (old)
+		change->now[SIDE_TARGET]->xattr = there;
+	build(&f);
+	puts = (op(&f, OP_PUT, SIDE_TARGET, "a")->meta.mask & META_XATTR) != 0;
+	end(&f);
+	return puts;
+}
+
+static void test_i64_attributes_go_with_the_content_where_there_are_any(void **state)
+{
+	assert_false(puts_attributes(true, 0, 0, 0));
+	assert_true(puts_attributes(true, 0, 5, 0));
+	assert_false(puts_attributes(false, 0, 5, 0));
+	assert_false(puts_attributes(true, 1, 0, 0));
+	assert_true(puts_attributes(true, 1, 5, 5));
+}
+
 static void test_conflict_copy_is_no_link_to_its_original(void **state)
 {
 	struct fixture f;
@@ -492,6 +571,10 @@ int main(void)
 		cmocka_unit_test(test_second_name_of_a_file_is_a_link),
 		cmocka_unit_test(test_links_are_files_where_not_asked_for),
 		cmocka_unit_test(test_new_name_of_a_known_file_is_a_link_to_it),
+		cmocka_unit_test(test_i56_links_of_several_files_are_told_apart),
+		cmocka_unit_test(test_i56_a_known_file_that_holds_something_else_is_not_linked_to),
+		cmocka_unit_test(test_links_are_files_where_there_can_be_none),
+		cmocka_unit_test(test_i64_attributes_go_with_the_content_where_there_are_any),
 		cmocka_unit_test(test_conflict_copy_is_no_link_to_its_original),
 		cmocka_unit_test(test_replacement_waits_for_the_copy_even_as_a_link),
 		cmocka_unit_test(test_metadata_of_both_sides_merge_beside_the_content),
