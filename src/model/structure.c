@@ -86,6 +86,12 @@ static void keep_folder(struct change *change, const struct policy *policy)
 		};
 }
 
+/* Nothing is known to live at this path, nor that nothing does. */
+static bool is_unknown(const struct change *change)
+{
+	return change->blocked || change->failed || change->verdict.reason == REASON_UNKNOWN;
+}
+
 /* Children come after their folder, so from the back every child has its final verdict first. */
 static void keep_folders_of_survivors(struct changes *changes, const struct policy *policy)
 {
@@ -96,7 +102,12 @@ static void keep_folders_of_survivors(struct changes *changes, const struct poli
 		if (exists_after(change) == 0)
 			continue;
 		parent = changes_find_parent(changes, change->path);
-		if (parent && folder_goes(parent))
+		if (!parent || !folder_goes(parent))
+			continue;
+		if (is_unknown(change))
+			parent->verdict =
+				(struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_UNKNOWN };
+		else
 			keep_folder(parent, policy);
 	}
 }

@@ -55,24 +55,38 @@ void times_moving(struct changer *changer, const char *from, const char *to)
 	}
 }
 
+/* Of a folder that is not ours, only its owner may set the time. */
+static bool is_foreign(int errnum)
+{
+	return errnum == EPERM || errnum == EACCES;
+}
+
 /*
  * 1 where it was set, 0 where there is nothing to do: the folder is gone, another one stands there by
- * now, its time is right. -1 with errno.
+ * now, its time is right or not ours to set. -1 with errno.
  */
 static int put_back(struct root *root, const char *path, uint64_t ino, int64_t mtime_ns)
 {
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, clock_to_timespec(mtime_ns) };
+	struct err why = ERR_INIT;
 	struct stat st = { 0 };
 	int fd = -1;
 	int result = 0;
 
-	if (root_folder(root, path, &fd, NULL) < 0 || sys_fstat(fd, &st) < 0 || st.st_ino != ino ||
-	    clock_from_timespec(st.st_mtim) == mtime_ns)
+	if (root_folder(root, path, &fd, &why) < 0) {
+		errno = why.sys;
+		return why.kind == ERR_CHANGED ? 0 : -1;
+	}
+	if (sys_fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_ino != ino || clock_from_timespec(st.st_mtim) == mtime_ns)
 		return 0;
 	result = sys_futimens(fd, times);
 	if (result < 0 && errno == EBADF)
 		result = sys_lutimensat(fd, ".", times);
-	return result < 0 ? -1 : 1;
+	if (result < 0)
+		return is_foreign(errno) ? 0 : -1;
+	return 1;
 }
 
 static int restore_time(struct changer *changer, struct touched_folder *folder, struct err *err)
@@ -82,8 +96,7 @@ static int restore_time(struct changer *changer, struct touched_folder *folder, 
 				 .path = folder->path };
 	int result = put_back(changer->root, folder->path, folder->ino, folder->mtime_ns);
 
-	/* Of a folder that is not ours, only its owner may set the time. */
-	if (result < 0 && errno != EPERM && errno != EACCES)
+	if (result < 0)
 		return change_failed(&change, errno, err);
 	if (result > 0)
 		touched_dirty(&changer->touched, folder->path, strlen(folder->path));

@@ -132,6 +132,30 @@ static void test_nothing_is_done_below_an_unreadable_folder(void **state)
 	changes_release(&f.changes);
 }
 
+/* Whether anything lives in it is not known: the deletion waits, and the folder is not put back. */
+static void test_i5_deleted_folder_waits_for_what_is_unknown_in_it(void **state)
+{
+	struct fixture f;
+
+	for (int how = 0; how < 2; how++) {
+		struct change *inside = NULL;
+
+		begin(&f);
+		a_change(&f.changes, "d", ENTRY_DIR, 1, 0, 1);
+		inside = a_change(&f.changes, "d/e", ENTRY_DIR, 2, 0, 2);
+		if (how == 0)
+			inside->now[SIDE_TARGET]->flags = ENTRY_OPAQUE;
+		else
+			inside->failed = true;
+		a_change(&f.changes, "d/old", ENTRY_FILE, 4, 0, 4);
+		settle(&f);
+		assert_int_equal(verdict(&f, "d").kind, VERDICT_LEAVE);
+		assert_int_equal(verdict(&f, "d").reason, REASON_UNKNOWN);
+		assert_int_equal(verdict(&f, "d/e").kind, VERDICT_LEAVE);
+		changes_release(&f.changes);
+	}
+}
+
 static void test_what_failed_is_left_alone_with_all_below(void **state)
 {
 	struct fixture f;
@@ -165,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_folder_goes_where_nothing_lives_in_it),
 		cmocka_unit_test(test_special_file_keeps_its_folder),
 		cmocka_unit_test(test_nothing_is_done_below_an_unreadable_folder),
+		cmocka_unit_test(test_i5_deleted_folder_waits_for_what_is_unknown_in_it),
 		cmocka_unit_test(test_what_failed_is_left_alone_with_all_below),
 		cmocka_unit_test(test_no_changes_are_settled),
 	};
