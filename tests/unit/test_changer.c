@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/sys.h"
 #include "changer_help.h"
 #include "tree/root.h"
 #include "tree/scan.h"
@@ -462,6 +463,31 @@ static void test_times_of_touched_folders_are_put_back(void **state)
 	bench_close(&bench);
 }
 
+/* Nobody would set it later: the run has to say that it failed. */
+static void test_a_time_that_cannot_be_put_back_is_told(void **state)
+{
+	for (int n = 1; n <= 2; n++) {
+		struct bench bench = { .root = NULL };
+		char fault[32];
+
+		help_sh("rm -rf t && mkdir -p t/a && touch -d @1000 t/a t");
+		bench = bench_open(CHANGER_SYNC_OFF);
+		assert_int_equal(bench_put(&bench, "a/y", "1", &absent), 0);
+		root_forget(bench.root, "");
+		/* The folder is opened and looked at: one of these fails. */
+		snprintf(fault, sizeof(fault), "fail:%d:%d::look", n, EIO);
+		setenv("OSYNC_FAULT", fault, 1);
+		sys_set_role("test");
+		assert_int_equal(changer_restore_times(bench.changer, &bench.err), -1);
+		assert_int_equal(bench.err.sys, EIO);
+		unsetenv("OSYNC_FAULT");
+		assert_int_equal(changer_restore_times(bench.changer, NULL), 0);
+		assert_true(mtime_of("t/a") == 1000 * NS_PER_SEC);
+		bench_close(&bench);
+	}
+	(void)state;
+}
+
 static void test_dead_runs_leftovers_are_swept(void **state)
 {
 	struct bench bench = { .root = NULL };
@@ -621,6 +647,7 @@ int main(void)
 		TREE_TEST(test_i61_times),
 		TREE_TEST(test_owner_is_set_where_allowed),
 		TREE_TEST(test_times_of_touched_folders_are_put_back),
+		TREE_TEST(test_a_time_that_cannot_be_put_back_is_told),
 		TREE_TEST(test_dead_runs_leftovers_are_swept),
 		TREE_TEST(test_i32_what_a_lost_rename_left_in_the_stage_is_kept),
 		TREE_TEST(test_messages_escape_names),
