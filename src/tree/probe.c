@@ -27,7 +27,36 @@ static const int64_t TICKS_NS = 20 * NS_PER_MS;
 struct probe {
 	int dirfd;
 	char name[PROBE_NAMES][PROBE_NAME_SIZE];
+	int trouble; /* errno of a call whose failure says nothing of the file system, or 0 */
 };
+
+/* A failure that another try may not have. */
+static bool is_passing(int errnum)
+{
+	static const int passing[] = { EIO,    EINTR,  EAGAIN,	  ENOMEM,   EMFILE, ENFILE,
+				       ENOSPC, EDQUOT, ETIMEDOUT, ENOTCONN, ESTALE };
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		if (passing[i] == errnum)
+			return true;
+	return false;
+}
+
+/* Whether a call succeeded; one that failed for the moment is no answer, and is kept as trouble. */
+static bool went(struct probe *probe, int result)
+{
+	if (result < 0 && is_passing(errno) && !probe->trouble)
+		probe->trouble = errno;
+	return result >= 0;
+}
+
+/* The same for looking at our own files, which nothing forbids. */
+static bool saw(struct probe *probe, int result)
+{
+	if (result < 0 && errno != ENOENT && !probe->trouble)
+		probe->trouble = errno;
+	return result >= 0;
+}
 
 struct root_caps probe_defaults(void)
 {
@@ -67,74 +96,75 @@ static int probe_create(const struct probe *probe, int which)
 }
 
 /* Success onto a free name and EEXIST onto a taken one: some servers ignore the flag. */
-static bool probe_noreplace(const struct probe *probe)
+static bool probe_noreplace(struct probe *probe)
 {
 	const char *a = probe->name[0];
 	const char *b = probe->name[1];
 	const char *c = probe->name[2];
 	int dirfd = probe->dirfd;
 
-	if (sys_renameat2(dirfd, a, dirfd, b, RENAME_NOREPLACE) == 0 || errno != EEXIST)
+	if (went(probe, sys_renameat2(dirfd, a, dirfd, b, RENAME_NOREPLACE)) || errno != EEXIST)
 		return false;
-	return sys_renameat2(dirfd, a, dirfd, c, RENAME_NOREPLACE) == 0 &&
-	       sys_renameat2(dirfd, c, dirfd, a, RENAME_NOREPLACE) == 0;
+	return went(probe, sys_renameat2(dirfd, a, dirfd, c, RENAME_NOREPLACE)) &&
+	       went(probe, sys_renameat2(dirfd, c, dirfd, a, RENAME_NOREPLACE));
 }
 
-static bool probe_exchange(const struct probe *probe)
+static bool probe_exchange(struct probe *probe)
 {
 	struct stat before = { 0 };
 	struct stat after = { 0 };
 	int dirfd = probe->dirfd;
 
-	return sys_fstatat(dirfd, probe->name[0], &before, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       sys_renameat2(dirfd, probe->name[0], dirfd, probe->name[1], RENAME_EXCHANGE) == 0 &&
-	       sys_fstatat(dirfd, probe->name[1], &after, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return saw(probe, sys_fstatat(dirfd, probe->name[0], &before, AT_SYMLINK_NOFOLLOW)) &&
+	       went(probe,
+		    sys_renameat2(dirfd, probe->name[0], dirfd, probe->name[1], RENAME_EXCHANGE)) &&
+	       saw(probe, sys_fstatat(dirfd, probe->name[1], &after, AT_SYMLINK_NOFOLLOW)) &&
 	       before.st_ino == after.st_ino;
 }
 
 /* Needs the third name free; leaves it free. */
-static bool probe_links(const struct probe *probe, bool hard)
+static bool probe_links(struct probe *probe, bool hard)
 {
 	int dirfd = probe->dirfd;
 	const char *name = probe->name[2];
 	int made = hard ? sys_linkat(dirfd, probe->name[0], dirfd, name)
 			: sys_symlinkat("nowhere", dirfd, name);
 
-	return made == 0 && sys_unlinkat(dirfd, name, 0) == 0;
+	return went(probe, made) && went(probe, sys_unlinkat(dirfd, name, 0));
 }
 
 /* Whether permission bits that nobody would choose for a whole file system come back. */
-static bool probe_modes(int fd)
+static bool probe_modes(struct probe *probe, int fd)
 {
 	static const mode_t odd[] = { 0640, 0710, 0600 };
 	struct stat st = { 0 };
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
-		if (sys_fchmod(fd, odd[i]) < 0 || fstat(fd, &st) < 0 ||
+		if (!went(probe, sys_fchmod(fd, odd[i])) || !saw(probe, sys_fstat(fd, &st)) ||
 		    (st.st_mode & 07777) != odd[i])
 			return false;
 	return true;
 }
 
 /* The ACL that says no more than the mode: rw for the owner. */
-static bool probe_acls(int fd)
+static bool probe_acls(struct probe *probe, int fd)
 {
 	static const unsigned char acl[] = { 2,	   0,	 0, 0, 1,    0,	   6,	 0,    0xff, 0xff,
 					     0xff, 0xff, 4, 0, 0,    0,	   0xff, 0xff, 0xff, 0xff,
 					     0x20, 0,	 0, 0, 0xff, 0xff, 0xff, 0xff };
 
-	return sys_fsetxattr(fd, "system.posix_acl_access", acl, sizeof(acl)) == 0;
+	return went(probe, sys_fsetxattr(fd, "system.posix_acl_access", acl, sizeof(acl)));
 }
 
-static bool finds(int dirfd, const char *name)
+static bool finds(struct probe *probe, const char *name)
 {
 	struct stat st = { 0 };
 
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return went(probe, sys_fstatat(probe->dirfd, name, &st, AT_SYMLINK_NOFOLLOW));
 }
 
 /* Whether other spellings of a name find it, and whether it is listed as it was given. */
-static void probe_spelling(const struct probe *probe, struct root_caps *caps)
+static void probe_spelling(struct probe *probe, struct root_caps *caps)
 {
 	char upper[PROBE_NAME_SIZE];
 	char apart[PROBE_NAME_SIZE];
@@ -145,19 +175,19 @@ static void probe_spelling(const struct probe *probe, struct root_caps *caps)
 	snprintf(upper, sizeof(upper), "%s", name);
 	for (char *c = upper; *c; c++)
 		*c = (char)toupper((unsigned char)*c);
-	caps->folds = finds(probe->dirfd, upper);
+	caps->folds = finds(probe, upper);
 	fd = probe_create(probe, 2);
-	if (fd < 0)
+	if (!went(probe, fd))
 		return;
 	decompose(apart, accented);
-	caps->folds = caps->folds || finds(probe->dirfd, apart);
+	caps->folds = caps->folds || finds(probe, apart);
 	caps->respells = !spelling_is_listed(probe->dirfd, accented) &&
 			 spelling_is_listed(probe->dirfd, apart);
 	sys_unlinkat(probe->dirfd, accented, 0);
 }
 
 /* The step in which mtimes are kept: set one that is odd in every digit and read it back. */
-static int64_t probe_step_ns(int fd)
+static int64_t probe_step_ns(struct probe *probe, int fd)
 {
 	static const int64_t steps[] = { 1,	     100,	    1000, NS_PER_MS, 10 * NS_PER_MS,
 					 NS_PER_SEC, 2 * NS_PER_SEC };
@@ -165,7 +195,7 @@ static int64_t probe_step_ns(int fd)
 	const struct timespec times[2] = { clock_to_timespec(odd), clock_to_timespec(odd) };
 	struct stat st = { 0 };
 
-	if (sys_futimens(fd, times) < 0 || sys_fstat(fd, &st) < 0)
+	if (!went(probe, sys_futimens(fd, times)) || !saw(probe, sys_fstat(fd, &st)))
 		return 2 * NS_PER_SEC;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (clock_from_timespec(st.st_mtim) == odd - odd % steps[i])
@@ -195,7 +225,7 @@ int probe_folder(int dirfd, struct root_caps *caps, struct err *err)
 	a = probe_create(&probe, 0);
 	if (a < 0 || sys_fstat(a, &st) < 0)
 		return err_sys(err, errno, "cannot create a file in '" ROOT_WORKDIR "/stage'");
-	caps->step_ns = probe_step_ns(a);
+	caps->step_ns = probe_step_ns(&probe, a);
 	caps->granularity_ns = caps->step_ns + TICKS_NS;
 	caps->clock_offset_ns = probe_offset_ns(before_ns, clock_from_timespec(st.st_ctim),
 						clock_file_ns(), caps->granularity_ns);
@@ -206,10 +236,12 @@ int probe_folder(int dirfd, struct root_caps *caps, struct err *err)
 	caps->exchange = probe_exchange(&probe);
 	caps->hardlinks = probe_links(&probe, true);
 	caps->symlinks = probe_links(&probe, false);
-	caps->modes = probe_modes(a);
-	caps->acls = probe_acls(a);
+	caps->modes = probe_modes(&probe, a);
+	caps->acls = probe_acls(&probe, a);
 	probe_spelling(&probe, caps);
-	caps->xattrs = sys_fsetxattr(a, "user.osync.probe", "1", 1) == 0;
-	caps->chown = sys_fchown(a, geteuid() == 0 ? 1 : 0, (gid_t)-1) == 0;
+	caps->xattrs = went(&probe, sys_fsetxattr(a, "user.osync.probe", "1", 1));
+	caps->chown = went(&probe, sys_fchown(a, geteuid() == 0 ? 1 : 0, (gid_t)-1));
+	if (probe.trouble)
+		return err_sys(err, probe.trouble, "cannot try it in '" ROOT_WORKDIR "/stage'");
 	return 0;
 }

@@ -21,7 +21,9 @@ int64_t probe_offset_ns(int64_t before_ns, int64_t ctime_ns, int64_t after_ns, i
 struct root_caps probe_defaults(void);
 
 /*
- * Probe in the private folder `dirfd`.  ERR_SYSTEM where not even a file can be created.
+ * Probe in the private folder `dirfd`.  ERR_SYSTEM where not even a file can be created, or where
+ * a call failed in a way that says nothing of the file system (EIO, no memory, no space): what is
+ * probed is remembered, and must not be the trouble of a moment.
  *
  * granularity_ns is the step in which mtimes are kept (found by setting an odd one and reading
  * it back) plus 20 ms, which is two ticks of the slowest kernel clock (100 Hz).
