@@ -191,12 +191,15 @@ unit: $(call unit_programs,asan) ## unit tests; K=WORD chooses by name
 
 # Each runs the tests of its folder against the real program.
 system: ## black-box tests; K=EXPR as pytest -k, JOBS=N at once
-fault:  ## tests that kill, fail or cut at every step
 model:  ## randomized tests of the invariants
 system model: $(if $(PY_TESTS),build/asan/osync build/release/osync $(TOOLS:%.c=build/asan/%))
 	$(Q)$(if $(filter tests/$@/%,$(PY_TESTS)),$(call pytest,asan,$@),echo "$@: no tests yet")
-fault: $(if $(PY_TESTS),build/fault/osync build/release/osync)
+
+# Without sanitizers: the program runs thousands of times.
+fault: build/fault/osync build/release/osync ## kill, fail or cut at every step; K=EXPR
 	$(Q)$(call pytest,fault,fault)
+fault-all: export OSYNC_FAULT_ALL = 1
+fault-all: fault ## the same with every error at every call: long
 
 pytest = scripts/run-pytest $1 tests/$2 -n $(PYTEST_JOBS) $(if $(K),-k "$(K)") $(PYTEST_FLAGS)
 
@@ -349,7 +352,7 @@ help: ## show this list
 		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: FORCE all install setup check unit system fault model soak soak-model mutants fuzz-smoke fuzz \
+.PHONY: FORCE all install setup check unit system fault fault-all model soak soak-model mutants fuzz-smoke fuzz \
 	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage branches clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:
