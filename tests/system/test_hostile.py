@@ -214,6 +214,25 @@ def from_target(kind, data):
     pair.run(expect=None)
 
 
+def test_i5_a_listing_that_breaks_off_proves_nothing(lied):
+    """Its end says that it could not be completed: what it did not mention may well be there."""
+    pair = lied.pair
+    for number in range(20):
+        pair.write("initiator", f"file {number}", str(number))
+    pair.run()
+    pair.write("target", "new", "new")
+    result = lied.run("""
+def from_target(kind, data):
+    if kind == LISTED:
+        data = failure(1, b"the disk does not answer") + data[2:]
+    return [(kind, data)] if kind != LIST else []
+""")
+    assert result.says("cannot list the target", "the disk does not answer"), repr(result)
+    assert len(pair.names("initiator")) == 20
+    pair.run()
+    assert pair.both("new") == b"new"
+
+
 # Memory and time --------------------------------------------------------------------
 
 @pytest.mark.skipif(not RELEASE, reason="a sanitizer's memory cannot be limited")
