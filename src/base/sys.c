@@ -24,13 +24,27 @@ void sys_set_role(const char *name)
 
 #ifdef OSYNC_FAULTS
 
-void sys_point(const char *name)
+/* The command of the line "NAME=COMMAND" that is this point's; NULL if there is none. */
+static const char *point_command(const char *lines, const char *name)
 {
-	const char *spec = getenv("OSYNC_POINT");
 	size_t len = strlen(name);
 
-	if (spec && strncmp(spec, name, len) == 0 && spec[len] == '=' &&
-	    system(spec + len + 1) != 0)
+	for (; lines; lines = strchr(lines, '\n'), lines = lines ? lines + 1 : NULL) {
+		if (strncmp(lines, name, len) == 0 && lines[len] == '=')
+			return lines + len + 1;
+	}
+	return NULL;
+}
+
+void sys_point(const char *name)
+{
+	const char *command = point_command(getenv("OSYNC_POINT"), name);
+	char one[4096] = "";
+
+	if (!command)
+		return;
+	snprintf(one, sizeof(one), "%.*s", (int)strcspn(command, "\n"), command);
+	if (system(one) != 0)
 		fprintf(stderr, "osync: OSYNC_POINT: the command at '%s' failed\n", name);
 }
 

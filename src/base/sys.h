@@ -21,7 +21,8 @@
 void sys_set_role(const char *name);
 /*
  * A named place in a run where a test may act (sync points for races):
- * OSYNC_POINT="NAME=COMMAND" runs COMMAND with /bin/sh at the point NAME.
+ * OSYNC_POINT="NAME=COMMAND" runs COMMAND with /bin/sh at the point NAME. Several in
+ * several lines; a command is at most 4,095 bytes long.
  * Nothing in a release build.
  */
 void sys_point(const char *name);

@@ -29,6 +29,17 @@ static bool is_staged(const struct staged *staged, const struct entry *found)
 	       (found->size == entry->size && found->mtime_ns == entry->mtime_ns);
 }
 
+/* A folder may have been given something while it was in place: rmdir has the last word. */
+static bool take_back(struct change *change, struct staged *staged)
+{
+	if (staged->entry.type != ENTRY_DIR) {
+		return_staged(change, staged);
+		return true;
+	}
+	staged->state = STAGED_GONE;
+	return sys_unlinkat(change->slot.dirfd, change->slot.name, AT_REMOVEDIR) == 0;
+}
+
 static bool slot_holds_staged(const struct change *change, const struct staged *staged)
 {
 	struct entry found = { 0 };
@@ -51,10 +62,8 @@ static void put_back(struct change *change, struct staged *staged, struct err *e
 	sys_point("before-put-back");
 	if (sys_renameat2(slot->dirfd, slot->name, parent->fd, parent->name, RENAME_EXCHANGE) ==
 	    0) {
-		if (slot_holds_staged(change, staged)) {
-			return_staged(change, staged);
+		if (slot_holds_staged(change, staged) && take_back(change, staged))
 			return;
-		}
 	} else if (errno == ENOENT) {
 		/* The new content was taken away, by its user's own hand; the name may be free. */
 		staged->state = STAGED_GONE;
