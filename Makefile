@@ -225,6 +225,11 @@ soak-model: build/fault/tests/unit/test_model build/fault/tests/unit/test_model_
 	$(Q)MODEL_HISTORIES=$(SOAK_MODEL) build/fault/tests/unit/test_model
 	$(Q)MODEL_TREES=1 build/fault/tests/unit/test_model_trees
 
+# The races of `make system`, with both sides.
+hammer: build/fault/osync ## races with the user, 1,000 runs and both sides
+	$(Q)OSYNC_LONG=1 OSYNC_HAMMER_RUNS=1000 scripts/run-pytest fault tests/system \
+		-n $(PYTEST_JOBS) -k "hammer or race_points"
+
 FUZZ_SECONDS ?= 600
 fuzz_programs = $(patsubst %.c,build/fuzz/%,$(call matching,$(FUZZ_TARGET),$(FUZZERS)))
 
