@@ -180,6 +180,8 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 		return agent_on_put_end(agent, frame, err);
 	case PEER_FLUSH:
 		return agent_on_flush(agent, frame, err);
+	case PEER_RECORDED:
+		return agent_on_recorded(agent, frame, err);
 	case PEER_FINISH:
 		return agent_on_finish(agent, frame, err);
 	case PEER_RECORD:

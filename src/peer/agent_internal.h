@@ -77,6 +77,7 @@ struct agent {
 	struct table *cache; /* what was last agreed on for this profile; NULL before LOCK */
 	struct cache_head head;
 	uint64_t rules;	       /* checksum of the filter of the last SCAN */
+	struct uuid boot;      /* of this machine, as store/done_log.h wants it */
 	struct agent_ops *ops; /* NULL before PREPARE */
 
 	struct job *jobs; /* first is under way */
@@ -113,14 +114,16 @@ int agent_job_step(struct agent *agent, struct err *err);
 bool agent_job_ready(const struct agent *agent);
 void agent_jobs_free(struct agent *agent);
 
-/* agent_ops.c: OP, DATA, HOLE, PUT_END, FLUSH, FINISH */
-struct agent_ops *agent_ops_open(struct agent *agent, const char *run, struct err *err);
+/* agent_ops.c: OP, DATA, HOLE, PUT_END, FLUSH, RECORDED, FINISH */
+struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t generation,
+				 struct err *err);
 void agent_ops_close(struct agent_ops *ops);
 int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_recorded(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *err);
 
 /* agent_listing.c: the walk, less what the cache has */

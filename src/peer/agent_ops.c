@@ -14,6 +14,7 @@
 #include "peer/frame.h"
 #include "peer/lookup.h"
 #include "peer/protocol.h"
+#include "store/done_log.h"
 #include "tree/attrs.h"
 #include "tree/changer.h"
 #include "tree/root.h"
@@ -28,6 +29,9 @@ struct pending {
 	struct entry expect;
 	uint64_t size;	     /* OP_PUT: what it is said to become */
 	struct op_meta meta; /* names are resolved already */
+	unsigned settles;    /* 0, or enum done_kind */
+	char *from;	     /* DONE_MOVED: where it was */
+	struct entry there;  /* otherwise: the other side's */
 	struct staged *staged;
 	struct entry result;
 	struct err status;
@@ -37,6 +41,7 @@ struct agent_ops {
 	struct agent *agent;
 	struct changer *changer;
 	struct lookup lookup;
+	struct done_log done;
 	struct pending *first; /* in the order in which they came */
 	struct pending **end;
 	struct pending *receiving; /* the OP_PUT that the last DATA was for */
@@ -47,6 +52,7 @@ static void pending_free(struct pending *op)
 {
 	staged_free(op->staged);
 	free(op->path);
+	free(op->from);
 	free(op);
 }
 
@@ -61,11 +67,13 @@ void agent_ops_close(struct agent_ops *ops)
 		pending_free(op);
 	}
 	changer_close(ops->changer);
+	done_log_release(&ops->done);
 	lookup_release(&ops->lookup);
 	free(ops);
 }
 
-struct agent_ops *agent_ops_open(struct agent *agent, const char *run, struct err *err)
+struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t generation,
+				 struct err *err)
 {
 	struct changer_options options = { .run = run,
 					   .sync = (enum changer_sync_mode)agent->fsync_mode,
@@ -75,6 +83,8 @@ struct agent_ops *agent_ops_open(struct agent *agent, const char *run, struct er
 
 	ops->agent = agent;
 	ops->end = &ops->first;
+	done_log_init(&ops->done, root_workdir(agent->root), agent->profile, &agent->boot,
+		      generation);
 	ops->changer = changer_open(agent->root, &options, err);
 	if (ops->changer && changer_sync_found(ops->changer, err) == 0)
 		return ops;
@@ -102,6 +112,19 @@ static struct meta meta_of(const struct op_meta *from, const unsigned char *attr
 			      .mtime_ns = from->mtime_ns,
 			      .xattrs = attrs,
 			      .xattrs_len = attrs_len };
+}
+
+/* A run that is killed before this stands in the saved list leaves it to the next one. */
+static void note_done(struct agent_ops *ops, const struct pending *op)
+{
+	const struct done_record record = { .kind = (enum done_kind)op->settles,
+					    .path = op->path,
+					    .from = op->from,
+					    .here = op->result,
+					    .there = op->there };
+
+	if (op->settles && !err_is_set(&op->status))
+		done_log_add(&ops->done, &record);
 }
 
 /* Complete a staged thing and put it in place at once. */
@@ -157,6 +180,12 @@ static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op
 	}
 }
 
+/* What waits for FLUSH: all that puts many versions into the trash, so that room is made for them at once. */
+static bool is_done_late(enum op_kind kind)
+{
+	return kind == OP_DELETE || kind == OP_PUT || kind == OP_COPY;
+}
+
 int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct agent_ops *ops = agent->ops;
@@ -173,11 +202,17 @@ int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
 	op->expect.link = NULL;
 	op->size = msg.source.type == ENTRY_FILE ? msg.source.size : 0;
 	op->meta = msg.meta;
+	op->settles = msg.settles;
+	op->from = msg.settles == DONE_MOVED ? xstrdup(msg.from) : NULL;
+	op->there = msg.there;
+	op->there.link = NULL;
 	resolve_owners(ops, &op->meta);
 	*ops->end = op;
 	ops->end = &op->next;
 	ops->count++;
 	do_op(ops, op, &msg);
+	if (!is_done_late(op->kind))
+		note_done(ops, op);
 	return 0;
 }
 
@@ -303,12 +338,12 @@ static void fail_all(struct agent_ops *ops, const struct err *status)
 			op->status = *status;
 }
 
-/* What FLUSH does: all that puts many versions into the trash, so that room is made for them at once. */
+/* What FLUSH is to do now. */
 static bool is_late(const struct pending *op)
 {
-	if (!op->complete || err_is_set(&op->status))
+	if (!op->complete || err_is_set(&op->status) || !is_done_late(op->kind))
 		return false;
-	return op->kind == OP_DELETE || ((op->kind == OP_PUT || op->kind == OP_COPY) && op->staged);
+	return op->kind == OP_DELETE || op->staged;
 }
 
 static void do_late(struct agent_ops *ops, struct pending *op)
@@ -318,6 +353,7 @@ static void do_late(struct agent_ops *ops, struct pending *op)
 	else
 		changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
 			      &op->status);
+	note_done(ops, op);
 }
 
 static void do_all_late(struct agent_ops *ops)
@@ -376,7 +412,16 @@ int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *e
 	if (changer_sync(ops->changer, &status) < 0)
 		fail_all(ops, &status);
 	report_finished(ops);
+	done_log_reported(&ops->done);
 	msg_put_empty(&agent->out, PEER_FLUSHED);
+	return 0;
+}
+
+int agent_on_recorded(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	if (frame->len > 0)
+		return msg_malformed(frame, err);
+	done_log_recorded(&agent->ops->done);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "peer/protocol.h"
 #include "peer/pulse.h"
 #include "store/atomic.h"
+#include "store/done_log.h"
 #include "store/lock.h"
 #include "store/table.h"
 #include "tree/changer.h"
@@ -168,6 +169,7 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent->state_dir = xstrdup(hello.state_dir);
 	agent->scan_flags = hello.scan_flags;
 	agent->fsync_mode = hello.fsync_mode;
+	agent->boot = done_log_boot();
 	if (open_root(agent, (hello.flags & PEER_HELLO_CREATE) != 0, &welcome.identity, err) < 0)
 		return -1;
 	confine(agent);
@@ -204,6 +206,20 @@ static unsigned caps_to_tell(const struct root_caps *caps)
 	       (caps->chown ? PEER_CAP_OWNERS : 0U) | (caps->respells ? PEER_CAP_RESPELLS : 0U);
 }
 
+/* Before what a killed run did is recorded by the next one, it is made durable. */
+static void recall_done(struct agent *agent, struct msg_locked *locked, struct buf *done)
+{
+	int workdir = agent->lock && !agent->dry ? root_workdir(agent->root) : -1;
+
+	if (workdir < 0 || done_log_read(workdir, agent->profile, &agent->boot,
+					 &locked->done_generation, done) == 0)
+		return;
+	if (agent->fsync_mode != CHANGER_SYNC_OFF && sys_syncfs(workdir) < 0)
+		return;
+	locked->done = done->data;
+	locked->done_len = done->len;
+}
+
 static void put_locked(struct agent *agent, const struct err *status)
 {
 	const struct root_caps likely = probe_defaults();
@@ -211,7 +227,9 @@ static void put_locked(struct agent *agent, const struct err *status)
 	struct msg_locked locked = { .status = *status,
 				     .caps = caps_to_tell(caps),
 				     .step_ns = caps->step_ns };
+	AUTO_BUF done = BUF_INIT;
 
+	recall_done(agent, &locked, &done);
 	msg_put_locked(&agent->out, &locked);
 }
 
@@ -262,7 +280,8 @@ int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *er
 }
 
 static int prepare(struct agent *agent, const char *run, const struct uuid *identity,
-		   const struct uuid *initiator, struct uuid *now, struct err *err)
+		   const struct uuid *initiator, uint64_t generation, struct uuid *now,
+		   struct err *err)
 {
 	int has = 0;
 
@@ -284,7 +303,7 @@ static int prepare(struct agent *agent, const char *run, const struct uuid *iden
 		agent->head.initiator = *initiator;
 	}
 	confine(agent);
-	agent->ops = agent_ops_open(agent, run, err);
+	agent->ops = agent_ops_open(agent, run, generation, err);
 	return agent->ops ? 0 : -1;
 }
 
@@ -295,14 +314,16 @@ int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err 
 	struct uuid initiator;
 	struct dec dec;
 	const char *run = NULL;
+	uint64_t generation = 0;
 
 	dec_init(&dec, frame->data, frame->len);
 	run = msg_dec_path(&dec, &agent->arena);
 	msg_dec_uuid(&dec, &identity);
 	msg_dec_uuid(&dec, &initiator);
+	generation = dec_le64(&dec);
 	if (!dec_done(&dec) || strchr(run, '/') || agent->dry || !agent->lock || agent->ops)
 		return msg_malformed(frame, err);
-	prepare(agent, run, &identity, &initiator, &ready.identity, &ready.status);
+	prepare(agent, run, &identity, &initiator, generation, &ready.identity, &ready.status);
 	msg_put_ready(&agent->out, &ready);
 	return 0;
 }

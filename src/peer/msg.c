@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "peer/frame.h"
 #include "peer/protocol.h"
+#include "store/done_log.h"
 #include "tree/attrs.h"
 #include "tree/changer.h"
 
@@ -221,6 +222,8 @@ void msg_put_locked(struct buf *out, const struct msg_locked *locked)
 	msg_enc_status(out, &locked->status);
 	enc_uint(out, locked->caps);
 	enc_uint(out, (uint64_t)locked->step_ns);
+	enc_le64(out, locked->done_generation);
+	enc_bytes(out, locked->done, locked->done_len);
 	frame_end(out, start);
 }
 
@@ -234,6 +237,8 @@ int msg_get_locked(const struct frame *frame, struct msg_locked *locked, struct 
 	msg_dec_status(&dec, &locked->status);
 	caps = dec_uint(&dec);
 	step_ns = dec_uint(&dec);
+	locked->done_generation = dec_le64(&dec);
+	locked->done = dec_bytes(&dec, DONE_LOG_MAX, &locked->done_len);
 	if (caps & ~(uint64_t)PEER_CAPS || step_ns == 0 || step_ns > PEER_STEP_MAX_NS)
 		dec.bad = true;
 	locked->caps = (unsigned)caps;
@@ -287,6 +292,11 @@ static void dec_meta(struct dec *dec, struct arena *arena, struct op_meta *meta)
 	meta->mode = (uint16_t)(mode & 07777);
 }
 
+static bool names_other_side(const struct msg_op *op)
+{
+	return op->settles == DONE_AGREED || op->settles == DONE_MADE;
+}
+
 void msg_put_op(struct buf *out, const struct msg_op *op)
 {
 	size_t start = frame_begin(out, PEER_OP);
@@ -299,6 +309,9 @@ void msg_put_op(struct buf *out, const struct msg_op *op)
 	entry_encode(out, &op->source);
 	enc_meta(out, &op->meta);
 	enc_bytes(out, op->attrs, op->attrs_len);
+	enc_u8(out, op->settles);
+	if (names_other_side(op))
+		entry_encode(out, &op->there);
 	frame_end(out, start);
 }
 
@@ -325,7 +338,10 @@ int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op
 	entry_decode(&dec, arena, &op->source);
 	dec_meta(&dec, arena, &op->meta);
 	op->attrs = dec_bytes(&dec, ATTRS_MAX, &op->attrs_len);
-	if (kind > OP_META || !from_is_good(op))
+	op->settles = dec_u8(&dec);
+	if (names_other_side(op))
+		entry_decode(&dec, arena, &op->there);
+	if (kind > OP_META || op->settles > DONE_MOVED || !from_is_good(op))
 		dec.bad = true;
 	return finish(&dec, frame, err);
 }

@@ -49,6 +49,9 @@ struct msg_locked {
 	struct err status;
 	unsigned caps; /* enum peer_cap */
 	int64_t step_ns;
+	uint64_t done_generation;  /* of the saved list when `done` was written */
+	const unsigned char *done; /* records as in store/done_log.h; borrowed from the frame */
+	size_t done_len;
 };
 
 struct msg_ready {
@@ -66,6 +69,8 @@ struct msg_op {
 	struct op_meta meta;
 	const unsigned char *attrs;
 	size_t attrs_len;
+	unsigned settles;   /* 0, or enum done_kind: what to note when it is done */
+	struct entry there; /* DONE_AGREED, DONE_MADE: what the other side shows */
 };
 
 /* Answers that say how a request ended: HASHED, DONE, READ_END, ATTRS_IS. */

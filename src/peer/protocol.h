@@ -39,9 +39,12 @@
  *	CREDIT		both	uint bytes
  *	LOCK		I	u8 mode (store/lock.h); str holder
  *	LOCKED		A	status (kind ERR_LOCKED: somebody else has it; ask again later); uint what
- *				the file system can do (PEER_CAP_*); uint step in which it keeps mtimes (ns, > 0)
+ *				the file system can do (PEER_CAP_*); uint step in which it keeps mtimes (ns, > 0);
+ *				le64 generation and str records (store/done_log.h) of what a run that was
+ *				killed has done here, "" for nothing
  *	PREPARE		I	str run; 16 bytes identity for a root that has none yet; 16 bytes
- *				initiator's identity (0: this is the initiator)
+ *				initiator's identity (0: this is the initiator); le64 generation of the
+ *				saved list
  *	READY		A	status; 16 bytes root identity
  *	SCAN		I	u8 1 to leave out what the cache has; le64 digest seed for this session;
  *				filter
@@ -58,11 +61,13 @@
  *	HOLE		both	uint id; uint length (at most PEER_HOLE_MAX)
  *	READ_END	A	uint id; status; entry with digest; str attributes
  *	OP		I	uint id; u8 kind (model/plan.h); str path; str from; entry expected (absent:
- *				nothing); entry source; meta; str attributes
+ *				nothing); entry source; meta; str attributes; u8 what it settles (0 nothing,
+ *				else enum done_kind), with 1 and 2 entry of the other side
  *	PUT_END		I	uint id; u8 1 if complete (0: drop it); 16 bytes digest; str attributes
  *	FLUSH		I	empty: finish, make durable and report every operation sent so far
  *	DONE		A	uint id; status; entry that is there now
  *	FLUSHED		A	empty: all DONE of this FLUSH were sent
+ *	RECORDED	I	empty: all DONE so far stand in the saved list
  *	FINISH		I	empty: put the mtimes of touched folders back, make them durable
  *	FINISHED	A	status
  *	RECORD		I	items as in LIST (ENTRY or GONE): what the saved list now says of this side
@@ -158,6 +163,7 @@ enum peer_type {
 	PEER_COMMITTED,
 	PEER_BYE,
 	PEER_FORGET,
+	PEER_RECORDED,
 };
 
 enum peer_hello_flag {

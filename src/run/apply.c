@@ -15,10 +15,12 @@
 #include "peer/channel.h"
 #include "peer/msg.h"
 #include "peer/protocol.h"
+#include "run/links.h"
 #include "run/record.h"
 #include "run/report.h"
 #include "run/session.h"
 #include "run/settle.h"
+#include "store/done_log.h"
 
 enum {
 	/* Operations made durable together: enough that their fsyncs share their cost. */
@@ -49,6 +51,7 @@ struct apply {
 	struct buf *attrs; /* by operation, NULL where no operation needs any */
 	size_t attrs_pending;
 	size_t attrs_bytes;
+	bool moves_recorded; /* PHASE_MOVE is over */
 };
 
 static struct buf *out_of(struct apply *apply, enum side side)
@@ -136,6 +139,8 @@ static void op_done(struct apply *apply, struct op *op, const struct entry *resu
 	else if (op->change && result->type != ENTRY_ABSENT)
 		update_entry(apply, op, result);
 	finish_change(apply, op->change);
+	if (op->kind == OP_MKDIR && op->change && op->change->pending == 1 && !op->change->failed)
+		record_made(apply->session, op->change, (enum side)op->side);
 }
 
 /* Where the bytes of a put are read: on the other side, under the name they have there. */
@@ -179,6 +184,28 @@ static void fill_entries(const struct apply *apply, const struct op *op, struct 
 	msg->expect.link = NULL;
 }
 
+/*
+ * What this operation is going to settle, all that was to be done on the other side being done: 0
+ * for nothing, else what its agent is to note when it has done it. *there: what the other side shows.
+ */
+static int settles(const struct apply *apply, const struct op *op, struct entry *there)
+{
+	const struct change *change = op->change;
+	const struct entry *other = change ? change->now[side_other((enum side)op->side)] : NULL;
+
+	if (op->kind == OP_MOVE)
+		return DONE_MOVED;
+	if (!change || change->failed || !plan_has_arrived(apply->plan, change))
+		return 0;
+	if (other)
+		*there = *other;
+	there->link = NULL;
+	if (change->pending == 1)
+		return DONE_AGREED;
+	/* What is left then is its metadata, on the same side. */
+	return op->kind == OP_MKDIR && change->pending == 2 ? DONE_MADE : 0;
+}
+
 static void send_op(struct apply *apply, size_t id, struct op *op)
 {
 	struct lane *lane = &apply->lanes[op->side];
@@ -194,6 +221,7 @@ static void send_op(struct apply *apply, size_t id, struct op *op)
 		msg.attrs = attrs->data;
 		msg.attrs_len = attrs->len;
 	}
+	msg.settles = (unsigned)settles(apply, op, &msg.there);
 	msg_put_op(out_of(apply, (enum side)op->side), &msg);
 	op->state = OP_SENT;
 	lane->open++;
@@ -410,7 +438,12 @@ static int take_flushed(struct apply *apply, enum side from, const struct frame 
 		return msg_malformed(frame, err);
 	apply->lanes[from].flushing = false;
 	sys_point("before-journal");
-	return list_flush(apply->session->saved.list, err);
+	if (list_flush(apply->session->saved.list, err) < 0)
+		return -1;
+	/* What a rename has carried is recorded at the end of the phase only. */
+	if (apply->moves_recorded)
+		msg_put_empty(out_of(apply, from), PEER_RECORDED);
+	return 0;
 }
 
 static int take_attrs(struct apply *apply, enum side from, const struct frame *frame,
@@ -584,84 +617,41 @@ static void record_due(struct apply *apply, bool moved)
 	}
 }
 
-/*
- * Replacing one name of a file changes the ctime of its other names: look at those that are to be
- * linked again. Only what is known by its digest to be the version that was planned is expected.
- */
-static int refresh_expected(struct apply *apply, size_t begin, struct err *err)
+/* At the end of PHASE_MOVE. */
+static int record_moves(struct apply *apply, struct err *err)
 {
-	for (size_t i = begin; i < apply->end; i++) {
-		struct op *op = apply->plan->ops[i];
-		struct entry *expect = op->change ? op->change->now[op->side] : NULL;
-		struct entry there;
-
-		if (op->kind != OP_LINK || !expect || !(expect->flags & ENTRY_HAS_DIGEST))
-			continue;
-		if (settle_read(apply->session, (enum side)op->side, op->path,
-				apply->session->saved.head.seed, &there, err) < 0) {
-			if (settle_lost(err))
-				return -1;
-			continue;
-		}
-		if (reconcile_same_content(&there, expect))
-			*expect = there;
-	}
-	return 0;
-}
-
-/* Linking changes the ctime of the file that is linked to: record what it shows at the end. */
-static int refresh_linked(struct apply *apply, struct err *err)
-{
-	for (size_t i = 0; i < apply->plan->count; i++) {
-		const struct op *op = apply->plan->ops[i];
-		const char *names[] = { op->path, op->from };
-
-		for (size_t n = 0; op->kind == OP_LINK && op->state == OP_DONE && n < 2; n++) {
-			struct change *change = changes_find(apply->changes, names[n]);
-			struct entry there;
-
-			if (!change || change->failed || change->pending > 0 ||
-			    !change->now[op->side])
-				continue;
-			if (settle_read(apply->session, (enum side)op->side, names[n],
-					apply->session->saved.head.seed, &there, err) < 0) {
-				if (settle_lost(err))
-					return -1;
-				continue;
-			}
-			if (!reconcile_same_content(&there, change->now[op->side]))
-				continue;
-			*change->now[op->side] = there;
-			record_agreed(apply->session, apply->changes, change);
-		}
-	}
+	if (apply->moves_recorded)
+		return 0;
+	record_due(apply, true);
+	if (list_flush(apply->session->saved.list, err) < 0)
+		return -1;
+	for (int s = 0; s < SIDES; s++)
+		msg_put_empty(out_of(apply, (enum side)s), PEER_RECORDED);
+	apply->moves_recorded = true;
 	return 0;
 }
 
 static int run_phases(struct apply *apply, struct err *err)
 {
 	const struct plan *plan = apply->plan;
-	bool moves_recorded = false;
 
 	record_due(apply, false);
 	for (size_t begin = 0; begin < plan->count; begin = apply->end) {
-		if (!moves_recorded && plan->ops[begin]->phase > PHASE_MOVE) {
-			record_due(apply, true);
-			moves_recorded = true;
-		}
+		if (plan->ops[begin]->phase > PHASE_MOVE && record_moves(apply, err) < 0)
+			return -1;
 		apply->end = begin;
 		while (apply->end < plan->count &&
 		       plan->ops[apply->end]->phase == plan->ops[begin]->phase)
 			apply->end++;
 		if (plan->ops[begin]->phase == PHASE_LINK &&
-		    refresh_expected(apply, begin, err) < 0)
+		    links_look_again(apply->session, plan, begin, apply->end, err) < 0)
 			return -1;
 		if (run_phase(apply, begin, err) < 0)
 			return -1;
 	}
-	if (!moves_recorded)
-		record_due(apply, true);
-	return refresh_linked(apply, err);
+	if (record_moves(apply, err) < 0)
+		return -1;
+	return links_record(apply->session, apply->changes, plan, err);
 }
 
 int apply(struct session *session, struct changes *changes, struct plan *plan, struct err *err)

@@ -61,6 +61,28 @@ void record_agreed(struct session *session, const struct changes *changes,
 	session_record(session, change->path, &base);
 }
 
+void record_expect_metadata(struct entry *there, const struct entry *here)
+{
+	there->mode = here->mode;
+	there->uid = here->uid;
+	there->gid = here->gid;
+	there->xattr = here->xattr;
+	there->mtime_ns = here->mtime_ns;
+}
+
+void record_made(struct session *session, const struct change *change, enum side side)
+{
+	const struct entry *there = change->now[side_other(side)];
+	struct base base = { .type = ENTRY_DIR };
+
+	if (!there || there->type != ENTRY_DIR || !change->now[side])
+		return;
+	for (int s = 0; s < SIDES; s++)
+		set_side(&base, s, change->now[s]);
+	record_expect_metadata(&base.side[side_other(side)], change->now[side]);
+	session_record(session, change->path, &base);
+}
+
 void record_carried(struct session *session, const struct changes *changes,
 		    const struct change *change)
 {

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "model/entry.h"
+
 struct change;
 struct changes;
 struct session;
@@ -14,6 +16,13 @@ bool record_is_due(const struct change *change);
 /* Record what both sides show (change->now). */
 void record_agreed(struct session *session, const struct changes *changes,
 		   const struct change *change);
+/*
+ * A folder was made on `side`, and its final metadata is still to come: should that never happen,
+ * the next run is to see them as changed on the other side.
+ */
+void record_made(struct session *session, const struct change *change, enum side side);
+/* Have `there` count as having changed its metadata since it was as `here`. */
+void record_expect_metadata(struct entry *there, const struct entry *here);
 /* Nothing was done about it, but a rename carried it: its history goes along. */
 void record_carried(struct session *session, const struct changes *changes,
 		    const struct change *change);

@@ -20,6 +20,7 @@
 #include "peer/msg.h"
 #include "peer/protocol.h"
 #include "run/identity.h"
+#include "run/recall.h"
 #include "run/report.h"
 #include "store/atomic.h"
 #include "store/lock.h"
@@ -255,6 +256,7 @@ static int try_lock(struct session *session, enum side side, struct err *err)
 		return -1;
 	session->sides[side].caps = locked.caps;
 	session->sides[side].step_ns = locked.step_ns;
+	recall_keep(&session->sides[side].recall, &locked);
 	if (!err_is_set(&locked.status))
 		return 0;
 	*err = locked.status;
@@ -280,8 +282,18 @@ int session_lock(struct session *session, struct err *err)
 	if (session->no_history)
 		return 0;
 	/* Another run of this profile may have changed it while we waited. */
-	return identity_open_list(session, session->config->dry_run ? TABLE_READ : TABLE_WRITE,
-				  err);
+	if (identity_open_list(session, session->config->dry_run ? TABLE_READ : TABLE_WRITE, err) <
+	    0)
+		return -1;
+	switch (recall(session, err)) {
+	case 0:
+		return 0;
+	case 1:
+		/* A list shows what it was when it was opened. */
+		return identity_open_list(session, TABLE_WRITE, err);
+	default:
+		return -1;
+	}
 }
 
 static int prepare_side(struct session *session, enum side side, struct err *err)
@@ -296,6 +308,7 @@ static int prepare_side(struct session *session, enum side side, struct err *err
 	enc_str(out, session->run);
 	msg_enc_uuid(out, &identity);
 	msg_enc_uuid(out, side == SIDE_TARGET ? &session->sides[SIDE_INITIATOR].identity : &none);
+	enc_le64(out, session->saved.head.generation);
 	frame_end(out, start);
 	if (session_wait(session, side, &frame, err) < 0 ||
 	    session_expect(&frame, PEER_READY, err) < 0 || msg_get_ready(&frame, &ready, err) < 0)
@@ -444,6 +457,7 @@ void session_close(struct session *session)
 	for (int s = 0; s < SIDES; s++) {
 		channel_free(session->sides[s].channel);
 		transport_close(session->sides[s].transport);
+		recall_release(&session->sides[s].recall);
 	}
 	saved_close(&session->saved);
 	owners_free(session->owners);

@@ -24,6 +24,7 @@
 #include "model/entry.h"
 #include "peer/frame.h"
 #include "peer/listing.h"
+#include "run/recall.h"
 #include "run/saved.h"
 
 struct channel;
@@ -41,8 +42,9 @@ struct session_side {
 	struct uuid known_initiator;
 	uint64_t known_generation;
 	bool can_chown;
-	unsigned caps;	 /* enum peer_cap: what its file system can do */
-	int64_t step_ns; /* in which it keeps mtimes */
+	unsigned caps;	      /* enum peer_cap: what its file system can do */
+	int64_t step_ns;      /* in which it keeps mtimes */
+	struct recall recall; /* what a run that was killed had done here */
 	uint64_t scanned;
 };
 

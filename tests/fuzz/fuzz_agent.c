@@ -274,6 +274,7 @@ static void add_prepare(struct buf *out, uint8_t choice)
 	enc_str(out, choice & 1 ? "run" : paths[choice % PATHS]);
 	msg_enc_uuid(out, &identity);
 	msg_enc_uuid(out, &initiator);
+	enc_le64(out, choice);
 }
 
 static void add_put_end(struct program *program)

@@ -218,6 +218,7 @@ void far_prepare(struct far *far, const char *run)
 	enc_str(&far->out, run);
 	msg_enc_uuid(&far->out, &identity);
 	msg_enc_uuid(&far->out, &initiator);
+	enc_le64(&far->out, FAR_GENERATION);
 	frame_end(&far->out, start);
 }
 

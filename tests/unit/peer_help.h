@@ -67,6 +67,6 @@ void far_record(struct far *far, const char *path, const struct entry *entry);
 void far_commit(struct far *far, uint64_t generation);
 void far_empty(struct far *far, uint8_t type);
 
-enum { FAR_SEED = 42 };
+enum { FAR_SEED = 42, FAR_GENERATION = 43 };
 
 #endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/recall.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/codec.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "config/config.h"
+#include "peer/msg.h"
+#include "run/record.h"
+#include "run/session.h"
+#include "store/done_log.h"
+
+/* A path of the list that a rename has carried, under its new name. */
+struct carried {
+	const char *from;
+	const char *to;
+	struct base base;
+};
+
+struct recalled {
+	struct list *list;
+	struct arena arena;
+	struct done_record *records;
+	enum side *sides; /* where each was done */
+	size_t count;
+	size_t cap;
+	struct carried *carried;
+	size_t carried_count;
+	size_t carried_cap;
+};
+
+void recall_keep(struct recall *recall, const struct msg_locked *locked)
+{
+	buf_reset(&recall->done);
+	buf_add(&recall->done, locked->done, locked->done_len);
+	recall->generation = locked->done_generation;
+}
+
+void recall_release(struct recall *recall)
+{
+	buf_release(&recall->done);
+}
+
+static void add_record(struct recalled *recalled, enum side side, const struct done_record *record)
+{
+	if (recalled->count == recalled->cap) {
+		recalled->cap = recalled->cap ? 2 * recalled->cap : 64;
+		recalled->records =
+			xrealloc(recalled->records, recalled->cap * sizeof(*recalled->records));
+		recalled->sides =
+			xrealloc(recalled->sides, recalled->cap * sizeof(*recalled->sides));
+	}
+	recalled->sides[recalled->count] = side;
+	recalled->records[recalled->count++] = *record;
+}
+
+static int read_records(struct recalled *recalled, enum side side, const struct buf *done,
+			struct err *err)
+{
+	struct done_record record;
+	struct dec dec;
+
+	dec_init(&dec, done->data, done->len);
+	while (done_log_next(&dec, &recalled->arena, &record) > 0)
+		add_record(recalled, side, &record);
+	return dec.bad ? err_set(err, ERR_PROTOCOL, "the %s sent notes that make no sense",
+				 side_name(side))
+		       : 0;
+}
+
+/* Where all renames together have brought this path; NULL where it stayed. */
+static const char *carry(struct recalled *recalled, const char *path)
+{
+	const char *now = NULL;
+
+	for (size_t i = 0; i < recalled->count; i++) {
+		const struct done_record *record = &recalled->records[i];
+		const char *at = now ? now : path;
+		AUTO_FREE char *next = NULL;
+
+		if (record->kind != DONE_MOVED ||
+		    (strcmp(at, record->from) != 0 && !path_is_below(at, record->from)))
+			continue;
+		next = xasprintf("%s%s", record->path, at + strlen(record->from));
+		if (path_valid(next, strlen(next)))
+			now = arena_strdup(&recalled->arena, next);
+	}
+	return now;
+}
+
+static void add_carried(struct recalled *recalled, const char *from, const char *to,
+			const struct base *base)
+{
+	if (recalled->carried_count == recalled->carried_cap) {
+		recalled->carried_cap = recalled->carried_cap ? 2 * recalled->carried_cap : 64;
+		recalled->carried = xrealloc(recalled->carried,
+					     recalled->carried_cap * sizeof(*recalled->carried));
+	}
+	recalled->carried[recalled->carried_count++] = (struct carried){
+		.from = arena_strdup(&recalled->arena, from), .to = to, .base = *base
+	};
+}
+
+static bool any_moved(const struct recalled *recalled)
+{
+	for (size_t i = 0; i < recalled->count; i++)
+		if (recalled->records[i].kind == DONE_MOVED)
+			return true;
+	return false;
+}
+
+/* What was renamed keeps its history. All old names go before a new one comes: it may be one of them. */
+static int follow_moves(struct recalled *recalled, struct err *err)
+{
+	struct list_cursor *cursor = NULL;
+	const char *path = NULL;
+	struct base base;
+	int got = 0;
+
+	if (!any_moved(recalled))
+		return 0;
+	cursor = list_cursor_new(recalled->list);
+	while ((got = list_next(cursor, &path, &base, err)) > 0) {
+		const char *to = carry(recalled, path);
+
+		if (to)
+			add_carried(recalled, path, to, &base);
+	}
+	list_cursor_free(cursor);
+	for (size_t i = 0; got == 0 && i < recalled->carried_count; i++)
+		list_forget(recalled->list, recalled->carried[i].from);
+	for (size_t i = 0; got == 0 && i < recalled->carried_count; i++)
+		list_put(recalled->list, recalled->carried[i].to, &recalled->carried[i].base);
+	return got;
+}
+
+static void agree(struct recalled *recalled, size_t i)
+{
+	struct done_record *record = &recalled->records[i];
+	struct base base = { .type = record->here.type, .digest = record->here.digest };
+
+	if (record->here.type == ENTRY_ABSENT && record->there.type == ENTRY_ABSENT) {
+		list_forget(recalled->list, record->path);
+		return;
+	}
+	/* Agreed is only what is the same, and whose content somebody has read. */
+	if (record->here.type != record->there.type ||
+	    (record->here.type == ENTRY_FILE && !(record->here.flags & ENTRY_HAS_DIGEST)))
+		return;
+	if (record->kind == DONE_MADE)
+		record_expect_metadata(&record->there, &record->here);
+	base.side[recalled->sides[i]] = record->here;
+	base.side[side_other(recalled->sides[i])] = record->there;
+	for (int s = 0; s < SIDES; s++) {
+		base.side[s].link = NULL;
+		if (base.side[s].type != ENTRY_FILE)
+			base.side[s].flags &= (uint8_t)~ENTRY_RACY;
+	}
+	list_put(recalled->list, record->path, &base);
+}
+
+static int take_over(struct recalled *recalled, struct err *err)
+{
+	if (follow_moves(recalled, err) < 0)
+		return -1;
+	for (size_t i = 0; i < recalled->count; i++)
+		if (recalled->records[i].kind != DONE_MOVED)
+			agree(recalled, i);
+	log_info("a run that was cut off had done %zu operations without recording them",
+		 recalled->count);
+	return list_flush(recalled->list, err) < 0 ? -1 : 1;
+}
+
+int recall(struct session *session, struct err *err)
+{
+	struct recalled recalled = { .list = session->saved.list };
+	int status = 0;
+
+	if (!session->saved.list || session->config->dry_run)
+		return 0;
+	for (int s = 0; s < SIDES && status == 0; s++)
+		if (session->sides[s].recall.generation == session->saved.head.generation)
+			status = read_records(&recalled, (enum side)s,
+					      &session->sides[s].recall.done, err);
+	if (status == 0 && recalled.count > 0)
+		status = take_over(&recalled, err);
+	free(recalled.records);
+	free(recalled.sides);
+	free(recalled.carried);
+	arena_release(&recalled.arena);
+	return status;
+}
