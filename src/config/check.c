@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "config/config.h"
 #include "config/keys.h"
+#include "config/overlap.h"
 #include "config/settings.h"
 #include "config/target.h"
 #include "model/entry.h"
@@ -189,57 +189,6 @@ static void check_target(struct checker *c)
 		make_local(c, setting);
 }
 
-/*
- * Where a path leads: the part that exists resolved, the rest as it is, so that
- * a folder that will be created is judged by where it is going to be.
- */
-static char *resolved(const char *path)
-{
-	AUTO_FREE char *head = xstrdup(path);
-	AUTO_FREE char *real = realpath(head, NULL);
-	size_t len = strlen(head);
-
-	while (!real && len > 1) {
-		while (len > 1 && head[len - 1] != '/')
-			len--;
-		while (len > 1 && head[len - 1] == '/')
-			len--;
-		head[len] = '\0';
-		real = realpath(head, NULL);
-	}
-	if (!real || !path[len])
-		return real ? steal_ptr(&real) : xstrdup(path);
-	return xasprintf("%s%s", strcmp(real, "/") == 0 ? "" : real, len > 1 ? path + len : path);
-}
-
-static bool same_place(const struct stat *st, const char *path)
-{
-	struct stat other;
-
-	return stat(path, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
-}
-
-/*
- * Whether `inner` is `outer` or lies below it.  Both are resolved.  Folders are
- * also compared by device and inode, which finds one that is mounted twice.
- */
-static bool is_at_or_below(const char *inner, const char *outer)
-{
-	AUTO_FREE char *up = xstrdup(inner);
-	struct stat st;
-	bool exists = stat(outer, &st) == 0;
-
-	for (;;) {
-		char *slash = strrchr(up, '/');
-
-		if (strcmp(up, outer) == 0 || (exists && same_place(&st, up)))
-			return true;
-		if (!slash || strcmp(up, "/") == 0)
-			return false;
-		slash[slash == up] = '\0';
-	}
-}
-
 static void check_overlap(struct checker *c)
 {
 	const struct setting *setting = settings_get(c->settings, "TARGET_SYNC_DIR");
@@ -250,13 +199,13 @@ static void check_overlap(struct checker *c)
 
 	if (!c->config->initiator_dir || !c->config->target.path || c->config->target.remote)
 		return;
-	initiator = resolved(c->config->initiator_dir);
-	target = resolved(c->config->target.path);
-	if (is_at_or_below(target, initiator) && is_at_or_below(initiator, target))
+	initiator = overlap_resolved(c->config->initiator_dir);
+	target = overlap_resolved(c->config->target.path);
+	if (overlap_inside(target, initiator) && overlap_inside(initiator, target))
 		complain(c, &origin, "INITIATOR_SYNC_DIR and TARGET_SYNC_DIR are the same folder");
-	else if (is_at_or_below(target, initiator))
+	else if (overlap_inside(target, initiator))
 		complain(c, &origin, "TARGET_SYNC_DIR lies inside INITIATOR_SYNC_DIR");
-	else if (is_at_or_below(initiator, target))
+	else if (overlap_inside(initiator, target))
 		complain(c, &origin, "INITIATOR_SYNC_DIR lies inside TARGET_SYNC_DIR");
 }
 
@@ -271,9 +220,9 @@ static void check_state_outside(struct checker *c, const struct setting *setting
 
 	if (!root || strstr(state_dir, WORKDIR))
 		return;
-	state = resolved(state_dir);
-	outer = resolved(root);
-	if (is_at_or_below(state, outer))
+	state = overlap_resolved(state_dir);
+	outer = overlap_resolved(root);
+	if (overlap_inside(state, outer))
 		complain(c, &setting->origin, "%s lies inside the synced folder '%s'", name, root);
 }
 

@@ -228,6 +228,28 @@ def test_i67_a_folder_is_not_synced_with_itself_mounted_elsewhere(local):
     assert not local.workdir("initiator").exists()
 
 
+@pytest.mark.parametrize("outer", SIDES)
+@pytest.mark.parametrize("deeper", ["", "deeper"])
+def test_i67_a_folder_is_not_synced_with_a_part_of_it_mounted_elsewhere(local, outer, deeper):
+    inner = "target" if outer == "initiator" else "initiator"
+    content = local.write(outer, "d/deeper/x")
+    point = local.base / "a point"
+    point.mkdir()
+    if not mounted(local.root(outer) / "d", point):
+        pytest.skip("nothing can be mounted here")
+    local.root(inner).rmdir()
+    setattr(local, inner, point / deeper if deeper else point)
+    try:
+        result = execute(local.args(), local.env(), None)
+        seen = local.read(outer, "d/deeper/x"), local.names(outer)
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
+        setattr(local, inner, point)
+    local.at_rest = False
+    assert result.code == CONFIG, repr(result)
+    assert seen == (content, ["d", "d/deeper", "d/deeper/x"])
+
+
 @pytest.mark.parametrize("link", ["initiator", "target", "above"])
 def test_i67_folders_that_overlap_through_a_link_are_refused(local, link):
     content = local.write("initiator", "d/x")
