@@ -20,8 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
-from harness import (HANG_S, LOOK, OK, WORKDIR, differences, environment, kind_of,  # noqa: E402
-                     snapshot, versions, walk)
+from harness import (HANG_S, LOOK, OK, WORKDIR, differences, environment,  # noqa: E402
+                     eventually, kind_of, snapshot, versions, walk)
 from scenarios import SCENARIOS, Player  # noqa: E402
 
 OSYNC = os.environ.get("OSYNC", str(Path(__file__).parents[2] / "build/fault/osync"))
@@ -158,7 +158,9 @@ class Play:
         assert self.trees() == trees and self.state() == state, "a run without work wrote something"
         for root in self.roots:
             assert not os.listdir(root / WORKDIR / "stage"), f"{root.name}: stage is not empty"
-            assert not (root / WORKDIR / "lock").read_bytes(), f"{root.name}: lock is not released"
+            # The agent may outlive the initiator by a moment.
+            assert eventually(lambda lock=root / WORKDIR / "lock": not lock.read_bytes()), \
+                f"{root.name}: lock is not released"
 
 
 @contextlib.contextmanager
