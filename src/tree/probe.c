@@ -30,22 +30,25 @@ struct probe {
 	int trouble; /* errno of a call whose failure says nothing of the file system, or 0 */
 };
 
-/* A failure that another try may not have. */
-static bool is_passing(int errnum)
+/*
+ * A failure that says what the file system is like. Any other, known or not, may be gone at another
+ * try: taken for an answer, it would stay one for ever.
+ */
+static bool is_refusal(int errnum)
 {
-	static const int passing[] = { EIO,    EINTR,  EAGAIN,	  ENOMEM,   EMFILE, ENFILE,
-				       ENOSPC, EDQUOT, ETIMEDOUT, ENOTCONN, ESTALE };
+	static const int refusals[] = { EPERM,	EOPNOTSUPP, ENOSYS, EINVAL, ENOTTY,
+					EMLINK, ENOENT,	    EEXIST, EILSEQ, ENAMETOOLONG };
 
-	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-		if (passing[i] == errnum)
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (refusals[i] == errnum)
 			return true;
 	return false;
 }
 
-/* Whether a call succeeded; one that failed for the moment is no answer, and is kept as trouble. */
+/* Whether a call succeeded; a failure that is no answer is kept as trouble. */
 static bool went(struct probe *probe, int result)
 {
-	if (result < 0 && is_passing(errno) && !probe->trouble)
+	if (result < 0 && !is_refusal(errno) && !probe->trouble)
 		probe->trouble = errno;
 	return result >= 0;
 }

@@ -64,7 +64,7 @@ static void fail_each(const char *door, int errnum)
 
 static void test_trouble_is_no_answer(void **state)
 {
-	static const int troubles[] = { EIO, ENOSPC, EDQUOT, EMFILE, ENOMEM, EINTR };
+	static const int troubles[] = { EIO, ENOSPC, EDQUOT, EMFILE, ENOMEM, EINTR, EACCES, EXDEV };
 
 	for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
 		fail_each("change", troubles[i]);
