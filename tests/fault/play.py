@@ -66,9 +66,12 @@ class Play:
         for folder in (*self.roots, self.base / "home"):
             folder.mkdir()
 
-    def run(self, fault=None, relay=None, options=()):
+    def run(self, fault=None, relay=None, server=None, options=()):
         """One run to its end, and to that of all its processes: they hold standard error."""
         target = str(self.roots[1])
+        if server:
+            target = server.url(self.roots[1])
+            options = (*options, *server.login(OSYNC))
         if relay:
             command = f"/usr/bin/python3 -ISu {RELAY} {relay}"
             target = f"ssh://nowhere/{target}"
@@ -181,14 +184,14 @@ def undisturbed(scenario, **link):
         return play.shape()
 
 
-def attempt(scenario, shape, fault=None, relay=None, link=None):
-    """Play the scenario with a fault; how the run with the fault ended."""
+def attempt(scenario, shape, fault=None, link=None, **other):
+    """Play the scenario with a fault, or over another link; how the run with it ended."""
     link = link or {}
     try:
         with playing(scenario) as play:
             play.prepare(**link)
             before = play.versions()
-            outcome = play.run(fault=fault, **{**link, **({"relay": relay} if relay else {})})
+            outcome = play.run(fault=fault, **{**link, **other})
             if outcome.code != -9:
                 play.check_true(outcome)
             play.check_kept(before)
@@ -197,16 +200,16 @@ def attempt(scenario, shape, fault=None, relay=None, link=None):
             play.check_rest(link)
             return outcome
     except AssertionError as broken:
-        broken.args = (f"{scenario.name}: {fault or relay}: {broken}",)
+        broken.args = (f"{scenario.name}: {fault or other}: {broken}",)
         raise
 
 
-def steps(scenario, role, door):
+def steps(scenario, role, door, **link):
     """The calls that pass this door in this role, in their order."""
     with playing(scenario) as play:
         play.prepare()
         calls = play.base / "calls"
-        play.run(fault=f"count:{calls}:{role}:{door}")
+        play.run(fault=f"count:{calls}:{role}:{door}", **link)
         if not calls.exists():
             return []
         return [line.split()[-1] for line in calls.read_text().splitlines()]
