@@ -16,7 +16,7 @@ static bool is_own_name(const struct change *change, const struct parent *to,
 	struct stat st = { 0 };
 
 	return root_caps(change->changer->root)->folds &&
-	       fstatat(to->fd, to->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys_fstatat(to->fd, to->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       st.st_ino == before->ino && !spelling_is_listed(to->fd, to->name);
 }
 

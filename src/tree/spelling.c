@@ -2,12 +2,13 @@
 #include "tree/spelling.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/sys.h"
 
 bool spelling_is_listed(int dirfd, const char *name)
 {
@@ -18,13 +19,16 @@ bool spelling_is_listed(int dirfd, const char *name)
 
 	if (name[strspn(name, "0123456789.-_")] == '\0')
 		return true;
-	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
+	fd = sys_openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	dir = fd < 0 ? NULL : sys_fdopendir(fd);
 	if (!dir)
 		return true;
 	steal_fd(&fd);
-	while (!found && (item = readdir(dir)))
+	errno = 0;
+	while (!found && (item = sys_readdir(dir)))
 		found = strcmp(item->d_name, name) == 0;
+	/* A list that breaks off proves nothing. */
+	found = found || errno != 0;
 	closedir(dir);
 	return found;
 }
