@@ -279,8 +279,15 @@ int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *er
 	return 0;
 }
 
-static int prepare(struct agent *agent, const char *run, const struct uuid *identity,
-		   const struct uuid *initiator, uint64_t generation, struct uuid *now,
+/* What PREPARE asks for. */
+struct request {
+	const char *run;
+	struct uuid identity; /* for a root that has none */
+	struct uuid initiator;
+	uint64_t generation;
+};
+
+static int prepare(struct agent *agent, const struct request *request, struct uuid *now,
 		   struct err *err)
 {
 	int has = 0;
@@ -288,42 +295,39 @@ static int prepare(struct agent *agent, const char *run, const struct uuid *iden
 	if (root_workdir_create(agent->root, err) < 0)
 		return -1;
 	has = root_identity(agent->root, now, err);
-	if (has < 0 || (has == 0 && root_identity_write(agent->root, identity, err) < 0))
+	if (has < 0 || (has == 0 && root_identity_write(agent->root, &request->identity, err) < 0))
 		return -1;
 	if (has == 0)
-		*now = *identity;
+		*now = request->identity;
 	if (root_probe(agent->root, err) < 0)
 		return -1;
 	/* The initiator's own side needs no cache: the saved list is right there. */
-	if (!uuid_is_none(initiator)) {
+	if (!uuid_is_none(&request->initiator)) {
 		if (open_state(agent, true, err) < 0)
 			return -1;
 		if (!agent->cache)
 			open_cache(agent, TABLE_WRITE);
-		agent->head.initiator = *initiator;
+		agent->head.initiator = request->initiator;
 	}
 	confine(agent);
-	agent->ops = agent_ops_open(agent, run, generation, err);
+	agent->ops = agent_ops_open(agent, request->run, request->generation, err);
 	return agent->ops ? 0 : -1;
 }
 
 int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct msg_ready ready = { .status = ERR_INIT };
-	struct uuid identity;
-	struct uuid initiator;
+	struct request request;
 	struct dec dec;
-	const char *run = NULL;
-	uint64_t generation = 0;
 
 	dec_init(&dec, frame->data, frame->len);
-	run = msg_dec_path(&dec, &agent->arena);
-	msg_dec_uuid(&dec, &identity);
-	msg_dec_uuid(&dec, &initiator);
-	generation = dec_le64(&dec);
-	if (!dec_done(&dec) || strchr(run, '/') || agent->dry || !agent->lock || agent->ops)
+	request.run = msg_dec_path(&dec, &agent->arena);
+	msg_dec_uuid(&dec, &request.identity);
+	msg_dec_uuid(&dec, &request.initiator);
+	request.generation = dec_le64(&dec);
+	if (!dec_done(&dec) || strchr(request.run, '/') || agent->dry || !agent->lock || agent->ops)
 		return msg_malformed(frame, err);
-	prepare(agent, run, &identity, &initiator, generation, &ready.identity, &ready.status);
+	prepare(agent, &request, &ready.identity, &ready.status);
 	msg_put_ready(&agent->out, &ready);
 	return 0;
 }
