@@ -42,7 +42,7 @@ int budget_take(struct budget *budget, enum side side, size_t len, struct err *e
 		"%llu MiB): is that the right folder, and an osync to be trusted? then sync it "
 		"for the first time in parts (with filters), or from a machine with more memory",
 		side_name(side), (unsigned long long)budget->paths[side],
-		(unsigned long long)(budget->used[side] / (1024 * 1024)));
+		(unsigned long long)(budget->used[side] >> 20));
 }
 
 int budget_take_name(struct budget *budget, enum side side, struct err *err)

@@ -188,7 +188,7 @@ int done_log_read(int dirfd, const char *profile, const struct uuid *boot, uint6
 	struct uuid then;
 	size_t len = 0;
 
-	if (atomic_read(dirfd, name, 2 * DONE_LOG_MAX, &bytes, NULL) != 1)
+	if (atomic_read(dirfd, name, (size_t)2 * DONE_LOG_MAX, &bytes, NULL) != 1)
 		return 0;
 	dec_init(&dec, bytes.data, bytes.len);
 	if (!next_payload(&dec, &header))
