@@ -44,6 +44,18 @@ def fuse(base, kind):
         server.communicate()
 
 
+@contextlib.contextmanager
+def mounted(folder, *what):
+    """Something mounted on this folder (arguments of mount)."""
+    need(os.geteuid() == 0, "only root can mount")
+    up = subprocess.run(["mount", *what, folder], capture_output=True, check=False)
+    need(up.returncode == 0, f"it cannot be mounted here: {up.stderr[-200:]!r}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
 def kernel_has(fstype):
     return fstype in Path("/proc/filesystems").read_text().split()
 

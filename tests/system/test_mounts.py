@@ -1,25 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A folder on which something is mounted is unknown, not empty: nothing below it is touched."""
 
-import contextlib
 import os
-import subprocess
 
 import pytest
 from harness import LOOK, OK, OTHER, SIDES
-from mounts import need
-
-
-@contextlib.contextmanager
-def mounted(folder, *what):
-    """Something mounted on this folder (arguments of mount)."""
-    need(os.geteuid() == 0, "only root can mount")
-    up = subprocess.run(["mount", *what, folder], capture_output=True, check=False)
-    need(up.returncode == 0, f"it cannot be mounted here: {up.stderr[-200:]!r}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
+from mounts import mounted
 
 
 def another_file_system(_pair, folder):
