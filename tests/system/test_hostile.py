@@ -259,8 +259,9 @@ def endless():
         number += 1
         yield LIST, data
 """ % (kind, kind))
+    # The agent is the child of what is limited.
     limited = ["sh", "-c", 'ulimit -d 262144; exec "$@"', "sh", RELEASE,
-               *pair.args("--json")[1:]]
+               *pair.args("--json", "--remote-osync", RELEASE)[1:]]
     result = execute(limited, pair.env(), FAILED)
     assert result.says("target", "more than this machine has memory for"), repr(result)
     assert pair.names("initiator") == []

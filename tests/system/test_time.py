@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import time
+from pathlib import Path
 
 import harness
 import mounts
@@ -31,6 +32,16 @@ def clock(offset):
     """The environment of a process whose clock is wrong by this ("+10y", "-10y", "+0 x1000")."""
     return {"LD_PRELOAD": LIBRARY, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def sweep():
+    """libfaketime leaves its shared memory behind where a process ends by _exit()."""
+    yield
+    for path in [*Path("/dev/shm").glob("faketime_shm_*"),
+                 *Path("/dev/shm").glob("sem.faketime_sem_*")]:
+        if not Path("/proc", path.name.rpartition("_")[2]).exists():
+            path.unlink(missing_ok=True)
 
 
 class Timed(Pair):
