@@ -7,15 +7,16 @@ change the trees and osync runs, some runs killed, failing or edited into; then 
 initiator runs undisturbed until the trees are at rest. What is checked:
 
   - every run: each version that was there before is still there, in a tree or in a trash,
-    unless a user destroyed it meanwhile; no file has bytes that nobody wrote
+    unless a user destroyed it meanwhile, and so is what users wrote during it; no file has
+    bytes that nobody wrote
   - at rest: all trees are equal after at most 2N+2 rounds, all runs exit 0, a further run
     changes nothing, nothing is left in the stage
   - at rest: a version that no user has replaced or deleted anywhere is in the trees,
     not only in a trash
-  - where only one tree was changed in an epoch, all trees are as that one at its end:
-    nothing resurrected, no conflict without one. (Not asked where a run was cut off and
-    what it had done, but not recorded, was changed again before the next run: that looks
-    like two people's changes.)
+  - where only one tree was changed in an epoch, all trees are as its user left that one:
+    nothing resurrected, no conflict without one. (Not asked where an agent was killed, or
+    could not write, and so may have done what it has not noted, and that was changed again
+    before the next run: it looks like two people's changes.)
   - a lost, older or damaged saved list or target cache may cost duplicates, never a version
 
 test_histories.py plays them for pytest; `python3 tests/model/histories.py FIRST COUNT` does
@@ -57,22 +58,28 @@ class World:
         self.live = False
         self.serial = 0
         self.written, self.destroyed = set(), set()
+        self.placed = set()  # what users have put into trees since a run began
         for name in ("home", "graves", "scratch", "copies"):
             (self.base / name).mkdir()
         self.target = Tree(self, "t")
-        self.initiators = [Tree(self, f"i{n}") for n in range(self.rng.choice([1, 2, 2, 3]))]
-        self.trees = [*self.initiators, self.target]
         self.copies = []  # older states, to be put back
+        self.initiators = [Tree(self, f"i{n}") for n in range(self.choose())]
+        self.trees = [*self.initiators, self.target]
+        self.history_lost = False
+        self.ever_lost = False  # the list of an empty tree stays lost until there is something to save
+        self.linked = False  # some names are links to one file: what is done to one is done to all
+        self.unnoted = set()  # initiators whose last run may have done what no agent has noted
+        self.overtaken = False  # what such a run did was changed again before the next could see it
+
+    def choose(self):
+        """The settings, and how many initiators."""
+        count = self.rng.choice([1, 2, 2, 3])
         self.policy = self.rng.choice(["keep-both"] * 5 + ["newer", "initiator", "target"])
         self.fsync = self.rng.choice(["off", "off", "off", "batch", "file"])
         self.with_links = int(self.rng.random() < 0.2)
         self.more = [option for option in ("PRESERVE_HARDLINKS=yes", "CHECKSUM=yes")
                      if self.rng.random() < 0.15]
-        self.history_lost = False
-        self.ever_lost = False  # the list of an empty tree stays lost until there is something to save
-        self.linked = False  # some names are links to one file: what is done to one is done to all
-        self.cut = set()  # initiators whose last run was cut off
-        self.overtaken = False  # what such a run did was changed again before the next could see it
+        return count
 
     def log(self, text):
         if LOG:
@@ -142,11 +149,13 @@ class World:
                 "--set", f"SSH_CONFIG_FILE={self.server.config}", "--ssh-key", self.server.key,
                 "--known-hosts", self.server.known_hosts, "--remote-osync", OSYNC]
 
-    def start(self, tree, fault=None, options=()):
+    def start(self, tree, fault=None, options=(), points=None):
         env = {key: value for key, value in os.environ.items() if not key.startswith("OSYNC")}
         env.update(HOME=str(self.base / "home"), LC_ALL="C.UTF-8")
         if fault:
             env["OSYNC_FAULT"] = fault
+        if points:
+            env["OSYNC_POINT"] = points
         return subprocess.Popen([*self.command(tree), *options], env=env, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 start_new_session=True)
@@ -202,28 +211,46 @@ class World:
                 time.sleep(rng.random() * 0.02)
 
     def run(self, tree, how="clean"):
-        """Run osync for one initiator; whatever happens to it, nothing may be lost."""
-        locked = any(other.locked for other in self.trees)
-        before = None if locked else self.everything()
+        """Run osync for one initiator, maybe with something that happens to it."""
         fault = None
         if how in ("fault kill", "fault fail"):
             n, role = self.rng.randint(1, 120), self.rng.choice(ROLES)
             fault = f"kill:{n}:{role}" if how == "fault kill" else \
                 f"fail:{n}:{self.rng.choice(ERRNOS)}:{role}"
-        others = self.cut - {tree}
-        target = self.target.snapshot() if others else None
-        process = self.start(tree, fault)
+        disturb = None
         if how in ("kill", "kill agent", "edit"):
-            self.live = how == "edit"
-            self.disturb(process, how)
-            self.live = False
+            def disturb(process):
+                self.live = how == "edit"
+                self.disturb(process, how)
+                self.live = False
+        return self.run_with(tree, how, fault, disturb)
+
+    def run_with(self, tree, how, fault=None, disturb=None, **more):
+        """Run osync for one initiator; whatever happens to it, nothing may be lost.
+
+        An agent notes what it has done right after it has done it, and the next run takes that
+        over; so only where the agent was killed, or could not write, may there be something done
+        that looks like a user's work. An initiator may die at any time: its agents go on until
+        they see that, and end what they are at.
+        """
+        locked = any(other.locked for other in self.trees)
+        before = None if locked else self.everything()
+        self.placed.clear()
+        others = self.unnoted - {tree}
+        target = self.target.snapshot() if others else None
+        process = self.start(tree, fault, **more)
+        if disturb:
+            disturb(process)
         code, text = self.finish(process, f"run {tree.name} ({how} {fault or ''})")
         self.overtaken = self.overtaken or bool(others and self.target.snapshot() != target)
-        (self.cut.discard if code == 0 else self.cut.add)(tree)
+        if code in (0, 2):
+            self.unnoted.discard(tree)
+        elif how == "kill agent" or (fault or "").endswith("agent"):
+            self.unnoted.add(tree)
         if how == "clean" and code not in (0, 1, 2):
             raise Broken(f"a clean run of {tree.name} exits {code}: {text}")
         if before is not None:
-            self.check_kept(before, f"run of {tree.name} ({how} {fault or ''})")
+            self.check_kept(before | self.placed, f"run of {tree.name} ({how} {fault or ''})")
         return code, text
 
     def dry_run(self, tree):
@@ -238,10 +265,10 @@ class World:
         return {path: (info.st_ino, info.st_mode, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
                 for path, info in walk(tree.top)}
 
-    def run_two(self):
+    def run_two(self, pair=None):
         """Two runs at once, maybe of one initiator."""
         before = self.everything()
-        pair = [self.rng.choice(self.initiators) for _ in range(2)]
+        pair = pair or [self.rng.choice(self.initiators) for _ in range(2)]
         processes = [self.start(tree) for tree in pair]
         for tree, process in zip(pair, processes):
             code, text = self.finish(process, f"run {tree.name} (one of two)")
@@ -249,7 +276,7 @@ class World:
                 raise Broken(f"one of two runs of {tree.name} exits {code}: {text}")
             if "backup" in text and not self.ever_lost:
                 raise Broken(f"one of two runs of {tree.name}: {text}")
-        self.overtaken = self.overtaken or bool(self.cut)
+        self.overtaken = self.overtaken or bool(self.unnoted)
         self.check_kept(before, "run of two")
 
     def check_kept(self, before, when):
@@ -314,6 +341,7 @@ class World:
         for _ in range(rng.randint(1, 4)):
             for _ in range(rng.randint(0, 5)):
                 rng.choice(writers).act()
+            left = writers[0].snapshot() if len(writers) == 1 else None
             if len(writers) > 1 and rng.random() < 0.08:
                 self.log(f"  locked: {rng.choice(writers).op_lock()}")
             if rng.random() < 0.15:
@@ -332,10 +360,10 @@ class World:
                 self.run(rng.choice(self.initiators), how)
         for tree in self.trees:
             tree.unlock()
-        self.settle(writers[0] if len(writers) == 1 and not self.history_lost else None)
+        self.settle(None if self.history_lost else left)
 
-    def settle(self, writer):
-        expected = writer.snapshot() if writer else None
+    def settle(self, expected):
+        """`expected`: as the only user left the only tree that was changed; None: there are more."""
         before = {tree.name: versions(tree.top, (WORKDIR.encode(),)) for tree in self.trees}
         self.log("  to rest")
         for _ in range(2 * len(self.initiators) + 2):
@@ -345,8 +373,8 @@ class World:
                 break
         else:
             raise Broken(f"not at rest: exits {codes}, {[differs(trees[0], tree) for tree in trees]}")
-        if writer and not self.overtaken and not self.linked and trees[0] != expected:
-            raise Broken(f"only {writer.name} was changed, but: {differs(expected, trees[0])}")
+        if expected is not None and not self.overtaken and not self.linked and trees[0] != expected:
+            raise Broken(f"only one tree was changed, but: {differs(expected, trees[0])}")
         self.check_live(before)
         self.check_idempotent(trees[0])
 

@@ -71,6 +71,16 @@ def command_lines():
             yield Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def write_with_holes(file, data):
+    """Whole blocks of zeros take no room."""
+    for at in range(0, len(data), 4096):
+        block = data[at:at + 4096]
+        if block.strip(b"\0"):
+            file.seek(at)
+            file.write(block)
+    file.truncate(len(data))
+
+
 class Tree:
     """One root and the user who works in it."""
 
@@ -127,12 +137,14 @@ class Tree:
         """New bytes under this name, whatever had it, in one step."""
         temp = self.world.scratch()
         with open(temp, "wb") as file:
-            file.write(data)
+            write_with_holes(file, data)
         if os.path.lexists(self.full(path)):
             exchange(temp, self.full(path))
+            self.world.placed.add(("file", data))
             self.world.bury(temp)
         else:
             os.link(temp, self.full(path))
+            self.world.placed.add(("file", data))
             os.unlink(temp)
 
     def op_create(self):
@@ -152,17 +164,24 @@ class Tree:
         path = self.pick("file")
         if path is None or self.world.live:
             return self.op_replace()
+        self.edit_unseen(path)
+        return path
+
+    def edit_unseen(self, path):
         info = os.stat(self.full(path))
         self.world.note_destroyed(self.full(path))
         with open(self.full(path), "r+b") as file:
             file.write(self.world.content(info.st_size))
         os.utime(self.full(path), ns=(info.st_atime_ns, info.st_mtime_ns))
-        return path
 
     def op_append(self):
         path = self.pick("file")
         if path is None or self.world.live:
             return self.op_create()
+        self.append(path)
+        return path
+
+    def append(self, path):
         with open(self.full(path), "rb") as file:
             old = file.read()
         self.world.note_destroyed(self.full(path))
@@ -170,7 +189,6 @@ class Tree:
         self.world.written.add(("file", new))
         with open(self.full(path), "ab") as file:
             file.write(new[len(old):])
-        return path
 
     def op_delete(self):
         path = self.pick()
@@ -295,7 +313,7 @@ class Tree:
     def act(self):
         """One random thing a user does."""
         how = self.world.rng.choice(self.OPS + [Tree.op_link] * self.world.with_links)
-        if self.world.cut and (self in self.world.cut or self is self.world.target):
+        if self.world.unnoted and (self in self.world.unnoted or self is self.world.target):
             self.world.overtaken = True
         try:
             self.world.log(f"  {self.name}: {how.__name__} {how(self)}")
