@@ -191,9 +191,13 @@ unit: $(call unit_programs,asan) ## unit tests; K=WORD chooses by name
 
 # Each runs the tests of its folder against the real program.
 system: ## black-box tests; K=EXPR as pytest -k, JOBS=N at once
-model:  ## randomized tests of the invariants
-system model: $(if $(PY_TESTS),build/asan/osync build/release/osync $(TOOLS:%.c=build/asan/%))
-	$(Q)$(if $(filter tests/$@/%,$(PY_TESTS)),$(call pytest,asan,$@),echo "$@: no tests yet")
+system: build/asan/osync build/release/osync $(TOOLS:%.c=build/asan/%)
+	$(Q)$(call pytest,asan,$@)
+
+# Histories under the sanitizers; scripts are many, and some wait at points of a run.
+model: build/asan/osync build/fault/osync ## randomized tests of the invariants, and tests/regress
+	$(Q)$(call pytest,asan,model/test_histories.py)
+	$(Q)$(call pytest,fault,model/test_scripts.py)
 
 # Without sanitizers: the program runs thousands of times.
 fault: build/fault/osync build/release/osync ## kill, fail or cut at every step; K=EXPR
@@ -217,6 +221,7 @@ soak: build/fault/osync ## random histories in great number; SOAK_LOCAL=20000 SO
 		tests/model/soak.py --local $(SOAK_LOCAL) --ssh $(SOAK_SSH) \
 		$(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS))
 	$(Q)$(MAKE) soak-model
+	$(Q)$(MAKE) soak-scripts
 
 SOAK_MODEL ?= 1000000
 
@@ -224,6 +229,12 @@ SOAK_MODEL ?= 1000000
 soak-model: build/fault/tests/unit/test_model build/fault/tests/unit/test_model_trees ## the planner over every small tree and SOAK_MODEL=1000000 histories
 	$(Q)MODEL_HISTORIES=$(SOAK_MODEL) build/fault/tests/unit/test_model
 	$(Q)MODEL_TREES=1 build/fault/tests/unit/test_model_trees
+
+SOAK_SCRIPTS ?= 2000
+
+# Made up anew each time, and made small where they fail: some four in a second.
+soak-scripts: build/fault/osync ## scripts that hypothesis makes up; SOAK_SCRIPTS=2000
+	$(Q)OSYNC_EXAMPLES=$$(($(SOAK_SCRIPTS) / 4)) $(call pytest,fault,model/test_scripts.py)
 
 # The races of `make system`, with both sides.
 hammer: build/fault/osync ## races with the user, 1,000 runs and both sides
@@ -357,7 +368,7 @@ help: ## show this list
 		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: FORCE all install setup check unit system fault fault-all model soak soak-model mutants fuzz-smoke fuzz \
+.PHONY: FORCE all install setup check unit system fault fault-all model soak soak-model soak-scripts mutants fuzz-smoke fuzz \
 	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage branches clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:
