@@ -82,7 +82,7 @@ static void unescape(char *text)
 static void consider(char *line, const char *path, size_t *best, struct place *place)
 {
 	enum { DEVICE = 2, ROOT, POINT, FIELDS };
-	char *fields[FIELDS];
+	char *fields[FIELDS] = { NULL };
 
 	for (int i = 0; i < FIELDS; i++)
 		if (!(fields[i] = strsep(&line, " ")))
@@ -111,7 +111,7 @@ static struct place place_of(const char *path)
 		return place;
 	while (getline(&line, &size, file) > 0)
 		consider(line, path, &best, &place);
-	fclose(file);
+	(void)fclose(file);
 	return place;
 }
 
