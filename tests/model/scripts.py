@@ -26,8 +26,9 @@ and those of osync:
 
     sync TREE {"fault": OSYNC_FAULT, "at": [[POINT, N, "kill" or [STEP, ...]], ...],
                "exit": [CODE, ...], "plan": true, "guard": true}
-        `at`: the N-th time that the run passes the point (of sys_point()), users do these things, or
-        the process is killed; `exit`: what it may end with; `plan`: a dry run first, which must say what the run then does;
+        `at`: the N-th time that the run passes the point (of sys_point()), users do these
+        things, or the process is killed; `exit`: what it may end with; `plan`: a dry run first,
+        which must say what the run then does;
         `guard`: nothing may be deleted, and where that stops the run nothing may have changed
     both TREE TREE                                    two runs at once
     rest                                              until all is at rest; every script ends so
@@ -407,7 +408,7 @@ class User:
     def lock(self, text):
         path = self.here(text)
         full = self.tree.full(path)
-        if os.geteuid() and os.path.isdir(full) and not os.path.islink(full) and not self.stage.live:
+        if os.geteuid() and stat.S_ISDIR(os.lstat(full).st_mode) and not self.stage.live:
             self.tree.locked.append(path)
             self.stage.vague = True
             os.chmod(full, 0)
