@@ -88,6 +88,17 @@ def test_i18_in_a_folder_that_was_renamed_deletions_and_edits_are_still_known(lo
     assert local.both("renamed/x") == last
 
 
+def test_i18_what_was_renamed_and_then_deleted_stays_deleted(local, side, after):
+    local.write("initiator", "x")
+    local.write("initiator", "keep")
+    local.run()
+    local.rename(side, "x", "renamed")
+    cut_off(local)
+    local.remove(after, "renamed")
+    run_to_rest(local)
+    assert local.gone("renamed") and local.gone("x")
+
+
 def test_i18_a_new_folder_that_was_removed_again_stays_removed(local, side, after):
     local.write("initiator", "keep")
     local.run()
@@ -100,12 +111,14 @@ def test_i18_a_new_folder_that_was_removed_again_stays_removed(local, side, afte
     assert local.gone("d")
 
 
-def test_i18_the_metadata_of_a_new_folder_are_still_brought(local, side):
+@pytest.mark.parametrize("time", [1, 2], ids=["only noted", "recorded"])
+def test_i18_the_metadata_of_a_new_folder_are_still_brought(local, side, time):
     local.write("initiator", "keep")
     local.run()
     local.write(side, "d/x")
-    local.path(side, "d").chmod(0o750)
-    cut_off(local)
+    # While it is filled, it must be open for writing.
+    local.path(side, "d").chmod(0o550)
+    cut_off(local, time)
     run_to_rest(local)
     assert local.lstat(OTHER[side], "d").st_mode == local.lstat(side, "d").st_mode
     assert local.lstat(OTHER[side], "d").st_mtime_ns == local.lstat(side, "d").st_mtime_ns
@@ -132,6 +145,24 @@ def test_i18_notes_of_another_boot_are_not_believed(local, side):
     local.run(expect=LOOK, env={"OSYNC_BOOT": "11111111-2222-4333-8444-555555555555"})
     kept = [local.read("target", name) for name in ("x", *local.conflict_copies("target", "x"))]
     assert mine in kept and len(kept) == 2
+
+
+def test_i18_notes_about_an_older_list_are_not_believed(local, side):
+    """They come back with a backup of one side's folder: the list has gone on since."""
+    local.write("initiator", "x")
+    local.run()
+    local.write(side, "x")
+    cut_off(local)
+    [notes] = local.workdir(OTHER[side]).glob("done-*")
+    kept = notes.read_bytes()
+    run_to_rest(local)
+    local.write(side, "x")
+    run_to_rest(local)
+    assert not notes.exists()
+    notes.write_bytes(kept)
+    local.remove(side, "x")
+    run_to_rest(local)
+    assert local.gone("x")
 
 
 def test_i18_nothing_is_noted_once_it_is_recorded(local):

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -156,6 +157,44 @@ static void test_notes_of_another_boot_say_nothing(void **state)
 	done_log_release(&log);
 }
 
+static void test_without_an_id_of_the_boot_nothing_is_believed(void **state)
+{
+	const char *text = "11111111-2222-4333-8444-555555555555";
+	struct uuid given = { { 0 } };
+	struct uuid id;
+
+	(void)state;
+	assert_int_equal(uuid_parse(text, &given), 0);
+	setenv("OSYNC_BOOT", text, 1);
+	id = done_log_boot();
+	assert_true(uuid_same(&id, &given));
+	setenv("OSYNC_BOOT", "none", 1);
+	id = done_log_boot();
+	assert_true(uuid_is_none(&id));
+	unsetenv("OSYNC_BOOT");
+}
+
+/* As somebody else's machine could send them: whole records that hold something else. */
+static void test_whole_records_of_another_make_are_no_log(void **state)
+{
+	const struct uuid id = boot();
+	struct done_log log = open_log();
+	AUTO_BUF file = BUF_INIT;
+	AUTO_BUF out = BUF_INIT;
+	uint64_t generation = 0;
+
+	(void)state;
+	agree(&log, "a");
+	done_log_release(&log);
+	assert_true(box_read("done-p", &file));
+	/* A header with a record behind it, then the header alone, then a record in its place. */
+	assert_int_equal(done_log_read(box_dirfd(), "p", &id, &generation, &out), 1);
+	box_write("done-p", file.data, HEADER);
+	assert_string_equal(paths(), "-");
+	box_write("done-p", file.data + HEADER, file.len - HEADER);
+	assert_string_equal(paths(), "-");
+}
+
 static void test_a_log_cut_anywhere_says_less_never_something_else(void **state)
 {
 	struct done_log log = open_log();
@@ -278,6 +317,8 @@ int main(void)
 		TEST(test_only_what_was_reported_is_dropped),
 		TEST(test_a_new_run_begins_with_nothing),
 		TEST(test_notes_of_another_boot_say_nothing),
+		TEST(test_without_an_id_of_the_boot_nothing_is_believed),
+		TEST(test_whole_records_of_another_make_are_no_log),
 		TEST(test_a_log_cut_anywhere_says_less_never_something_else),
 		TEST(test_a_flipped_bit_ends_the_log),
 		TEST(test_notes_that_are_no_notes_are_refused),
