@@ -29,6 +29,8 @@ struct recalled {
 	enum side *sides; /* where each was done */
 	size_t count;
 	size_t cap;
+	const struct done_record **renames; /* by their old names */
+	size_t rename_count;
 	struct carried *carried;
 	size_t carried_count;
 	size_t carried_cap;
@@ -73,20 +75,81 @@ static int read_records(struct recalled *recalled, enum side side, const struct 
 		       : 0;
 }
 
-/* Where all renames together have brought this path; NULL where it stayed. */
+static int rename_cmp(const void *a, const void *b)
+{
+	const struct done_record *const *one = a;
+	const struct done_record *const *two = b;
+	int order = strcmp((*one)->from, (*two)->from);
+
+	return order ? order : (*one > *two) - (*one < *two);
+}
+
+/* The renames by their old names; those of one name in the order in which they were done. */
+static void sort_renames(struct recalled *recalled)
+{
+	recalled->renames = xcalloc(recalled->count, sizeof(*recalled->renames));
+	for (size_t i = 0; i < recalled->count; i++)
+		if (recalled->records[i].kind == DONE_MOVED)
+			recalled->renames[recalled->rename_count++] = &recalled->records[i];
+	if (recalled->rename_count > 0)
+		qsort(recalled->renames, recalled->rename_count, sizeof(*recalled->renames),
+		      rename_cmp);
+}
+
+/* The first rename of exactly this name that was done at `since` or later, or NULL. */
+static const struct done_record *rename_of(const struct recalled *recalled, const char *name,
+					   const struct done_record *since)
+{
+	size_t low = 0;
+	size_t high = recalled->rename_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct done_record *at = recalled->renames[middle];
+		int order = strcmp(at->from, name);
+
+		if (order < 0 || (order == 0 && at < since))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < recalled->rename_count && strcmp(recalled->renames[low]->from, name) == 0
+		       ? recalled->renames[low]
+		       : NULL;
+}
+
+/* The first rename from `since` on of this path or of a folder above it, or NULL. */
+static const struct done_record *next_rename(const struct recalled *recalled, const char *path,
+					     const struct done_record *since)
+{
+	AUTO_FREE char *name = xstrdup(path);
+	const struct done_record *first = NULL;
+
+	for (char *slash = name; slash; slash = strrchr(name, '/')) {
+		const struct done_record *found = NULL;
+
+		if (slash != name)
+			*slash = '\0';
+		found = rename_of(recalled, name, since);
+		if (found && (!first || found < first))
+			first = found;
+	}
+	return first;
+}
+
+/*
+ * Where all renames together have brought this path; NULL where it stayed. O(depth * log renames)
+ * for each rename that concerns it.
+ */
 static const char *carry(struct recalled *recalled, const char *path)
 {
+	const struct done_record *rename = next_rename(recalled, path, recalled->records);
 	const char *now = NULL;
 
-	for (size_t i = 0; i < recalled->count; i++) {
-		const struct done_record *record = &recalled->records[i];
-		const char *at = now ? now : path;
-		AUTO_FREE char *next = NULL;
+	for (; rename; rename = next_rename(recalled, now ? now : path, rename + 1)) {
+		const char *rest = (now ? now : path) + strlen(rename->from);
+		AUTO_FREE char *next = xasprintf("%s%s", rename->path, rest);
 
-		if (record->kind != DONE_MOVED ||
-		    (strcmp(at, record->from) != 0 && !path_is_below(at, record->from)))
-			continue;
-		next = xasprintf("%s%s", record->path, at + strlen(record->from));
 		if (path_valid(next, strlen(next)))
 			now = arena_strdup(&recalled->arena, next);
 	}
@@ -106,14 +169,6 @@ static void add_carried(struct recalled *recalled, const char *from, const char 
 	};
 }
 
-static bool any_moved(const struct recalled *recalled)
-{
-	for (size_t i = 0; i < recalled->count; i++)
-		if (recalled->records[i].kind == DONE_MOVED)
-			return true;
-	return false;
-}
-
 /* What was renamed keeps its history. All old names go before a new one comes: it may be one of them. */
 static int follow_moves(struct recalled *recalled, struct err *err)
 {
@@ -122,7 +177,8 @@ static int follow_moves(struct recalled *recalled, struct err *err)
 	struct base base;
 	int got = 0;
 
-	if (!any_moved(recalled))
+	sort_renames(recalled);
+	if (recalled->rename_count == 0)
 		return 0;
 	cursor = list_cursor_new(recalled->list);
 	while ((got = list_next(cursor, &path, &base, err)) > 0) {
@@ -191,6 +247,7 @@ int recall(struct session *session, struct err *err)
 		status = take_over(&recalled, err);
 	free(recalled.records);
 	free(recalled.sides);
+	free(recalled.renames);
 	free(recalled.carried);
 	arena_release(&recalled.arena);
 	return status;

@@ -25,7 +25,7 @@ void recall_keep(struct recall *recall, const struct msg_locked *locked);
 void recall_release(struct recall *recall);
 /*
  * Bring the saved list up to date, durably: 1 where something was, and it is to be opened again; 0;
- * -1. Notes that belong to another state of the list are passed over. O(list) where something was
+ * -1. Notes that belong to another state of the list are passed over. O(list * log notes) where something was
  * renamed, else O(notes).
  */
 int recall(struct session *session, struct err *err);
