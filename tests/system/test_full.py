@@ -150,8 +150,7 @@ def test_i37_one_of_a_hundred_waits_alone(user, side):  # noqa: F811
         user.write("initiator", name)
         user.path("initiator", name).parent.chmod(0o755)
     user.run()
-    for name in names:
-        user.write(far, name, token(SIZE))
+    new = {name: user.write(far, name, token(SIZE)) for name in names}
     user.take(side, "d50")
     result = user.run("--allow-deletes", expect=FAILED)
     assert [problem["path"] for problem in result.problems] == ["d50/file"]
@@ -164,3 +163,4 @@ def test_i37_one_of_a_hundred_waits_alone(user, side):  # noqa: F811
     sent = again.summary["sent_bytes" if side == "target" else "received_bytes"]
     # What the folders are like by now is told of all of them, the content of one.
     assert SIZE < sent < 3 * SIZE, again.summary
+    assert user.both("d50/file") == new["d50/file"]
