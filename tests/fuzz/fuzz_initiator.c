@@ -285,7 +285,10 @@ static void check_plan(const struct plan *plan)
 
 static int decide(struct session *session, struct work *work, struct err *err)
 {
-	const struct guard_limits limits = { 50, 5 };
+	const struct guard_limits limits = { .max_delete_percent = 50,
+					     .max_delete_count = 5,
+					     .max_change_percent = 50,
+					     .max_change_count = 5 };
 	const struct policy policy = { .rule = RULE_NEWER,
 				       .fields = { META_MODE | META_MTIME, META_MODE | META_MTIME },
 				       .owners = session->owners };
