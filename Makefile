@@ -214,7 +214,7 @@ mutants: ## remove each safety measure; the tests must fail; K=WORD
 SOAK_LOCAL ?= 20000
 SOAK_SSH   ?= 500
 
-# Some three histories in a second on two processors that are busy otherwise: hours for all.
+# Some six histories in a second on two processors: about an hour for all.
 soak: build/fault/osync ## random histories in great number; SOAK_LOCAL=20000 SOAK_SSH=500 SOAK_SEED=N SOAK_SECONDS=N
 	$(Q)scripts/setup build test
 	$(Q)OSYNC=$(CURDIR)/build/fault/osync PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 \
