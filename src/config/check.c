@@ -196,16 +196,20 @@ static void check_overlap(struct checker *c)
 	struct origin origin = { SOURCE_FILE, setting->origin.where, setting->origin.line };
 	AUTO_FREE char *initiator = NULL;
 	AUTO_FREE char *target = NULL;
+	bool target_inside = false;
+	bool initiator_inside = false;
 
 	if (!c->config->initiator_dir || !c->config->target.path || c->config->target.remote)
 		return;
 	initiator = overlap_resolved(c->config->initiator_dir);
 	target = overlap_resolved(c->config->target.path);
-	if (overlap_inside(target, initiator) && overlap_inside(initiator, target))
+	target_inside = overlap_inside(target, initiator);
+	initiator_inside = overlap_inside(initiator, target);
+	if (target_inside && initiator_inside)
 		complain(c, &origin, "INITIATOR_SYNC_DIR and TARGET_SYNC_DIR are the same folder");
-	else if (overlap_inside(target, initiator))
+	else if (target_inside)
 		complain(c, &origin, "TARGET_SYNC_DIR lies inside INITIATOR_SYNC_DIR");
-	else if (overlap_inside(initiator, target))
+	else if (initiator_inside)
 		complain(c, &origin, "INITIATOR_SYNC_DIR lies inside TARGET_SYNC_DIR");
 }
 

@@ -101,7 +101,7 @@ void msg_put_result(struct buf *out, uint8_t type, const struct msg_result *resu
 int msg_get_result(const struct frame *frame, struct arena *arena, struct msg_result *result,
 		   struct err *err);
 
-/* A frame that is nothing but a status: LOCKED, FINISHED, COMMITTED, ERROR. */
+/* A frame that is nothing but a status: FINISHED, COMMITTED, ERROR. */
 void msg_put_status(struct buf *out, uint8_t type, const struct err *status);
 int msg_get_status(const struct frame *frame, struct err *status, struct err *err);
 
