@@ -210,13 +210,8 @@ static void agree(struct recalled *recalled, size_t i)
 		return;
 	if (record->kind == DONE_MADE)
 		record_expect_metadata(&record->there, &record->here);
-	base.side[recalled->sides[i]] = record->here;
-	base.side[side_other(recalled->sides[i])] = record->there;
-	for (int s = 0; s < SIDES; s++) {
-		base.side[s].link = NULL;
-		if (base.side[s].type != ENTRY_FILE)
-			base.side[s].flags &= (uint8_t)~ENTRY_RACY;
-	}
+	record_side(&base, recalled->sides[i], &record->here);
+	record_side(&base, side_other(recalled->sides[i]), &record->there);
 	list_put(recalled->list, record->path, &base);
 }
 

@@ -22,7 +22,7 @@ static void forget_old_name(struct session *session, const struct changes *chang
 		session_record(session, change->moved_from, NULL);
 }
 
-static void set_side(struct base *base, int side, const struct entry *now)
+void record_side(struct base *base, enum side side, const struct entry *now)
 {
 	base->side[side] = now ? *now : (struct entry){ .type = ENTRY_ABSENT };
 	base->side[side].link = NULL;
@@ -57,7 +57,7 @@ void record_agreed(struct session *session, const struct changes *changes,
 	base.type = any->type;
 	base.digest = any->digest;
 	for (int s = 0; s < SIDES; s++)
-		set_side(&base, s, change->now[s]);
+		record_side(&base, (enum side)s, change->now[s]);
 	session_record(session, change->path, &base);
 }
 
@@ -78,7 +78,7 @@ void record_made(struct session *session, const struct change *change, enum side
 	if (!there || there->type != ENTRY_DIR || !change->now[side])
 		return;
 	for (int s = 0; s < SIDES; s++)
-		set_side(&base, s, change->now[s]);
+		record_side(&base, (enum side)s, change->now[s]);
 	record_expect_metadata(&base.side[side_other(side)], change->now[side]);
 	session_record(session, change->path, &base);
 }
@@ -101,6 +101,6 @@ void record_seen(struct session *session, const struct change *change)
 	for (int s = 0; s < SIDES; s++)
 		if (change->now[s] && (change->now[s]->type == ENTRY_SPECIAL ||
 				       (change->now[s]->flags & ENTRY_OPAQUE)))
-			set_side(&base, s, change->now[s]);
+			record_side(&base, (enum side)s, change->now[s]);
 	session_record(session, change->path, &base);
 }

@@ -21,6 +21,8 @@ void record_agreed(struct session *session, const struct changes *changes,
  * the next run is to see them as changed on the other side.
  */
 void record_made(struct session *session, const struct change *change, enum side side);
+/* What `side` showed when it was agreed on, in the form that the list keeps; NULL: nothing. */
+void record_side(struct base *base, enum side side, const struct entry *now);
 /* Have `there` count as having changed its metadata since it was as `here`. */
 void record_expect_metadata(struct entry *there, const struct entry *here);
 /* Nothing was done about it, but a rename carried it: its history goes along. */
