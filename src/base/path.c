@@ -55,6 +55,11 @@ bool path_is_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && path[len] == '/';
 }
 
+bool path_is_within(const char *path, const char *dir)
+{
+	return strcmp(path, dir) == 0 || path_is_below(path, dir);
+}
+
 size_t path_parent_len(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -29,6 +29,9 @@ int path_cmp(const char *a, const char *b);
 /* Whether `path` lies strictly below `dir` ("" is above everything but itself). */
 bool path_is_below(const char *path, const char *dir);
 
+/* Whether `path` is `dir` or lies below it. */
+bool path_is_within(const char *path, const char *dir);
+
 /* Length of the parent of `path`: 0 for a top-level name. */
 size_t path_parent_len(const char *path);
 

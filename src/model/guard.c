@@ -170,9 +170,7 @@ static int check_folders(const struct changes *changes, const struct census *cen
 
 		while (at < changes->count && path_cmp(changes->items[at].path, folder->name) < 0)
 			at++;
-		for (;
-		     at < changes->count && (strcmp(changes->items[at].path, folder->name) == 0 ||
-					     path_is_below(changes->items[at].path, folder->name));
+		for (; at < changes->count && path_is_within(changes->items[at].path, folder->name);
 		     at++)
 			lost += loses_file(&changes->items[at], side);
 		if (exceeds(lost, folder->files, limits->max_delete_percent,

@@ -421,7 +421,7 @@ static bool can_carry(const struct changes *changes, const struct change *gone,
 static void rename_below(struct changes *changes, const char **path, const char *from,
 			 const char *to)
 {
-	if (strcmp(*path, from) != 0 && !path_is_below(*path, from))
+	if (!path_is_within(*path, from))
 		return;
 	AUTO_FREE char *renamed = renamed_path(*path, from, to);
 

@@ -169,8 +169,7 @@ static void add_folder(struct builder *b, struct change *change, enum side side,
 	/* It takes the place of a version that must be kept aside first, or is below such a one. */
 	if (change->verdict.kind == VERDICT_CONFLICT && op->expect)
 		b->below[side] = change->path;
-	if (b->below[side] &&
-	    (op->path == b->below[side] || path_is_below(op->path, b->below[side])))
+	if (b->below[side] && path_is_within(op->path, b->below[side]))
 		op->phase = PHASE_FOLDER;
 
 	finish = op_new(b, OP_META, side, change);

@@ -46,8 +46,7 @@ void times_moving(struct changer *changer, const char *from, const char *to)
 		const struct touched_folder *folder = &changer->touched.folders[i];
 		AUTO_FREE char *moved = NULL;
 
-		if (!folder->restore ||
-		    (strcmp(folder->path, from) != 0 && !path_is_below(folder->path, from)))
+		if (!folder->restore || !path_is_within(folder->path, from))
 			continue;
 		moved = xasprintf("%s%s", to, folder->path + strlen(from));
 		touched_note_add(&changer->note, moved, strlen(moved), folder->ino,

@@ -108,7 +108,7 @@ void touched_moved(struct touched *touched, const char *from, const char *to)
 		struct touched_folder *folder = &touched->folders[i];
 		char *moved = NULL;
 
-		if (strcmp(folder->path, from) != 0 && !path_is_below(folder->path, from))
+		if (!path_is_within(folder->path, from))
 			continue;
 		moved = xasprintf("%s%s", to, folder->path + from_len);
 		free(folder->path);
