@@ -116,6 +116,16 @@ struct dirent *sys_readdir(DIR *dir)
 	return look_fails("readdir") ? NULL : readdir(dir);
 }
 
+void cleanup_dir(DIR **dir)
+{
+	int saved = errno;
+
+	if (*dir)
+		closedir(*dir);
+	*dir = NULL;
+	errno = saved;
+}
+
 ssize_t sys_read(int fd, void *data, size_t len)
 {
 	size_t now = passage_of(FAULT_LOOK, "read", len);

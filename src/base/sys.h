@@ -17,6 +17,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "base/cleanup.h"
+
 /* "initiator", "target agent", "transport", ...: who this process is, for faults. Kept, not copied. */
 void sys_set_role(const char *name);
 /*
@@ -37,6 +39,9 @@ int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags);
 DIR *sys_fdopendir(int fd);
 /* NULL at the end with errno as it was before, and on failure with errno set: set it to 0 first. */
 struct dirent *sys_readdir(DIR *dir);
+/* End the listing *dir unless it is NULL. Keeps errno. */
+void cleanup_dir(DIR **dir);
+#define AUTO_DIR AUTO(cleanup_dir)
 /* May give less than was asked for, and fail with EINTR. */
 ssize_t sys_read(int fd, void *data, size_t len);
 ssize_t sys_pread(int fd, void *data, size_t len, off_t offset);

@@ -21,12 +21,6 @@
 static const int64_t SETTLE_MAX_MS =
 	100; /* longer is not worth waiting for: it is read again next time */
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /*
  * What dead runs left: files, links and folders, none of them a version that ever was in place
  * (tree/changer.h). A folder may hold something all the same: a power cut can take the rename that
@@ -43,7 +37,7 @@ static int sweep_one(struct changer *changer, const char *name)
 static void sweep(struct changer *changer)
 {
 	AUTO_CLOSE int copy = fcntl(changer->stage, F_DUPFD_CLOEXEC, 0);
-	AUTO(close_dir) DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
+	AUTO_DIR DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
 	const struct dirent *item = NULL;
 
 	if (!dir)

@@ -44,18 +44,12 @@ int change_displace(struct change *change, const struct entry *before, struct er
 	return -1;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* Only to leave no folder in the trash for one that stays: rmdir has the last word. */
 static bool holds_names(const struct parent *parent)
 {
 	AUTO_CLOSE int fd = sys_openat(parent->fd, parent->name,
 				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	AUTO(close_dir) DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
+	AUTO_DIR DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
 	const struct dirent *item = NULL;
 
 	if (!dir)

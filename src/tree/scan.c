@@ -85,15 +85,6 @@ static void frame_sort(struct frame *frame)
 	qsort(frame->sorted, frame->count, sizeof(*frame->sorted), name_cmp);
 }
 
-static void close_dir(DIR **dir)
-{
-	int saved = errno;
-
-	if (*dir)
-		closedir(*dir);
-	errno = saved;
-}
-
 static DIR *open_dir(int fd)
 {
 	AUTO_CLOSE int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -107,7 +98,7 @@ static DIR *open_dir(int fd)
 /* Read all names of the open folder. Anything but reading to the very end is an error. */
 static int frame_read(struct frame *frame, struct err *err)
 {
-	AUTO(close_dir) DIR *dir = open_dir(frame->fd);
+	AUTO_DIR DIR *dir = open_dir(frame->fd);
 
 	if (!dir)
 		return err_sys(err, errno, "cannot be read");

@@ -15,12 +15,11 @@ bool spelling_is_listed(int dirfd, const char *name)
 	AUTO_CLOSE int fd = -1;
 	const struct dirent *item = NULL;
 	bool found = false;
-	DIR *dir = NULL;
 
 	if (name[strspn(name, "0123456789.-_")] == '\0')
 		return true;
 	fd = sys_openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	dir = fd < 0 ? NULL : sys_fdopendir(fd);
+	AUTO_DIR DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
 	if (!dir)
 		return true;
 	steal_fd(&fd);
@@ -29,6 +28,5 @@ bool spelling_is_listed(int dirfd, const char *name)
 		found = strcmp(item->d_name, name) == 0;
 	/* A list that breaks off proves nothing. */
 	found = found || errno != 0;
-	closedir(dir);
 	return found;
 }
