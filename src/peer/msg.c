@@ -346,6 +346,20 @@ int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op
 	return finish(&dec, frame, err);
 }
 
+void msg_put_hash(struct buf *out, uint64_t id, const char *path, uint64_t seed,
+		  const struct entry *expect)
+{
+	size_t start = frame_begin(out, PEER_HASH);
+
+	enc_uint(out, id);
+	enc_str(out, path);
+	enc_le64(out, seed);
+	enc_u8(out, expect != NULL);
+	if (expect)
+		entry_encode(out, expect);
+	frame_end(out, start);
+}
+
 void msg_put_result(struct buf *out, uint8_t type, const struct msg_result *result)
 {
 	size_t start = frame_begin(out, type);

@@ -95,6 +95,9 @@ void msg_put_ready(struct buf *out, const struct msg_ready *ready);
 int msg_get_ready(const struct frame *frame, struct msg_ready *ready, struct err *err);
 void msg_put_op(struct buf *out, const struct msg_op *op);
 int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op, struct err *err);
+/* What is at `path`, with its digest under `seed`; `expect` NULL: whatever it is. */
+void msg_put_hash(struct buf *out, uint64_t id, const char *path, uint64_t seed,
+		  const struct entry *expect);
 
 /* `type` is PEER_HASHED, PEER_DONE, PEER_READ_END or PEER_ATTRS_IS; attributes only with the last two. */
 void msg_put_result(struct buf *out, uint8_t type, const struct msg_result *result);

@@ -30,21 +30,6 @@ struct queue {
 	size_t answered;
 };
 
-static void request_hash(struct session *session, enum side side, uint64_t id, const char *path,
-			 uint64_t seed, const struct entry *expect)
-{
-	struct buf *out = channel_out(session->sides[side].channel);
-	size_t start = frame_begin(out, PEER_HASH);
-
-	enc_uint(out, id);
-	enc_str(out, path);
-	enc_le64(out, seed);
-	enc_u8(out, expect != NULL);
-	if (expect)
-		entry_encode(out, expect);
-	frame_end(out, start);
-}
-
 /* A content key that did not change since the last agreement carries the agreed digest. */
 static void inherit_digest(struct change *change, enum side side)
 {
@@ -111,8 +96,8 @@ static void send_requests(struct session *session, const struct changes *changes
 		const struct entry *now = change->now[side];
 		const struct entry *expect = now && now->type == ENTRY_FILE ? now : NULL;
 
-		request_hash(session, side, queue->sent, change->path, session->saved.head.seed,
-			     expect);
+		msg_put_hash(channel_out(session->sides[side].channel), queue->sent, change->path,
+			     session->saved.head.seed, expect);
 	}
 }
 
@@ -291,7 +276,7 @@ int settle_read(struct session *session, enum side side, const char *path, uint6
 	struct frame frame;
 	int status = 0;
 
-	request_hash(session, side, 0, path, seed, NULL);
+	msg_put_hash(channel_out(session->sides[side].channel), 0, path, seed, NULL);
 	status = session_wait(session, side, &frame, err);
 	if (status == 0)
 		status = session_expect(&frame, PEER_HASHED, err);

@@ -136,17 +136,11 @@ static void slice_release(struct slice *slice)
 /* Read it only while its stat key is as agreed. */
 static void ask(struct session *session, enum side side, const struct change *file, size_t id)
 {
-	struct buf *out = channel_out(session->sides[side].channel);
 	struct entry expect = file->base->side[side];
-	size_t start = frame_begin(out, PEER_HASH);
 
 	expect.flags &= (uint8_t)~ENTRY_HAS_DIGEST;
-	enc_uint(out, id);
-	enc_str(out, file->path);
-	enc_le64(out, session->saved.head.seed);
-	enc_u8(out, 1);
-	entry_encode(out, &expect);
-	frame_end(out, start);
+	msg_put_hash(channel_out(session->sides[side].channel), id, file->path,
+		     session->saved.head.seed, &expect);
 }
 
 static enum finding judge(const struct session *session, const struct change *file, enum side side,

@@ -266,15 +266,7 @@ void far_scan(struct far *far, int use_cache)
 
 void far_hash(struct far *far, uint64_t id, const char *path, const struct entry *expect)
 {
-	size_t start = frame_begin(&far->out, PEER_HASH);
-
-	enc_uint(&far->out, id);
-	enc_str(&far->out, path);
-	enc_le64(&far->out, FAR_SEED);
-	enc_u8(&far->out, expect != NULL);
-	if (expect)
-		entry_encode(&far->out, expect);
-	frame_end(&far->out, start);
+	msg_put_hash(&far->out, id, path, FAR_SEED, expect);
 }
 
 void far_attrs(struct far *far, uint64_t id, const char *path)
