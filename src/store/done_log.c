@@ -8,10 +8,10 @@
 
 #include "base/cleanup.h"
 #include "base/codec.h"
-#include "base/digest.h"
 #include "base/path.h"
 #include "base/sys.h"
 #include "store/atomic.h"
+#include "store/note.h"
 
 static char *log_name(const char *profile)
 {
@@ -32,22 +32,14 @@ struct uuid done_log_boot(void)
 {
 	static const char where[] = "/proc/sys/kernel/random/boot_id";
 	char text[UUID_TEXT_LEN + 1] = { 0 };
+	const char *given = given_boot();
 	struct uuid none = { { 0 } };
 	struct uuid id;
-	AUTO_CLOSE int fd = open(where, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = given ? -1 : open(where, O_RDONLY | O_CLOEXEC);
 
-	if (given_boot())
-		return uuid_parse(given_boot(), &id) == 0 ? id : none;
-	if (fd < 0 || read(fd, text, UUID_TEXT_LEN) != UUID_TEXT_LEN || uuid_parse(text, &id) < 0)
+	if (!given && (fd < 0 || read(fd, text, UUID_TEXT_LEN) != UUID_TEXT_LEN))
 		return none;
-	return id;
-}
-
-/* Frame the payload as one record. */
-static void put_record(struct buf *out, const struct buf *payload)
-{
-	enc_le64(out, digest_checksum(payload->data, payload->len));
-	enc_bytes(out, payload->data, payload->len);
+	return uuid_parse(given ? given : text, &id) == 0 ? id : none;
 }
 
 static void put_header(struct buf *out, const struct uuid *boot, uint64_t generation)
@@ -56,7 +48,7 @@ static void put_header(struct buf *out, const struct uuid *boot, uint64_t genera
 
 	enc_raw(&payload, boot->bytes, sizeof(boot->bytes));
 	enc_le64(&payload, generation);
-	put_record(out, &payload);
+	note_put(out, &payload);
 }
 
 void done_log_init(struct done_log *log, int dirfd, const char *profile, const struct uuid *boot,
@@ -123,7 +115,7 @@ void done_log_add(struct done_log *log, const struct done_record *record)
 	if (log->useless)
 		return;
 	put_payload(&payload, record);
-	put_record(&bytes, &payload);
+	note_put(&bytes, &payload);
 	if (log->tail.len + bytes.len > DONE_LOG_MAX) {
 		give_up(log);
 		return;
@@ -153,19 +145,6 @@ void done_log_recorded(struct done_log *log)
 	}
 }
 
-/* The payload of the next whole record, or false. */
-static bool next_payload(struct dec *dec, struct dec *payload)
-{
-	uint64_t checksum = dec_le64(dec);
-	size_t len = 0;
-	const unsigned char *bytes = dec_bytes(dec, DONE_LOG_MAX, &len);
-
-	if (dec->bad || digest_checksum(bytes, len) != checksum)
-		return false;
-	dec_init(payload, bytes, len);
-	return true;
-}
-
 /* Bytes of whole records from the position of `dec` on. */
 static size_t whole_bytes(struct dec dec)
 {
@@ -173,7 +152,7 @@ static size_t whole_bytes(struct dec dec)
 	const unsigned char *end = start;
 	struct dec payload;
 
-	while (dec_left(&dec) > 0 && next_payload(&dec, &payload))
+	while (dec_left(&dec) > 0 && note_next(&dec, DONE_LOG_MAX, &payload))
 		end = dec.pos;
 	return (size_t)(end - start);
 }
@@ -191,7 +170,7 @@ int done_log_read(int dirfd, const char *profile, const struct uuid *boot, uint6
 	if (atomic_read(dirfd, name, (size_t)2 * DONE_LOG_MAX, &bytes, NULL) != 1)
 		return 0;
 	dec_init(&dec, bytes.data, bytes.len);
-	if (!next_payload(&dec, &header))
+	if (!note_next(&dec, DONE_LOG_MAX, &header))
 		return 0;
 	dec_raw(&header, then.bytes, sizeof(then.bytes));
 	*generation = dec_le64(&header);
@@ -208,7 +187,7 @@ int done_log_next(struct dec *dec, struct arena *arena, struct done_record *reco
 	struct dec payload;
 	unsigned kind = 0;
 
-	if (dec_left(dec) == 0 || !next_payload(dec, &payload)) {
+	if (dec_left(dec) == 0 || !note_next(dec, DONE_LOG_MAX, &payload)) {
 		dec->bad = dec->bad || dec_left(dec) > 0;
 		return 0;
 	}

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 
 #include "base/codec.h"
-#include "base/digest.h"
 #include "base/path.h"
 #include "base/sys.h"
 #include "store/atomic.h"
+#include "store/note.h"
 
 static const char NAME[] = "touched";
 
@@ -51,8 +51,7 @@ static void put_record(struct buf *out, const char *path, size_t len, uint64_t i
 	enc_uint(&payload, len + 1);
 	enc_raw(&payload, path, len);
 	enc_u8(&payload, 0);
-	enc_le64(out, digest_checksum(payload.data, payload.len));
-	enc_bytes(out, payload.data, payload.len);
+	note_put(out, &payload);
 }
 
 void touched_note_add(struct touched_note *note, const char *path, size_t len, uint64_t ino,
@@ -101,13 +100,10 @@ static bool read_record(struct dec *dec, struct touched_marks *marks)
 	struct touched_mark mark = { 0 };
 	struct dec payload = { 0 };
 	size_t len = 0;
-	uint64_t checksum = dec_le64(dec);
-	const unsigned char *bytes = dec_bytes(dec, RECORD_MAX, &len);
 	const unsigned char *path = NULL;
 
-	if (dec->bad || digest_checksum(bytes, len) != checksum)
+	if (!note_next(dec, RECORD_MAX, &payload))
 		return false;
-	dec_init(&payload, bytes, len);
 	mark.ino = dec_uint(&payload);
 	mark.mtime_ns = dec_int(&payload);
 	path = dec_bytes(&payload, PATH_BYTES_MAX + 1, &len);
