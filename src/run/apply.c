@@ -59,12 +59,18 @@ static struct buf *out_of(struct apply *apply, enum side side)
 	return channel_out(apply->session->sides[side].channel);
 }
 
+/* Whether both sides have this change under its path, as far as was tried. */
+static bool may_record(const struct apply *apply, const struct change *change)
+{
+	return !change->failed && plan_has_arrived(apply->plan, change);
+}
+
 static void finish_change(struct apply *apply, struct change *change)
 {
 	if (!change)
 		return;
 	change->pending--;
-	if (change->pending == 0 && !change->failed && plan_has_arrived(apply->plan, change))
+	if (change->pending == 0 && may_record(apply, change))
 		record_agreed(apply->session, apply->changes, change);
 }
 
@@ -139,7 +145,8 @@ static void op_done(struct apply *apply, struct op *op, const struct entry *resu
 	else if (op->change && result->type != ENTRY_ABSENT)
 		update_entry(apply, op, result);
 	finish_change(apply, op->change);
-	if (op->kind == OP_MKDIR && op->change && op->change->pending == 1 && !op->change->failed)
+	if (op->kind == OP_MKDIR && op->change && op->change->pending == 1 &&
+	    may_record(apply, op->change))
 		record_made(apply->session, op->change, (enum side)op->side);
 }
 
@@ -195,7 +202,7 @@ static int settles(const struct apply *apply, const struct op *op, struct entry 
 
 	if (op->kind == OP_MOVE)
 		return DONE_MOVED;
-	if (!change || change->failed || !plan_has_arrived(apply->plan, change))
+	if (!change || !may_record(apply, change))
 		return 0;
 	if (other)
 		*there = *other;

@@ -186,3 +186,23 @@ def test_owners_that_may_not_be_set_do_not_keep_a_run_busy(user):
     assert user.run().changes == []
     os.chown(user.path("initiator", "x"), NOBODY, NOBODY)
     user.run()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i37_a_folder_made_below_a_rename_that_failed_is_not_agreed_on(user, side):
+    other = "target" if side == "initiator" else "initiator"
+    for name in ("p/d/one", "p/d/two"):
+        user.write("initiator", name)
+    user.run()
+    user.path(side, "p/d").rename(user.path(side, "p/e"))
+    user.path(other, "p/d/new").mkdir()
+    user.give()
+    user.take(other, "p")
+    user.path(other, "p").chmod(0o555)
+    user.run(expect=FAILED)
+    content = user.write(side, "p/e/new/three")
+    user.give_back()
+    user.path(other, "p").chmod(0o755)
+    user.run()
+    assert user.both("p/e/new/three") == content
+    assert not user.path(other, "p/d").exists()
