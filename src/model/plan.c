@@ -544,12 +544,23 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 	plan_sort(plan);
 }
 
-bool plan_has_arrived(const struct plan *plan, const struct change *change)
+/* Whether all renames that brought it are done, but for those of side `but` (-1: of none). */
+static bool renames_are_done(const struct plan *plan, const struct change *change, int but)
 {
 	const struct op *op = change->move ? plan->moves[change->move - 1] : NULL;
 
 	for (; op; op = op->after)
-		if (op->state != OP_DONE)
+		if (op->state != OP_DONE && (op->side != but || op->state != OP_SENT))
 			return false;
 	return true;
+}
+
+bool plan_has_arrived(const struct plan *plan, const struct change *change)
+{
+	return renames_are_done(plan, change, -1);
+}
+
+bool plan_arrives_on(const struct plan *plan, const struct change *change, enum side side)
+{
+	return renames_are_done(plan, change, (int)side);
 }

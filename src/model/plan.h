@@ -120,5 +120,10 @@ void plan_sort(struct plan *plan);
  * at once, so this cannot be told from the failure of one operation alone.
  */
 bool plan_has_arrived(const struct plan *plan, const struct change *change);
+/*
+ * Whether it will have arrived when an operation on `side` has found there what it expects at the
+ * path: the renames on that side then need not have been reported.
+ */
+bool plan_arrives_on(const struct plan *plan, const struct change *change, enum side side);
 
 #endif

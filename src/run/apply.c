@@ -191,6 +191,13 @@ static void fill_entries(const struct apply *apply, const struct op *op, struct 
 	msg->expect.link = NULL;
 }
 
+/* Whether its path is where both sides have it, once this has been done. */
+static bool arrives(const struct apply *apply, const struct op *op)
+{
+	return op->expect ? plan_arrives_on(apply->plan, op->change, (enum side)op->side)
+			  : plan_has_arrived(apply->plan, op->change);
+}
+
 /*
  * What this operation is going to settle, all that was to be done on the other side being done: 0
  * for nothing, else what its agent is to note when it has done it. *there: what the other side shows.
@@ -202,7 +209,7 @@ static int settles(const struct apply *apply, const struct op *op, struct entry 
 
 	if (op->kind == OP_MOVE)
 		return DONE_MOVED;
-	if (!change || !may_record(apply, change))
+	if (!change || change->failed || !arrives(apply, op))
 		return 0;
 	if (other)
 		*there = *other;
