@@ -271,6 +271,12 @@ static void test_what_two_renames_brought_has_arrived_with_both(void **state)
 	assert_false(plan_has_arrived(&f.plan, x));
 	f.plan.moves[0]->state = OP_DONE;
 	assert_true(plan_has_arrived(&f.plan, x));
+	/* What one side was only asked to do is done when something is found there. */
+	f.plan.moves[1]->state = OP_SENT;
+	assert_true(plan_arrives_on(&f.plan, x, (enum side)f.plan.moves[1]->side));
+	assert_false(plan_arrives_on(&f.plan, x, side_other((enum side)f.plan.moves[1]->side)));
+	f.plan.moves[1]->state = OP_FAILED;
+	assert_false(plan_arrives_on(&f.plan, x, (enum side)f.plan.moves[1]->side));
 	end(&f);
 }
 
