@@ -15,10 +15,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "sync", cmd_sync },
-	{ "agent", cmd_agent },
-	{ "list", cmd_list },
-	{ "help", cmd_help },
+	{ "sync", cmd_sync }, { "cron", cmd_cron }, { "agent", cmd_agent },
+	{ "list", cmd_list }, { "help", cmd_help },
 };
 
 static const char usage[] =
@@ -27,6 +25,9 @@ static const char usage[] =
 	"  osync [sync] CONF|PROFILE [options]\n"
 	"  osync [sync] --initiator DIR --target DIR|ssh://[user@]host[:port]//DIR [options]\n"
 	"        synchronize once; a PROFILE is NAME.conf in ~/.config/osync or /etc/osync\n"
+	"  osync cron CONF|PROFILE... [options]\n"
+	"        the same for a crontab: one after the other, after START_JITTER, without output\n"
+	"        unless something is wrong\n"
 	"  osync list --state CONF|PROFILE|--initiator DIR ...\n"
 	"        print the saved file list\n"
 	"  osync agent --root DIR\n"

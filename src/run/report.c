@@ -315,8 +315,8 @@ int report_end(struct report *report, const struct report_totals *totals, const 
 	int code = exit_code(report, err);
 	bool failed = err && err_is_set(err);
 
-	/* Also beside JSON: cron mails what stands on standard error. */
-	if (failed) {
+	/* Also beside JSON: cron mails what stands on standard error, but the next run will do. */
+	if (failed && !(report->config->from_cron && err->kind == ERR_LOCKED)) {
 		buf_addf(&report->line, "osync: %s", err->msg);
 		print_line(report, stderr);
 	}
