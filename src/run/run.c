@@ -21,6 +21,7 @@
 #include "run/apply.h"
 #include "run/collect.h"
 #include "run/conflict.h"
+#include "run/jitter.h"
 #include "run/record.h"
 #include "run/report.h"
 #include "run/session.h"
@@ -45,20 +46,6 @@ static void name_run(char out[static RUN_NAME])
 
 	clock_stamp(clock_realtime_ns(), stamp);
 	snprintf(out, RUN_NAME, "%s-%06x", stamp, (unsigned)(random_u64() & 0xffffff));
-}
-
-/* Many machines start at the same second; spread them. */
-static void wait_jitter(const struct config *config)
-{
-	int64_t spread_ms = config->start_jitter_s * 1000;
-	int64_t left = 0;
-
-	if (spread_ms <= 0 || config->dry_run)
-		return;
-	left = (int64_t)(random_u64() % (uint64_t)spread_ms);
-	log_info("waiting %d ms (START_JITTER)", (int)left);
-	for (; left > 0 && !stop_signal(); left -= 100)
-		clock_sleep_ms(left < 100 ? left : 100);
 }
 
 static enum conflict_rule rule_of(enum conflict_policy policy)
@@ -267,7 +254,7 @@ int run_sync(const struct config *config)
 	stop_install();
 	name_run(run);
 	report = report_new(config, run);
-	wait_jitter(config);
+	jitter_wait(config);
 	/* Asked to stop, the agents may have gone first: that is not a lost connection. */
 	if (run_session(&session, config, report, run, &work, &err) < 0 && stop_signal())
 		err_set_at(&err, ERR_SIGNAL, stop_signal(), ERR_WHERE, "stopped by signal %d",

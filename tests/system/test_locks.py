@@ -218,3 +218,25 @@ def test_i42_an_agent_that_is_busy_for_long_is_not_given_up(local):
     local.write("initiator", "x", "two")
     local.run(env={"OSYNC_POINT": "between-exchange-and-look=sleep 8", "OSYNC_HURRY": "100"})
     assert local.both("x") == b"two"
+
+
+# Starting at other times than the others ------------------------------------------------
+
+def test_a_run_started_by_hand_does_not_wait_for_its_turn_to_start(local):
+    local.write("initiator", "x")
+    local.run("--set", "START_JITTER=86400")
+    assert local.both("x")
+
+
+def test_a_run_started_by_cron_waits_and_can_be_stopped(local):
+    """One start in 86,400 comes within a second, and ends before it can be stopped."""
+    local.write("initiator", "x")
+    args = [OSYNC, "cron", *local.args("-v", "--set", "START_JITTER=86400")[1:]]
+    process = start(args, local.env())
+    line = process.stderr.readline()
+    assert b"START_JITTER" in line, line
+    assert not local.exists("target", "x")
+    process.terminate()
+    finish(process, 128 + signal.SIGTERM)
+    assert not local.exists("target", "x")
+    local.at_rest = False
