@@ -3,99 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <stdnoreturn.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "transport/account.h"
-
-enum {
-	CAPTURE_MAX = 1024 * 1024, /* bytes; `ssh -G` prints 8 KiB */
-	REAP_POLL_MS = 10,	   /* how often a child that has hung up is looked for */
-	FIRST_FREE_FD = 3,
-};
-
-int child_socketpair(int pair[2], struct err *err)
-{
-	if (sys_socketpair(pair) < 0)
-		return err_sys(err, errno, "cannot make a socket pair");
-	return 0;
-}
-
-int child_pipe(int ends[2], struct err *err)
-{
-	if (sys_pipe(ends) < 0)
-		return err_sys(err, errno, "cannot make a pipe");
-	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	return 0;
-}
-
-static void default_signals(void)
-{
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Be told when the parent ends; it may have done so before the call. */
-static void die_with(pid_t parent)
-{
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(128 + SIGTERM);
-}
-
-static void close_range_of(unsigned first, unsigned last)
-{
-	if (first > last || syscall(SYS_close_range, first, last, 0U) == 0)
-		return;
-	/* Linux before 5.9. */
-	long limit = sysconf(_SC_OPEN_MAX);
-
-	for (unsigned fd = first; fd <= last && (long)fd < limit; fd++)
-		close((int)fd);
-}
-
-/* Close everything above standard error except these two. */
-static void close_all_but(int a, int b)
-{
-	unsigned low = (unsigned)(a < b ? a : b);
-	unsigned high = (unsigned)(a < b ? b : a);
-
-	close_range_of(FIRST_FREE_FD, low - 1);
-	close_range_of(low + 1, high - 1);
-	close_range_of(high + 1, ~0U);
-}
-
-/* The parent may have been started without standard descriptors. */
-static int above_stdio(int fd)
-{
-	return fd >= FIRST_FREE_FD ? fd : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-}
-
-static void null_stdio(void)
-{
-	AUTO_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	dup2(null_fd, STDIN_FILENO);
-	dup2(null_fd, STDOUT_FILENO);
-	if (null_fd < FIRST_FREE_FD)
-		steal_fd(&null_fd);
-}
 
 static void send_account(int pipe_fd, const struct err *err)
 {
@@ -116,12 +34,12 @@ static noreturn void run_body(int fd, int account,
 {
 	struct err err = ERR_INIT;
 
-	default_signals();
+	process_default_signals();
 	setsid();
-	fd = above_stdio(fd);
-	account = above_stdio(account);
-	null_stdio();
-	close_all_but(fd, account);
+	fd = process_above_stdio(fd);
+	account = process_above_stdio(account);
+	process_null_stdio();
+	process_close_all_but(fd, account);
 	int status = body(fd, arg, &err);
 
 	if (err_is_set(&err))
@@ -136,12 +54,12 @@ int child_start(struct child *child, int (*body)(int fd, const void *arg, struct
 	int ends[2] = { -1, -1 };
 	pid_t parent = getpid();
 
-	if (child_socketpair(pair, err) < 0)
+	if (process_socketpair(pair, err) < 0)
 		return -1;
 	AUTO_CLOSE int ours = pair[0];
 	AUTO_CLOSE int theirs = pair[1];
 
-	if (child_pipe(ends, err) < 0)
+	if (process_pipe(ends, err) < 0)
 		return -1;
 	AUTO_CLOSE int account_read = ends[0];
 	AUTO_CLOSE int account_write = ends[1];
@@ -150,7 +68,7 @@ int child_start(struct child *child, int (*body)(int fd, const void *arg, struct
 	if (pid < 0)
 		return err_sys(err, errno, "cannot start a process");
 	if (pid == 0) {
-		die_with(parent);
+		process_die_with(parent, SIGTERM);
 		run_body(theirs, account_write, body, arg);
 	}
 	fcntl(ours, F_SETFL, O_NONBLOCK);
@@ -158,100 +76,4 @@ int child_start(struct child *child, int (*body)(int fd, const void *arg, struct
 	child->fd = steal_fd(&ours);
 	child->account = steal_fd(&account_read);
 	return 0;
-}
-
-static noreturn void become(char *const argv[], const struct child_stdio *stdio)
-{
-	int wanted[3] = { stdio->in, stdio->out, stdio->error };
-	int null_fd = open("/dev/null", O_RDWR);
-
-	/* First out of the way, then into place: the three may be each other. */
-	for (int i = 0; i < 3; i++)
-		wanted[i] = fcntl(wanted[i] < 0 ? null_fd : wanted[i], F_DUPFD, FIRST_FREE_FD);
-	for (int i = 0; i < 3; i++)
-		dup2(wanted[i], i);
-	close_range_of(FIRST_FREE_FD, ~0U);
-	execvp(argv[0], argv);
-	_exit(127);
-}
-
-pid_t child_spawn(char *const argv[], const struct child_stdio *stdio, struct err *err)
-{
-	pid_t parent = getpid();
-	pid_t pid = sys_fork();
-
-	if (pid < 0)
-		return err_sys(err, errno, "cannot start '%s'", argv[0]);
-	if (pid == 0) {
-		default_signals();
-		die_with(parent);
-		become(argv, stdio);
-	}
-	return pid;
-}
-
-int child_wait(pid_t pid, int64_t deadline_ms)
-{
-	int status = 0;
-
-	for (;;) {
-		pid_t got = waitpid(pid, &status, WNOHANG);
-
-		if (got == pid)
-			return status;
-		if (got < 0 && errno != EINTR)
-			return -1;
-		if (clock_monotonic_ms() >= deadline_ms)
-			return -1;
-		clock_sleep_ms(REAP_POLL_MS);
-	}
-}
-
-/* Read fd to its end or until the deadline. */
-static void collect(int fd, int64_t deadline_ms, struct buf *out)
-{
-	char chunk[4096];
-
-	for (;;) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		int64_t left_ms = deadline_ms - clock_monotonic_ms();
-
-		if (left_ms <= 0 || poll(&ready, 1, (int)left_ms) == 0)
-			return;
-		ssize_t got = sys_link_read(fd, chunk, sizeof(chunk));
-
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (got <= 0 || out->len >= CAPTURE_MAX)
-			return;
-		buf_add(out, chunk, (size_t)got);
-	}
-}
-
-int child_capture(char *const argv[], int64_t timeout_ms, struct buf *out, struct err *err)
-{
-	int ends[2] = { -1, -1 };
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-
-	if (child_pipe(ends, err) < 0)
-		return -1;
-	AUTO_CLOSE int output = ends[0];
-	AUTO_CLOSE int input = ends[1];
-	struct child_stdio stdio = { .in = -1, .out = input, .error = input };
-	pid_t pid = child_spawn(argv, &stdio, err);
-
-	if (pid < 0)
-		return -1;
-	cleanup_close(&input);
-	input = -1;
-	collect(output, deadline_ms, out);
-	int status = child_wait(pid, deadline_ms);
-
-	if (status < 0) {
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		return err_set(err, ERR_SYSTEM, "'%s' did not end within %lld s", argv[0],
-			       (long long)(timeout_ms / 1000));
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

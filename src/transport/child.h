@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting processes: the helper process of a transport, and programs run by one.
+ * Starting the helper process of a transport.
  *
  * A helper is a fork of this program that holds one end of a socket pair and the writing
  * end of a private pipe for its account (transport/account.h), and no other descriptor
@@ -14,10 +14,8 @@
 #ifndef TRANSPORT_CHILD_H
 #define TRANSPORT_CHILD_H
 
-#include <stdint.h>
 #include <sys/types.h>
 
-struct buf;
 struct err;
 
 struct child {
@@ -32,30 +30,5 @@ struct child {
  */
 int child_start(struct child *child, int (*body)(int fd, const void *arg, struct err *err),
 		const void *arg, struct err *err);
-
-/* The three standard descriptors of a program; -1 is /dev/null. */
-struct child_stdio {
-	int in, out, error;
-};
-
-/*
- * Start a program found in PATH, with default signals, a death signal, and no descriptors
- * but these three.  Where it cannot be executed it exits with 127.  -1 if fork fails.
- */
-pid_t child_spawn(char *const argv[], const struct child_stdio *stdio, struct err *err);
-
-/*
- * Run a program and collect its standard output and error (at most 1 MiB) in out.  Killed
- * after timeout_ms.  Returns the exit status (128+n for a signal), or -1 with err set.
- */
-int child_capture(char *const argv[], int64_t timeout_ms, struct buf *out, struct err *err);
-
-/* Wait for a child until the deadline (clock_monotonic_ms); its wait status, or -1. */
-int child_wait(pid_t pid, int64_t deadline_ms);
-
-/* A close-on-exec stream socket pair. */
-int child_socketpair(int pair[2], struct err *err);
-/* A close-on-exec pipe whose reading end does not block. */
-int child_pipe(int ends[2], struct err *err);
 
 #endif

@@ -13,10 +13,10 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "config/config.h"
 #include "transport/account.h"
-#include "transport/child.h"
 #include "transport/lines.h"
 #include "transport/quote.h"
 
@@ -28,7 +28,7 @@ static pid_t start(int fd, int error_fd, const struct config *config, struct err
 	struct quote_agent agent = { .osync = config->remote_osync_path,
 				     .root = config->target.path,
 				     .sudo = config->sudo_exec };
-	struct child_stdio stdio = { .in = fd, .out = fd, .error = error_fd };
+	struct process_stdio stdio = { .in = fd, .out = fd, .error = error_fd };
 	char shell[] = "/bin/sh";
 	char option[] = "-c";
 
@@ -36,7 +36,7 @@ static pid_t start(int fd, int error_fd, const struct config *config, struct err
 	log_info("connecting: %s", buf_cstr(&line));
 	char *argv[] = { shell, option, buf_cstr(&line), NULL };
 
-	return child_spawn(argv, &stdio, err);
+	return process_spawn(argv, &stdio, err);
 }
 
 /* A descriptor that becomes readable when a child has ended. */
@@ -89,7 +89,7 @@ int command_run(int fd, const void *config, struct err *err)
 	signal(SIGPIPE, SIG_IGN);
 	AUTO_CLOSE int events = child_events(err);
 
-	if (events < 0 || child_pipe(ends, err) < 0)
+	if (events < 0 || process_pipe(ends, err) < 0)
 		return 1;
 	AUTO_CLOSE int error_read = ends[0];
 	pid_t pid = start(fd, ends[1], wanted, err);

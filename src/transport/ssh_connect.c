@@ -15,8 +15,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "config/config.h"
-#include "transport/child.h"
 #include "transport/quote.h"
 #include "transport/ssh_options.h"
 
@@ -126,18 +126,18 @@ static int start_proxy(char *const argv[], struct ssh_link *link, struct err *er
 	int pair[2] = { -1, -1 };
 	int ends[2] = { -1, -1 };
 
-	if (child_socketpair(pair, err) < 0)
+	if (process_socketpair(pair, err) < 0)
 		return -1;
 	AUTO_CLOSE int ours = pair[0];
 	AUTO_CLOSE int theirs = pair[1];
 
-	if (child_pipe(ends, err) < 0)
+	if (process_pipe(ends, err) < 0)
 		return -1;
 	AUTO_CLOSE int error_read = ends[0];
 	AUTO_CLOSE int error_write = ends[1];
-	struct child_stdio stdio = { .in = theirs, .out = theirs, .error = error_write };
+	struct process_stdio stdio = { .in = theirs, .out = theirs, .error = error_write };
 
-	if (child_spawn(argv, &stdio, err) < 0)
+	if (process_spawn(argv, &stdio, err) < 0)
 		return -1;
 	fcntl(ours, F_SETFL, O_NONBLOCK);
 	link->fd = steal_fd(&ours);

@@ -9,9 +9,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "config/config.h"
-#include "transport/child.h"
 #include "transport/quote.h"
 
 enum {
@@ -249,7 +249,7 @@ static int ask_ssh(struct ssh_options *options, const struct config *config, str
 	char *argv[ARGS_MAX];
 
 	ask_args(options, config, argv);
-	int status = child_capture(argv, ASK_TIMEOUT_MS, &output, err);
+	int status = process_capture(argv, ASK_TIMEOUT_MS, &output, err);
 
 	if (status < 0)
 		return -1;

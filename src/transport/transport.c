@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "config/config.h"
 #include "peer/agent.h"
@@ -113,7 +114,7 @@ static bool reap(struct transport *transport, int64_t deadline_ms)
 {
 	if (transport->child.pid == 0)
 		return true;
-	int status = child_wait(transport->child.pid, deadline_ms);
+	int status = process_wait(transport->child.pid, deadline_ms);
 
 	if (status < 0)
 		return false;
