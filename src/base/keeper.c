@@ -247,7 +247,7 @@ static int take_streams(const struct keeper_job *job)
 	dup2(input, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
-	process_close_all_but(control, control);
+	process_close_all_but(&control, 1);
 	return control;
 }
 

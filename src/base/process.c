@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <stdnoreturn.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -67,19 +68,35 @@ static void close_range_of(unsigned first, unsigned last)
 		close((int)fd);
 }
 
-void process_close_all_but(int a, int b)
+static int compare_fds(const void *a, const void *b)
 {
-	unsigned low = (unsigned)(a < b ? a : b);
-	unsigned high = (unsigned)(a < b ? b : a);
+	return *(const int *)a - *(const int *)b;
+}
 
-	close_range_of(FIRST_FREE_FD, low - 1);
-	close_range_of(low + 1, high - 1);
-	close_range_of(high + 1, ~0U);
+void process_close_all_but(int *fds, size_t count)
+{
+	unsigned next = FIRST_FREE_FD;
+
+	qsort(fds, count, sizeof(fds[0]), compare_fds);
+	for (size_t i = 0; i < count; i++) {
+		close_range_of(next, (unsigned)fds[i] - 1);
+		next = (unsigned)fds[i] + 1;
+	}
+	close_range_of(next, ~0U);
 }
 
 void process_close_all(void)
 {
 	close_range_of(FIRST_FREE_FD, ~0U);
+}
+
+int process_lift_above_stdio(int fd)
+{
+	int above = fd < 0 ? fd : process_above_stdio(fd);
+
+	if (above != fd)
+		cleanup_close(&fd);
+	return above;
 }
 
 int process_above_stdio(int fd)

@@ -9,6 +9,7 @@
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -40,6 +41,12 @@ int process_socketpair(int pair[2], struct err *err);
 /* A close-on-exec pipe whose reading end does not block. */
 int process_pipe(int ends[2], struct err *err);
 
+/*
+ * This descriptor, or where it is a standard one, one above in its place: this process may have been
+ * started without its own, and what is printed must not get into a file.  -1 and errno as they are.
+ */
+int process_lift_above_stdio(int fd);
+
 /* For a child that was just forked ------------------------------------------------------ */
 
 /* The default action for every signal, and none blocked. */
@@ -50,8 +57,8 @@ void process_die_with(pid_t parent, int signal);
 int process_above_stdio(int fd);
 /* Standard input and output are /dev/null; standard error stays. */
 void process_null_stdio(void);
-/* Close everything above standard error except these two (which may be the same). */
-void process_close_all_but(int a, int b);
+/* Close everything above standard error except these, which stand there too. They get sorted. */
+void process_close_all_but(int *fds, size_t count);
 /* Close everything above standard error. */
 void process_close_all(void);
 

@@ -16,7 +16,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "sync", cmd_sync }, { "cron", cmd_cron }, { "agent", cmd_agent },
-	{ "list", cmd_list }, { "help", cmd_help },
+	{ "log", cmd_log },   { "list", cmd_list }, { "help", cmd_help },
 };
 
 static const char usage[] =
@@ -28,6 +28,8 @@ static const char usage[] =
 	"  osync cron CONF|PROFILE... [options]\n"
 	"        the same for a crontab: one after the other, after START_JITTER, without output\n"
 	"        unless something is wrong\n"
+	"  osync log CONF|PROFILE [-f] [-n LINES]\n"
+	"        print the end of the log; -f goes on with what is added\n"
 	"  osync list --state CONF|PROFILE|--initiator DIR ...\n"
 	"        print the saved file list\n"
 	"  osync agent --root DIR\n"

@@ -5,10 +5,8 @@
 #include "base/buf.h"
 #include "base/stop.h"
 #include "cmd/cmd.h"
-#include "cmd/load.h"
-#include "config/config.h"
+#include "cmd/job.h"
 #include "run/report.h"
-#include "run/run.h"
 
 /* The names stand in front, so that the value of an option is not taken for one. */
 static int count_names(int argc, char **argv)
@@ -24,22 +22,13 @@ static int count_names(int argc, char **argv)
 static int run_one(char *name, int argc, char **options)
 {
 	AUTO_FREE char **argv = xcalloc((size_t)argc + 2, sizeof(*argv));
-	struct config *config = NULL;
 	int count = 0;
-	int code = 0;
 
 	if (name)
 		argv[count++] = name;
 	for (int i = 0; i < argc; i++)
 		argv[count++] = options[i];
-	code = cmd_load(count, argv, &config);
-	if (config) {
-		config->from_cron = true;
-		config->quiet = true;
-		code = run_sync(config);
-	}
-	config_free(config);
-	return code;
+	return job_run(count, argv, JOB_BY_CRON);
 }
 
 /* How much an exit code matters to whom is told only one of them. */

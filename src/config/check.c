@@ -259,6 +259,21 @@ static void check_state_dir(struct checker *c, enum side side)
 			    target->remote ? NULL : target->path);
 }
 
+/* The log ----------------------------------------------------------------------- */
+
+/* Each run would have the last one's log to sync. */
+static void check_log_file(struct checker *c)
+{
+	const struct setting *setting = settings_get(c->settings, "LOGFILE");
+	const struct target *target = &c->config->target;
+
+	if (!c->config->log_file)
+		return;
+	check_state_outside(c, setting, "LOGFILE", c->config->log_file, c->config->initiator_dir);
+	check_state_outside(c, setting, "LOGFILE", c->config->log_file,
+			    target->remote ? NULL : target->path);
+}
+
 /* Logging in ------------------------------------------------------------------ */
 
 static void check_readable(struct checker *c, const char *name, const char *path)
@@ -304,5 +319,6 @@ void check_config(const struct settings *settings, struct config *config, struct
 	check_overlap(&c);
 	check_state_dir(&c, SIDE_INITIATOR);
 	check_state_dir(&c, SIDE_TARGET);
+	check_log_file(&c);
 	check_ssh(&c);
 }

@@ -32,6 +32,7 @@ void config_free(struct config *config)
 	free(config->ssh_known_hosts_file);
 	free(config->ssh_config_file);
 	free(config->remote_osync_path);
+	free(config->log_file);
 	filter_free(config->filter);
 	free(config);
 }

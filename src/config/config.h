@@ -83,6 +83,10 @@ struct config {
 	int64_t max_change_count;
 	enum fsync_mode fsync;
 
+	/* the log */
+	char *log_file; /* NULL: the places of config/log_places.h */
+	bool syslog;
+
 	int64_t lock_wait_s;
 	int64_t start_jitter_s;
 

@@ -134,10 +134,15 @@ const struct key keys_table[] = {
 	INT64("LOCK_WAIT", "0", 0, WEEK_S, lock_wait_s),
 	INT64("START_JITTER", "0", 0, DAY_S, start_jitter_s),
 
+	/* the log */
+	PATH("LOGFILE", log_file),
+	BOOL("SYSLOG", "false", syslog),
+
 	/* always so */
 	ALWAYS("SOFT_DELETE", "what is deleted always goes to the trash"),
 	ALWAYS("CONFLICT_BACKUP", "what is overwritten always goes to the trash"),
 	ACCEPTED("CONFLICT_BACKUP_MULTIPLE"), /* the trash has a folder for each run */
+	ACCEPTED("LOG_CONFLICTS"), /* the log has them all */
 	ACCEPTED("RESUME_TRY"),
 	ACCEPTED("KEEP_LOGGING"),
 
@@ -157,12 +162,10 @@ const struct key keys_table[] = {
 	ACCEPTED("RUN_AFTER_CMD_ON_ERROR"),
 
 	/* not yet */
-	LATER("LOGFILE", "", "writing a log file; the output may be redirected"),
 	LATER("MINIMUM_SPACE", "0", "watching the free space"),
 	LATER("BANDWIDTH", "0", "limiting the bandwidth"),
 	LATER("SOFT_MAX_EXEC_TIME", "0", "limiting the time of a run"),
 	LATER("HARD_MAX_EXEC_TIME", "0", "limiting the time of a run"),
-	LATER("LOG_CONFLICTS", "false", "listing conflicts apart from the report"),
 	LATER("ALERT_CONFLICTS", "false", "sending mail"),
 	LATER("CONFLICT_BACKUP_DAYS", "0", "emptying the trash by age"),
 	LATER("SOFT_DELETE_DAYS", "0", "emptying the trash by age"),

@@ -8,7 +8,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "config/config.h"
 
 struct report {
@@ -47,6 +49,7 @@ void report_free(struct report *report)
 	free(report);
 }
 
+/* The line as it is, and end it. */
 static void print_line(struct report *report, FILE *stream)
 {
 	buf_addch(&report->line, '\n');
@@ -54,6 +57,42 @@ static void print_line(struct report *report, FILE *stream)
 	/* Somebody may be watching, and a killed run should have said what it did. */
 	(void)fflush(stream);
 	buf_reset(&report->line);
+}
+
+/*
+ * A line for people: into the log, and to the stream unless that is NULL or JSON is asked for.
+ * Standard error is shared: there the line says who speaks.
+ */
+static void say(struct report *report, enum log_rank rank, FILE *stream)
+{
+	AUTO_BUF line = report->line;
+
+	report->line = (struct buf)BUF_INIT;
+	log_event(rank, buf_cstr(&line));
+	if (!stream || report->config->json)
+		return;
+	if (stream == stderr)
+		buf_addstr(&report->line, "osync: ");
+	buf_add(&report->line, line.data, line.len);
+	print_line(report, stream);
+}
+
+void report_begin(struct report *report)
+{
+	const struct config *config = report->config;
+	struct buf *line = &report->line;
+
+	buf_addf(line, "osync %s begins with '%s': ", version_string, config->instance_id);
+	text_add_escaped(line, config->initiator_dir);
+	buf_addstr(line, config->target.remote ? ", and on the server " : ", and ");
+	text_add_escaped(line, config->target.path);
+	say(report, RANK_INFO, NULL);
+}
+
+/* Where calm lines go. */
+static FILE *calm(const struct report *report)
+{
+	return report->config->quiet ? NULL : stdout;
 }
 
 /* `"key":"value"` with a comma in front. */
@@ -69,6 +108,17 @@ static const char *arrow(enum side to)
 	return to == SIDE_TARGET ? ">> target   " : "<< initiator";
 }
 
+static void add_change(struct buf *line, const struct op *op)
+{
+	buf_addf(line, "%s  %-8s  ", arrow((enum side)op->side), op_names[op->report]);
+	if (op->report == REPORT_MOVE) {
+		text_add_escaped(line, op->from);
+		buf_addstr(line, " -> ");
+	}
+	text_add_escaped(line, op->path);
+	buf_addf(line, "  (%s)", reason_text((enum reason)op->reason));
+}
+
 void report_change(struct report *report, const struct op *op)
 {
 	struct buf *line = &report->line;
@@ -76,25 +126,20 @@ void report_change(struct report *report, const struct op *op)
 	if (op->report == REPORT_SILENT)
 		return;
 	report->done[op->side][op->report]++;
-	if (report->config->quiet && !report->config->json)
-		return;
-	if (report->config->json) {
-		buf_addf(line, "{\"event\":\"change\",\"op\":\"%s\",\"to\":\"%s\"",
-			 op_names[op->report], side_name((enum side)op->side));
-		add_member(line, "path", op->path);
-		if (op->report == REPORT_MOVE)
-			add_member(line, "from", op->from);
-		add_member(line, "reason", reason_text((enum reason)op->reason));
-		buf_addch(line, '}');
-	} else {
-		buf_addf(line, "%s  %-8s  ", arrow((enum side)op->side), op_names[op->report]);
-		if (op->report == REPORT_MOVE) {
-			text_add_escaped(line, op->from);
-			buf_addstr(line, " -> ");
-		}
-		text_add_escaped(line, op->path);
-		buf_addf(line, "  (%s)", reason_text((enum reason)op->reason));
+	/* There may be millions. */
+	if (log_is_on() || (calm(report) && !report->config->json)) {
+		add_change(line, op);
+		say(report, RANK_INFO, calm(report));
 	}
+	if (!report->config->json)
+		return;
+	buf_addf(line, "{\"event\":\"change\",\"op\":\"%s\",\"to\":\"%s\"", op_names[op->report],
+		 side_name((enum side)op->side));
+	add_member(line, "path", op->path);
+	if (op->report == REPORT_MOVE)
+		add_member(line, "from", op->from);
+	add_member(line, "reason", reason_text((enum reason)op->reason));
+	buf_addch(line, '}');
 	print_line(report, stdout);
 }
 
@@ -114,46 +159,41 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 		     bool keep_loser, enum reason reason)
 {
 	struct buf *line = &report->line;
-	FILE *stream = stdout;
 
 	report->conflicts++;
-	if (report->config->json) {
-		buf_addf(line, "{\"event\":\"change\",\"op\":\"conflict\",\"to\":\"%s\"",
-			 side_name(loser));
-		add_member(line, "path", path);
-		if (copy)
-			add_member(line, "kept", copy);
-		add_member(line, "reason", reason_text(reason));
-		buf_addch(line, '}');
-	} else {
-		/* Also with --quiet: it wants a person's look, and is said only once. */
-		stream = report->config->quiet ? stderr : stdout;
-		buf_addf(line, "%s  conflict  ", arrow(loser));
-		text_add_escaped(line, path);
-		buf_addf(line, "  (%s; the %s's version is kept ", reason_text(reason),
-			 side_name(loser));
-		add_whereabouts(line, copy, keep_loser);
-		buf_addch(line, ')');
-	}
-	print_line(report, stream);
+	buf_addf(line, "%s  conflict  ", arrow(loser));
+	text_add_escaped(line, path);
+	buf_addf(line, "  (%s; the %s's version is kept ", reason_text(reason), side_name(loser));
+	add_whereabouts(line, copy, keep_loser);
+	buf_addch(line, ')');
+	/* Also with --quiet: it wants a person's look, and is said only once. */
+	say(report, RANK_WARN, report->config->quiet ? stderr : stdout);
+	if (!report->config->json)
+		return;
+	buf_addf(line, "{\"event\":\"change\",\"op\":\"conflict\",\"to\":\"%s\"", side_name(loser));
+	add_member(line, "path", path);
+	if (copy)
+		add_member(line, "kept", copy);
+	add_member(line, "reason", reason_text(reason));
+	buf_addch(line, '}');
+	print_line(report, stdout);
 }
 
 static void print_problem(struct report *report, const char *path, const char *message)
 {
 	struct buf *line = &report->line;
 
-	if (report->config->json) {
-		buf_addstr(line, "{\"event\":\"problem\"");
-		add_member(line, "path", path);
-		add_member(line, "message", message);
-		buf_addch(line, '}');
-		print_line(report, stdout);
-		return;
-	}
-	buf_addstr(line, "osync: '");
+	buf_addch(line, '\'');
 	text_add_escaped(line, path);
 	buf_addf(line, "': %s", message);
-	print_line(report, stderr);
+	say(report, RANK_WARN, stderr);
+	if (!report->config->json)
+		return;
+	buf_addstr(line, "{\"event\":\"problem\"");
+	add_member(line, "path", path);
+	add_member(line, "message", message);
+	buf_addch(line, '}');
+	print_line(report, stdout);
 }
 
 void report_failed(struct report *report, const char *path, const char *message)
@@ -178,15 +218,14 @@ void report_warning(struct report *report, const char *message)
 {
 	struct buf *line = &report->line;
 
-	if (report->config->json) {
-		buf_addstr(line, "{\"event\":\"warning\"");
-		add_member(line, "message", message);
-		buf_addch(line, '}');
-		print_line(report, stdout);
+	buf_addstr(line, message);
+	say(report, RANK_WARN, stderr);
+	if (!report->config->json)
 		return;
-	}
-	buf_addf(line, "osync: %s", message);
-	print_line(report, stderr);
+	buf_addstr(line, "{\"event\":\"warning\"");
+	add_member(line, "message", message);
+	buf_addch(line, '}');
+	print_line(report, stdout);
 }
 
 void report_hashed(struct report *report, uint64_t bytes)
@@ -296,9 +335,7 @@ static void print_people(struct report *report, const struct report_totals *tota
 	add_side(line, report->done[SIDE_INITIATOR]);
 	buf_addf(line, "; %" PRIu64 " conflicts, %" PRIu64 " failed, %" PRIu64 " left alone",
 		 report->conflicts, report->failed, report->skipped);
-	print_line(report, stdout);
-	if (!report->config->summary)
-		return;
+	say(report, RANK_INFO, calm(report));
 	buf_addf(line,
 		 "scanned %" PRIu64 " here, %" PRIu64 " there; read %" PRIu64
 		 " bytes to compare; sent %" PRIu64 ", received %" PRIu64 " bytes; %" PRId64
@@ -306,23 +343,33 @@ static void print_people(struct report *report, const struct report_totals *tota
 		 totals->scanned[SIDE_INITIATOR], totals->scanned[SIDE_TARGET],
 		 report->hashed_bytes, totals->sent_bytes, totals->received_bytes, ms / 1000,
 		 (int)(ms % 1000));
-	print_line(report, stdout);
+	say(report, RANK_INFO, report->config->summary ? calm(report) : NULL);
+}
+
+/* Also beside JSON: cron mails what stands on standard error, but the next run will do. */
+static void print_error(struct report *report, const struct err *err)
+{
+	bool calm = err->kind == ERR_LOCKED;
+
+	log_event(calm ? RANK_INFO : RANK_ERROR, err->msg);
+	if (calm && report->config->from_cron)
+		return;
+	buf_addf(&report->line, "osync: %s", err->msg);
+	print_line(report, stderr);
 }
 
 int report_end(struct report *report, const struct report_totals *totals, const struct err *err)
 {
 	int64_t ms = clock_monotonic_ms() - report->start_ms;
 	int code = exit_code(report, err);
-	bool failed = err && err_is_set(err);
 
-	/* Also beside JSON: cron mails what stands on standard error, but the next run will do. */
-	if (failed && !(report->config->from_cron && err->kind == ERR_LOCKED)) {
-		buf_addf(&report->line, "osync: %s", err->msg);
-		print_line(report, stderr);
-	}
+	if (err && err_is_set(err))
+		print_error(report, err);
+	else
+		print_people(report, totals, ms);
 	if (report->config->json)
 		print_json(report, totals, code, ms, err);
-	else if (!report->config->quiet && !failed)
-		print_people(report, totals, ms);
+	buf_addf(&report->line, "ended with exit code %d", code);
+	say(report, code == EXIT_IN_SYNC ? RANK_INFO : RANK_WARN, NULL);
 	return code;
 }

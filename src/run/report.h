@@ -4,7 +4,8 @@
  * end, for people or as JSON (one object a line), and the exit code that follows from it.
  *
  * People's lines go to standard output, problems and errors to standard error; JSON goes to
- * standard output, all of it.  Names are escaped.
+ * standard output, all of it.  The log (base/log.h) has all lines for people, whatever is printed.
+ * Names are escaped.
  */
 #ifndef RUN_REPORT_H
 #define RUN_REPORT_H
@@ -35,6 +36,8 @@ enum report_exit {
 struct report *report_new(const struct config *config, const char *run);
 void report_free(struct report *report);
 
+/* The run begins: for the log. */
+void report_begin(struct report *report);
 /* One operation that was done (or would be, in a dry run). */
 void report_change(struct report *report, const struct op *op);
 /*

@@ -253,7 +253,9 @@ int run_sync(const struct config *config)
 	sys_set_role("initiator");
 	stop_install();
 	name_run(run);
+	log_name_run(run);
 	report = report_new(config, run);
+	report_begin(report);
 	jitter_wait(config);
 	/* Asked to stop, the agents may have gone first: that is not a lost connection. */
 	if (run_session(&session, config, report, run, &work, &err) < 0 && stop_signal())

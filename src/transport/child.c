@@ -28,6 +28,16 @@ static void send_account(int pipe_fd, const struct err *err)
 	(void)ignored;
 }
 
+/* And the log: what a helper says belongs to the run. */
+static void keep_open(int fd, int account)
+{
+	int kept[2 + LOG_FDS] = { fd, account };
+	size_t count = 2 + (size_t)log_descriptors(kept + 2);
+
+	log_enter_child();
+	process_close_all_but(kept, count);
+}
+
 static noreturn void run_body(int fd, int account,
 			      int (*body)(int fd, const void *arg, struct err *err),
 			      const void *arg)
@@ -39,7 +49,7 @@ static noreturn void run_body(int fd, int account,
 	fd = process_above_stdio(fd);
 	account = process_above_stdio(account);
 	process_null_stdio();
-	process_close_all_but(fd, account);
+	keep_open(fd, account);
 	int status = body(fd, arg, &err);
 
 	if (err_is_set(&err))

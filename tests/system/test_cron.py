@@ -14,7 +14,7 @@ def profile(pair, name, *lines):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.conf"
     keys = [f'INITIATOR_SYNC_DIR="{pair.initiator}"', f'TARGET_SYNC_DIR="{pair.target}"',
-            f"INSTANCE_ID={name}"]
+            f"INSTANCE_ID={name}", "LOGFILE=/dev/null"]
     path.write_text("\n".join([*keys, *lines, ""]))
     return path
 
@@ -93,5 +93,5 @@ def test_without_a_profile_there_is_nothing_to_do(local, line, code):
 def test_folders_may_be_named_instead(local):
     content = local.write("initiator", "x")
     line = f"osync cron --initiator {local.initiator} --target {local.target} --instance-id test"
-    assert silent(cron(local.home, line))
+    assert silent(cron(local.home, f"{line} --set LOGFILE=/dev/null"))
     assert eventually(lambda: local.both("x") == content)
