@@ -18,6 +18,8 @@ struct buf;
 struct err;
 struct filter;
 
+enum { SKIP_ON_INITIATOR = 1, SKIP_ON_TARGET = 2 };
+
 enum conflict_policy {
 	CONFLICT_KEEP_BOTH, /* the newer keeps the name, the other is kept beside it */
 	CONFLICT_NEWER,	    /* the newer wins, the other goes to the trash */
@@ -77,6 +79,8 @@ struct config {
 	/* decisions */
 	enum conflict_policy conflict_policy;
 	int prevalence;		/* enum side: breaks ties */
+	int sync_type;		/* enum direction */
+	int skip_deletion;	/* SKIP_ON_*: where deletions are not carried out */
 	int max_delete_percent; /* guard: both must be exceeded; 0..100 */
 	int64_t max_delete_count;
 	int max_change_percent; /* guard, likewise */

@@ -82,6 +82,9 @@ static const struct option table[] = {
 	FLAG("adopt", 0, adopt, "accept another folder than before, this once"),
 	KEY("conflict-policy", "POLICY", "CONFLICT_POLICY",
 	    "keep-both, newer, initiator, target or skip"),
+	KEY("sync-type", "TYPE", "SYNC_TYPE", "both, initiator2target, target2initiator"),
+	KEY("skip-deletion", "SIDES", "SKIP_DELETION",
+	    "initiator or target: delete nothing there"),
 	KEY("lock-wait", "SECONDS", "LOCK_WAIT", "how long to wait for another run to end"),
 
 	FLAG("json", 0, json, "report as JSON"),
@@ -98,8 +101,6 @@ static const struct option table[] = {
 	    "reach the target through this command"),
 
 	/* osync 1.3's, by way of the key; what it asks for is judged there */
-	KEY("skip-deletion", "SIDE", "SKIP_DELETION", NULL),
-	KEY("sync-type", "TYPE", "SYNC_TYPE", NULL),
 	KEY("destination-mails", "MAILS", "DESTINATION_MAILS", NULL),
 	KEY("remote-token", "TOKEN", "_REMOTE_TOKEN", NULL),
 	SWITCH("krb5", "KRB5", "true", NULL),

@@ -33,6 +33,8 @@ void census_add(struct census *census, const char *path, const struct base *base
 	size_t top = path_top_len(path);
 	struct census_folder *last = census->count ? &census->folders[census->count - 1] : NULL;
 
+	if (reconcile_is_apart(base))
+		return;
 	census->top += path[top] == '\0' && base->type != ENTRY_ABSENT;
 	if (!counts_as_file((enum entry_type)base->type))
 		return;
@@ -78,7 +80,10 @@ static bool loses_file(const struct change *change, enum side side)
 	const struct entry *mine = change->now[side];
 	const struct entry *other = change->now[side_other(side)];
 
-	if (change->verdict.from == side || !was_file(change) || !is_file(mine))
+	if (change->verdict.from == side || !is_file(mine))
+		return false;
+	/* One way, what was never agreed on may go too. */
+	if (!was_file(change) && change->verdict.kind != VERDICT_DELETE)
 		return false;
 	switch ((enum verdict_kind)change->verdict.kind) {
 	case VERDICT_DELETE:

@@ -528,12 +528,15 @@ static void follow_folders(struct changes *changes, struct moves *moves, enum si
 	}
 }
 
-void moves_follow(struct changes *changes, struct moves *moves)
+void moves_follow(struct changes *changes, struct moves *moves, enum direction direction)
 {
 	moved_follow(changes);
 	for (int s = 0; s < SIDES; s++)
-		follow_folders(changes, moves, (enum side)s);
+		if (reconcile_gives(direction, (enum side)s))
+			follow_folders(changes, moves, (enum side)s);
 	for (int s = 0; s < SIDES; s++) {
+		if (!reconcile_gives(direction, (enum side)s))
+			continue;
 		follow_files(changes, moves, (enum side)s, false);
 		follow_files(changes, moves, (enum side)s, true);
 	}

@@ -23,6 +23,7 @@
 #include <stddef.h>
 
 #include "model/entry.h"
+#include "model/reconcile.h"
 
 struct change;
 struct changes;
@@ -60,7 +61,10 @@ void moves_index_free(struct move_index *index);
 bool moves_wants_digest(const struct move_index *index, const struct change *change,
 			enum side side);
 
-/* Find the moves of both sides and rewrite the changes as described; they stay sorted. */
-void moves_follow(struct changes *changes, struct moves *moves);
+/*
+ * Find the moves of both sides (one way: of the side that gives) and rewrite the changes as
+ * described; they stay sorted.
+ */
+void moves_follow(struct changes *changes, struct moves *moves, enum direction direction);
 
 #endif

@@ -11,13 +11,19 @@
 /* Each folder costs a pass over the changes; as FOLDER_MOVES_MAX in model/move.c. */
 enum { MOVED_FOLDERS_MAX = 1000 };
 
+/* What was agreed on was seen there, or is known not to be there. */
+static bool was_seen(const struct base *base, enum side side)
+{
+	return base->side[side].type == base->type || base->side[side].type == ENTRY_ABSENT;
+}
+
 bool moved_is_gone(const struct change *change)
 {
 	const struct base *base = change->base;
 
 	return base && (base->type == ENTRY_FILE || base->type == ENTRY_DIR) &&
-	       base->side[0].type == base->type && base->side[1].type == base->type &&
-	       !change->now[0] && !change->now[1] && !change->failed && !change->blocked;
+	       was_seen(base, SIDE_INITIATOR) && was_seen(base, SIDE_TARGET) && !change->now[0] &&
+	       !change->now[1] && !change->failed && !change->blocked;
 }
 
 /* Nothing is known of this path yet. */
@@ -31,8 +37,20 @@ static bool has_inode(const struct change *found, const struct base *base, enum 
 {
 	const struct entry *now = found->now[side];
 
+	/* Kept apart, it is on the other side only. */
+	if (base->side[side].type == ENTRY_ABSENT)
+		return !now;
 	return now && now->type == base->type && now->ino != 0 &&
 	       now->ino == base->side[side].ino && !(now->flags & ENTRY_OPAQUE);
+}
+
+/* Whether one side at least still shows the inode it had; kept apart, the one that had any. */
+static bool is_same(const struct change *found, const struct base *base)
+{
+	bool initiator = has_inode(found, base, SIDE_INITIATOR);
+	bool target = has_inode(found, base, SIDE_TARGET);
+
+	return reconcile_is_apart(base) ? initiator && target : initiator || target;
 }
 
 static void take_history(struct change *gone, struct change *found)
@@ -71,9 +89,7 @@ static void follow_folder(struct changes *changes, const struct change *gone, co
 		found = changes_find(changes, path);
 		if (!found)
 			renamed[end - first] = arena_strdup(&changes->arena, path);
-		else if (item->base && is_free(found) &&
-			 (has_inode(found, item->base, SIDE_INITIATOR) ||
-			  has_inode(found, item->base, SIDE_TARGET)))
+		else if (item->base && is_free(found) && is_same(found, item->base))
 			take_history(item, found);
 	}
 	/* Only now, since changes_find needs the old order. */
@@ -89,7 +105,13 @@ static void follow_folder(struct changes *changes, const struct change *gone, co
 	changes_sort(changes);
 }
 
-/* A path that was agreed on, by the inode it had on the initiator. */
+/* The inode it had on the initiator, or where it was kept. */
+static uint64_t known_inode(const struct base *base)
+{
+	return base->side[base->side[0].type == ENTRY_ABSENT ? 1 : 0].ino;
+}
+
+/* A path that was agreed on, by that inode. */
 struct gone {
 	uint64_t ino;
 	size_t at;
@@ -115,7 +137,7 @@ static struct gone *list_gone(const struct changes *changes, enum entry_type typ
 		const struct change *change = &changes->items[i];
 
 		if (moved_is_gone(change) && change->base->type == type)
-			list[(*count)++] = (struct gone){ change->base->side[0].ino, i };
+			list[(*count)++] = (struct gone){ known_inode(change->base), i };
 	}
 	qsort(list, *count, sizeof(*list), gone_cmp);
 	return list;
@@ -125,20 +147,21 @@ static struct gone *list_gone(const struct changes *changes, enum entry_type typ
 static struct change *find_gone(struct changes *changes, const struct gone *list, size_t count,
 				const struct change *found)
 {
+	const struct entry *shown = found->now[0] ? found->now[0] : found->now[1];
 	size_t low = 0;
 	size_t high = count;
 
-	if (!is_free(found) || !found->now[0] || !found->now[1])
+	if (!is_free(found) || !shown)
 		return NULL;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (list[mid].ino < found->now[0]->ino)
+		if (list[mid].ino < shown->ino)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	for (; low < count && list[low].ino == found->now[0]->ino; low++) {
+	for (; low < count && list[low].ino == shown->ino; low++) {
 		struct change *gone = &changes->items[list[low].at];
 
 		if (moved_is_gone(gone) && has_inode(found, gone->base, SIDE_INITIATOR) &&

@@ -7,7 +7,8 @@
  * name would be taken for a conflict, and what was deleted there would come back.
  *
  * Such a move is a path that was agreed on and is gone from both sides, together with a path unknown
- * so far that has, on each side, the inode which the old one had there. What is below a folder goes
+ * so far that has, on each side, the inode which the old one had there (one that is kept apart was
+ * on one side only, and so must the new one be). What is below a folder goes
  * with it where one side at least still shows the inode it had.
  */
 #ifndef MODEL_MOVED_H

@@ -19,6 +19,19 @@ static const struct entry *agreed_entry(const struct base *base, enum side side)
 	return &base->side[side];
 }
 
+bool reconcile_gives(enum direction direction, enum side side)
+{
+	return direction == DIRECTION_BOTH ||
+	       direction ==
+		       (side == SIDE_INITIATOR ? DIRECTION_FROM_INITIATOR : DIRECTION_FROM_TARGET);
+}
+
+bool reconcile_is_apart(const struct base *base)
+{
+	return agreed_type(base) != ENTRY_ABSENT &&
+	       (base->side[0].type == ENTRY_ABSENT || base->side[1].type == ENTRY_ABSENT);
+}
+
 /* Whether stat alone proves that this side's content is still the agreed one. */
 static bool proven_unchanged(const struct base *base, const struct entry *now, enum side side)
 {
@@ -31,7 +44,7 @@ bool reconcile_changed(const struct base *base, const struct entry *now, enum si
 {
 	if (!now)
 		return agreed_entry(base, side) != NULL;
-	if (now->type != agreed_type(base))
+	if (now->type != agreed_type(base) || base->side[side].type == ENTRY_ABSENT)
 		return true;
 	if (now->type != ENTRY_FILE && now->type != ENTRY_SYMLINK)
 		return false;
@@ -131,6 +144,12 @@ static unsigned meta_differs(const struct entry *const now[SIDES], const struct 
 	return differs;
 }
 
+/* One way: the side that gives. */
+static enum side giver(const struct policy *policy)
+{
+	return policy->direction == DIRECTION_FROM_TARGET ? SIDE_TARGET : SIDE_INITIATOR;
+}
+
 /*
  * Without history for a field both sides changed: the winner of the content, else the
  * prevailing side; but of two mtimes of equal content the older one, which is when the
@@ -168,7 +187,9 @@ static void merge_meta(struct verdict *verdict, const struct base *base,
 
 		if (!(differs & field) || !((changed[0] | changed[1]) & field))
 			continue;
-		if (changed[0] & changed[1] & field)
+		if (policy->direction != DIRECTION_BOTH)
+			from = giver(policy);
+		else if (changed[0] & changed[1] & field)
 			from = meta_winner((enum meta_field)field, now, content_from, policy);
 		else
 			from = changed[SIDE_INITIATOR] & field ? SIDE_INITIATOR : SIDE_TARGET;
@@ -183,6 +204,8 @@ static bool record_is_stale(const struct base *base, const struct entry *const n
 	for (int s = 0; s < SIDES; s++) {
 		const struct entry *then = agreed_entry(base, (enum side)s);
 
+		if (!then && !now[s])
+			continue;
 		if (!then || !entry_same_stat(then, now[s]) || (then->flags & ENTRY_RACY))
 			return true;
 	}
@@ -225,7 +248,8 @@ static struct verdict copy(const struct base *base, const struct entry *const no
 	return verdict;
 }
 
-enum side reconcile_newer(const struct entry *const now[SIDES], const struct policy *policy)
+/* 1 where the target's version is newer than the initiator's, by clocks put right; -1, 0. */
+static int target_newer(const struct entry *const now[SIDES], const struct policy *policy)
 {
 	int64_t mine = now[SIDE_INITIATOR]->mtime_ns;
 	int64_t theirs = 0;
@@ -233,8 +257,23 @@ enum side reconcile_newer(const struct entry *const now[SIDES], const struct pol
 	if (__builtin_sub_overflow(now[SIDE_TARGET]->mtime_ns, policy->skew_ns, &theirs))
 		theirs = now[SIDE_TARGET]->mtime_ns;
 	if (same_time(mine, theirs, policy->granularity_ns))
+		return 0;
+	return mine > theirs ? -1 : 1;
+}
+
+static bool is_newer(const struct entry *const now[SIDES], enum side side,
+		     const struct policy *policy)
+{
+	return target_newer(now, policy) == (side == SIDE_TARGET ? 1 : -1);
+}
+
+enum side reconcile_newer(const struct entry *const now[SIDES], const struct policy *policy)
+{
+	int newer = target_newer(now, policy);
+
+	if (newer == 0)
 		return policy->prevalence;
-	return mine > theirs ? SIDE_INITIATOR : SIDE_TARGET;
+	return newer > 0 ? SIDE_TARGET : SIDE_INITIATOR;
 }
 
 /* Both present, both changed, different content. */
@@ -310,6 +349,13 @@ static bool not_synced(const struct base *base, const struct entry *const now[SI
 	return false;
 }
 
+/* Still there on the one side, and unchanged. */
+static struct verdict keep_apart(const struct base *base, const struct entry *const now[SIDES])
+{
+	return verdict_of(record_is_stale(base, now) ? VERDICT_RECORD : VERDICT_KEEP,
+			  SIDE_INITIATOR, REASON_APART);
+}
+
 /* Exactly one side shows something. */
 static struct verdict one_sided(const struct base *base, const struct entry *const now[SIDES],
 				const struct policy *policy)
@@ -318,11 +364,51 @@ static struct verdict one_sided(const struct base *base, const struct entry *con
 	bool edited = reconcile_changed(base, now[has], has);
 	bool deleted = reconcile_changed(base, NULL, side_other(has));
 
+	if (reconcile_is_apart(base) && !edited)
+		return keep_apart(base, now);
+	if (deleted && !edited && policy->skip_deletion[has])
+		return verdict_of(VERDICT_RECORD, side_other(has), REASON_APART);
 	if (deleted && !edited)
 		return verdict_of(VERDICT_DELETE, side_other(has), REASON_DELETED);
-	if (deleted)
+	if (deleted || reconcile_is_apart(base))
 		return copy(base, now, has, REASON_EDIT_LIVES, policy);
 	return copy(base, now, has, edited ? REASON_NEW : REASON_RESTORE, policy);
+}
+
+/* The side that takes shows something that the other does not. */
+static struct verdict not_there(const struct base *base, const struct entry *const now[SIDES],
+				const struct policy *policy)
+{
+	enum side from = giver(policy);
+	enum side to = side_other(from);
+
+	if (reconcile_is_apart(base) && !reconcile_changed(base, now[to], to))
+		return keep_apart(base, now);
+	if (!policy->skip_deletion[to])
+		return verdict_of(VERDICT_DELETE, from, base ? REASON_DELETED : REASON_NOT_THERE);
+	if (reconcile_changed(base, NULL, from) && !reconcile_changed(base, now[to], to))
+		return verdict_of(VERDICT_RECORD, from, REASON_APART);
+	return verdict_of(VERDICT_KEEP, from, REASON_APART);
+}
+
+/* One way. At least one side shows something, and nothing that is not synced. */
+static struct verdict give(const struct base *base, const struct entry *const now[SIDES],
+			   const struct policy *policy)
+{
+	enum side from = giver(policy);
+	enum side to = side_other(from);
+
+	if (!now[from])
+		return not_there(base, now, policy);
+	if (!now[to])
+		return copy(base, now, from, base ? REASON_RESTORE : REASON_NEW, policy);
+	if (reconcile_same_content(now[0], now[1]) ||
+	    (!reconcile_changed(base, now[0], 0) && !reconcile_changed(base, now[1], 1)))
+		return agree(base, now, policy);
+	if (now[from]->type == ENTRY_FILE && now[to]->type == ENTRY_FILE &&
+	    is_newer(now, to, policy))
+		return verdict_of(VERDICT_KEEP, from, REASON_NEWER_THERE);
+	return copy(base, now, from, REASON_EDITED, policy);
 }
 
 struct verdict reconcile(const struct base *base, const struct entry *const now[SIDES],
@@ -336,6 +422,8 @@ struct verdict reconcile(const struct base *base, const struct entry *const now[
 	if (!now[SIDE_INITIATOR] && !now[SIDE_TARGET])
 		return verdict_of(base ? VERDICT_RECORD : VERDICT_KEEP, SIDE_INITIATOR,
 				  REASON_NONE);
+	if (policy->direction != DIRECTION_BOTH)
+		return give(base, now, policy);
 	if (!now[SIDE_INITIATOR] || !now[SIDE_TARGET])
 		return one_sided(base, now, policy);
 
@@ -392,6 +480,14 @@ const char *reason_text(enum reason reason)
 		return "its folder is left alone";
 	case REASON_SKIP:
 		return "changed on both sides; left alone (CONFLICT_POLICY=skip)";
+	case REASON_APART:
+		return "deleted on the other side; kept (SKIP_DELETION)";
+	case REASON_NOT_THERE:
+		return "not on the other side";
+	case REASON_NEWER_THERE:
+		return "newer than on the side that gives; kept (SYNC_TYPE)";
+	case REASON_IN_THE_WAY:
+		return "something below it stays, so it cannot be replaced (SYNC_TYPE)";
 	}
 	return "";
 }

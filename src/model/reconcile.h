@@ -9,6 +9,13 @@
  *   one deleted, the other edited      COPY    (the edit lives)
  *   otherwise                          CONFLICT (resolved by policy, never by dropping content)
  *
+ * Where one side's deletions are skipped (policy), what it deleted is *kept apart*: recorded
+ * as absent there, it stays on the other side, in this run and later ones, until somebody
+ * edits it, deletes it there too, or makes the path anew.
+ *
+ * One way (policy), the side that gives is what counts: the other becomes like it, but for
+ * files that are newer there, which stay.
+ *
  * Content (type, bytes, link target) decides the kind; metadata is merged field by
  * field beside it, by the same rule.  A side is compared only with what the same side
  * showed at the last agreement, so clocks, owner ids and the precision of time stamps
@@ -38,16 +45,24 @@ enum conflict_rule {
 	RULE_SKIP,
 };
 
+enum direction {
+	DIRECTION_BOTH,
+	DIRECTION_FROM_INITIATOR, /* the target becomes as the initiator is */
+	DIRECTION_FROM_TARGET,
+};
+
 struct policy {
 	enum conflict_rule rule;
-	enum side prevalence;	  /* who wins where nothing else tells */
-	unsigned fields[SIDES];	  /* META_*: what is synced and can be set on that side */
-	bool executability_only;  /* META_MODE means: is it executable at all */
-	int64_t skew_ns;	  /* target's clock minus initiator's */
-	int64_t granularity_ns;	  /* coarser of the steps in which both sides keep mtimes */
-	bool plain_modes;	  /* one side keeps no modes, so what it shows means nothing */
-	bool no_symlinks[SIDES];  /* that side's file system has none: they stay on the other */
-	bool no_hardlinks[SIDES]; /* nor those: each name is a file of its own there */
+	enum side prevalence; /* who wins where nothing else tells */
+	enum direction direction;
+	bool skip_deletion[SIDES]; /* what the other side has deleted stays on that side */
+	unsigned fields[SIDES];	   /* META_*: what is synced and can be set on that side */
+	bool executability_only;   /* META_MODE means: is it executable at all */
+	int64_t skew_ns;	   /* target's clock minus initiator's */
+	int64_t granularity_ns;	   /* coarser of the steps in which both sides keep mtimes */
+	bool plain_modes;	   /* one side keeps no modes, so what it shows means nothing */
+	bool no_symlinks[SIDES];   /* that side's file system has none: they stay on the other */
+	bool no_hardlinks[SIDES];  /* nor those: each name is a file of its own there */
 	const struct owners
 		*owners; /* says whether ids of both sides name the same owner; NULL: by number */
 };
@@ -82,6 +97,10 @@ enum reason {
 	REASON_NO_SYMLINKS,   /* a symlink, and the other side cannot have any */
 	REASON_BLOCKED,	      /* a parent folder is left alone */
 	REASON_SKIP,	      /* a conflict left alone by policy */
+	REASON_APART,	      /* deleted there, and that deletion is skipped */
+	REASON_NOT_THERE,     /* one way: the side that gives has nothing here */
+	REASON_NEWER_THERE,   /* one way: newer on the side that takes */
+	REASON_IN_THE_WAY,    /* one way: something below it stays on the side that takes */
 };
 
 struct verdict {
@@ -107,6 +126,12 @@ struct verdict reconcile(const struct base *base, const struct entry *const now[
  */
 bool reconcile_wants_digest(const struct base *base, const struct entry *const now[SIDES],
 			    enum side side);
+
+/* Whether what this side has changes the other. */
+bool reconcile_gives(enum direction direction, enum side side);
+
+/* Whether it was agreed on, and its deletion on one side was skipped since. */
+bool reconcile_is_apart(const struct base *base);
 
 /* Whether this side's content differs from the last agreement (also: new, deleted, another type). */
 bool reconcile_changed(const struct base *base, const struct entry *now, enum side side);

@@ -67,6 +67,17 @@ static bool folder_goes(const struct change *change)
 	return !is_folder(change->now[verdict->from]);
 }
 
+/* One way: the side that gives is not changed, and what stays on the other keeps its folder. */
+static void keep_folder_there(struct change *change)
+{
+	bool in_the_way = change->verdict.kind != VERDICT_DELETE;
+
+	change->verdict = (struct verdict){
+		.kind = in_the_way ? VERDICT_LEAVE : VERDICT_KEEP,
+		.reason = in_the_way ? REASON_IN_THE_WAY : REASON_KEPT_FOLDER,
+	};
+}
+
 /* Something below `change` lives, so it must be a folder on both sides. */
 static void keep_folder(struct change *change, const struct policy *policy)
 {
@@ -75,7 +86,9 @@ static void keep_folder(struct change *change, const struct policy *policy)
 
 	if (!is_folder(change->now[has]))
 		return;
-	if (file_there && policy->rule == RULE_SKIP)
+	if (!reconcile_gives(policy->direction, has))
+		keep_folder_there(change);
+	else if (file_there && policy->rule == RULE_SKIP)
 		change->verdict = (struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_SKIP };
 	else
 		change->verdict = (struct verdict){
@@ -92,6 +105,23 @@ static bool is_unknown(const struct change *change)
 	return change->blocked || change->failed || change->verdict.reason == REASON_UNKNOWN;
 }
 
+/* Whether the folder stays as it is, on one side only, and something comes into it on the other. */
+static bool is_needed(const struct change *folder, const struct change *child)
+{
+	switch ((enum verdict_kind)folder->verdict.kind) {
+	case VERDICT_KEEP:
+	case VERDICT_RECORD:
+		return exists_after(child) & ~exists_after(folder);
+	case VERDICT_META:
+	case VERDICT_COPY:
+	case VERDICT_DELETE:
+	case VERDICT_CONFLICT:
+	case VERDICT_LEAVE:
+		return false;
+	}
+	return false;
+}
+
 /* Children come after their folder, so from the back every child has its final verdict first. */
 static void keep_folders_of_survivors(struct changes *changes, const struct policy *policy)
 {
@@ -102,7 +132,7 @@ static void keep_folders_of_survivors(struct changes *changes, const struct poli
 		if (exists_after(change) == 0)
 			continue;
 		parent = changes_find_parent(changes, change->path);
-		if (!parent || !folder_goes(parent))
+		if (!parent || !(folder_goes(parent) || is_needed(parent, change)))
 			continue;
 		if (is_unknown(change))
 			parent->verdict =

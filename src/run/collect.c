@@ -223,6 +223,9 @@ static bool side_unchanged(const struct merge *merge, const struct base *base, e
 
 	if (!then)
 		return false;
+	/* What is kept apart may be needed as a folder: the planner must see it. */
+	if (reconcile_is_apart(base))
+		return false;
 	if (then->type == ENTRY_ABSENT || !now)
 		return then->type == ENTRY_ABSENT && !now;
 	/* What is left alone keeps its folder and blocks what is below: the planner must see it. */

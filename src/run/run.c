@@ -72,6 +72,9 @@ static struct policy policy_of(const struct session *session)
 	struct policy policy = {
 		.rule = rule_of(config->conflict_policy),
 		.prevalence = (enum side)config->prevalence,
+		.direction = (enum direction)config->sync_type,
+		.skip_deletion = { config->skip_deletion & SKIP_ON_INITIATOR,
+				   config->skip_deletion & SKIP_ON_TARGET },
 		.executability_only =
 			!config->preserve_permissions && config->preserve_executability,
 		.skew_ns = session->skew_ns,
@@ -125,7 +128,7 @@ static int decide(struct session *session, struct work *work, const struct polic
 	work->reuse = reuse_new(&work->changes);
 	if (settle(session, &work->changes, work->reuse, err) < 0)
 		return -1;
-	moves_follow(&work->changes, &work->moves);
+	moves_follow(&work->changes, &work->moves, policy->direction);
 	if (reach_verdicts(session, &work->changes, policy, err) < 0)
 		return -1;
 	if (guard_check(&work->changes, &work->census, &limits, err) < 0)
@@ -150,7 +153,7 @@ static void report_decisions(struct session *session, const struct changes *chan
 					change->verdict.keep_loser, reason);
 		else if (reason == REASON_SPECIAL || reason == REASON_MOUNT)
 			report_skipped(session->report, change->path, reason_text(reason));
-		else if (reason == REASON_SKIP)
+		else if (reason == REASON_SKIP || reason == REASON_IN_THE_WAY)
 			report_unresolved(session->report, change->path, reason_text(reason));
 	}
 }

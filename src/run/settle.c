@@ -108,7 +108,7 @@ static void send_requests(struct session *session, const struct changes *changes
 static bool is_something_else(const struct changes *changes, enum side side,
 			      const struct change *change, const struct entry *found)
 {
-	if (!change->base || found->type != change->base->type)
+	if (found->type != change->now[side_other(side)]->type)
 		return true;
 	for (size_t i = 0; i < changes->count; i++) {
 		const struct entry *now = changes->items[i].now[side];

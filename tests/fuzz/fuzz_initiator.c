@@ -299,7 +299,7 @@ static int decide(struct session *session, struct work *work, struct err *err)
 	work->reuse = reuse_new(&work->changes);
 	if (settle(session, &work->changes, work->reuse, err) < 0)
 		return -1;
-	moves_follow(&work->changes, &work->moves);
+	moves_follow(&work->changes, &work->moves, policy.direction);
 	structure_block_unknown(&work->changes);
 	structure_settle(&work->changes, &policy);
 	if (guard_check(&work->changes, &work->census, &limits, err) < 0)

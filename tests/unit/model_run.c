@@ -236,7 +236,7 @@ static bool decide(struct look *look)
 	collect(look);
 	structure_block_unknown(&look->changes);
 	give_digests(look);
-	moves_follow(&look->changes, &look->moves);
+	moves_follow(&look->changes, &look->moves, DIRECTION_BOTH);
 	if (!check_sorted(look))
 		return false;
 	structure_block_unknown(&look->changes);

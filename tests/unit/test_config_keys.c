@@ -169,8 +169,6 @@ static void test_what_is_not_done_yet_is_refused_by_name(void **state)
 		"SOFT_MAX_EXEC_TIME=7200",
 		"HARD_MAX_EXEC_TIME=7200",
 		"ALERT_CONFLICTS=yes",
-		"SKIP_DELETION=target",
-		"SYNC_TYPE=x",
 		"DESTINATION_MAILS=a@b.c",
 		"ALWAYS_SEND_MAILS=true",
 		"LOCAL_RUN_BEFORE_CMD=x",

@@ -155,8 +155,6 @@ static void test_other_options_of_osync_1_3_are_refused_by_name(void **state)
 		"--ssh-controlmaster",
 		"--alert-conflicts",
 		"--remote-token=x",
-		"--skip-deletion=target",
-		"--sync-type=initiator2target",
 		"--destination-mails=a@b",
 	};
 

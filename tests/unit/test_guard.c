@@ -26,16 +26,19 @@ struct fixture {
 	struct err err;
 };
 
+static const struct base agreed_file = {
+	.type = ENTRY_FILE, .side = { { .type = ENTRY_FILE }, { .type = ENTRY_FILE } }
+};
+
 static void begin(struct fixture *f, unsigned files, const char *prefix)
 {
 	*f = (struct fixture){ CHANGES_INIT, CENSUS_INIT, defaults, ERR_INIT };
 	f->census.present[0] = f->census.present[1] = 1;
 	for (unsigned i = 0; i < files; i++) {
-		struct base base = { .type = ENTRY_FILE };
 		char path[32] = "";
 
 		snprintf(path, sizeof(path), "%s%03u", prefix, i);
-		census_add(&f->census, path, &base);
+		census_add(&f->census, path, &agreed_file);
 	}
 }
 
@@ -101,11 +104,10 @@ static void test_deletions_of_both_sides_are_judged_apart(void **state)
 static void test_top_folder_is_judged_by_itself(void **state)
 {
 	struct fixture f;
-	struct base base = { .type = ENTRY_FILE };
 
 	begin(&f, 20, "d/f");
 	for (int i = 0; i < 1000; i++)
-		census_add(&f.census, "e/x", &base);
+		census_add(&f.census, "e/x", &agreed_file);
 	delete (&f, 15, "d/f", SIDE_INITIATOR);
 	assert_int_equal(finish(&f), -1);
 	assert_non_null(strstr(f.err.msg, "15 of 20 files in 'd'"));
@@ -115,11 +117,10 @@ static void test_top_folder_is_judged_by_itself(void **state)
 static void test_name_that_begins_like_the_folder_is_not_in_it(void **state)
 {
 	struct fixture f;
-	struct base base = { .type = ENTRY_FILE };
 
 	begin(&f, 12, "d/f");
 	for (int i = 0; i < 1000; i++)
-		census_add(&f.census, "d.old/x", &base);
+		census_add(&f.census, "d.old/x", &agreed_file);
 	delete (&f, 12, "d.old/f", SIDE_INITIATOR);
 	assert_int_equal(finish(&f), 0);
 }
@@ -175,10 +176,8 @@ static void test_long_folder_name_fits_the_message(void **state)
 	prefix[255] = '/';
 	begin(&f, 0, "");
 	for (unsigned i = 0; i < 20; i++) {
-		struct base base = { .type = ENTRY_FILE };
-
 		snprintf(path, sizeof(path), "%s%03u", prefix, i);
-		census_add(&f.census, path, &base);
+		census_add(&f.census, path, &agreed_file);
 		a_change(&f.changes, path, ENTRY_FILE, 1, 0, 1)->verdict.kind = VERDICT_DELETE;
 	}
 	f.census.files = 1000;

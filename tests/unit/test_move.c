@@ -42,7 +42,7 @@ static void folder(struct fixture *f, const char *path, unsigned base, unsigned 
 static void follow(struct fixture *f)
 {
 	changes_sort(&f->changes);
-	moves_follow(&f->changes, &f->moves);
+	moves_follow(&f->changes, &f->moves, DIRECTION_BOTH);
 }
 
 static void expect(const struct fixture *f, size_t n, enum side side, const char *from,

@@ -71,7 +71,7 @@ static void name_copies(struct fixture *f)
 static void build_with(struct fixture *f, bool hardlinks)
 {
 	changes_sort(&f->changes);
-	moves_follow(&f->changes, &f->moves);
+	moves_follow(&f->changes, &f->moves, DIRECTION_BOTH);
 	structure_settle(&f->changes, &f->policy);
 	name_copies(f);
 	plan_build(&f->plan, &f->changes, &f->moves, &f->policy, hardlinks);
