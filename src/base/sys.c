@@ -160,6 +160,11 @@ int sys_flock(int fd, int operation)
 	return look_fails("flock") ? -1 : flock(fd, operation);
 }
 
+int sys_fcntl_lock(int fd, int command, struct flock *lock)
+{
+	return look_fails("fcntl") ? -1 : fcntl(fd, command, lock);
+}
+
 void *sys_map(int fd, size_t len)
 {
 	return look_fails("mmap") ? MAP_FAILED : mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -19,6 +19,8 @@
 
 #include "base/cleanup.h"
 
+struct flock;
+
 /* "initiator", "target agent", "transport", ...: who this process is, for faults. Kept, not copied. */
 void sys_set_role(const char *name);
 /*
@@ -49,6 +51,8 @@ ssize_t sys_readlinkat(int dirfd, const char *name, char *target, size_t size);
 ssize_t sys_fgetxattr(int fd, const char *name, void *value, size_t size);
 ssize_t sys_flistxattr(int fd, char *names, size_t size);
 int sys_flock(int fd, int operation);
+/* F_OFD_SETLK and F_OFD_GETLK of fcntl(2). */
+int sys_fcntl_lock(int fd, int command, struct flock *lock);
 /* The file's first len bytes, to be read (MAP_PRIVATE); MAP_FAILED where it cannot be. */
 void *sys_map(int fd, size_t len);
 

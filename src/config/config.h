@@ -92,6 +92,8 @@ struct config {
 	bool syslog;
 
 	int64_t lock_wait_s;
+	int64_t lock_ttl_s; /* a holder silent for so long loses its lock; 0: never */
+	bool force_unlock;  /* as soon as it is seen to be silent at all */
 	int64_t start_jitter_s;
 
 	/* this run only: options */

@@ -134,6 +134,8 @@ const struct key keys_table[] = {
 
 	/* locks */
 	INT64("LOCK_WAIT", "0", 0, WEEK_S, lock_wait_s),
+	INT64("LOCK_TTL", "900", 0, WEEK_S, lock_ttl_s),
+	BOOL("FORCE_STRANGER_LOCK_RESUME", "false", force_unlock),
 	INT64("START_JITTER", "0", 0, DAY_S, start_jitter_s),
 
 	/* the log */
@@ -177,7 +179,6 @@ const struct key keys_table[] = {
 	LATER("LOCAL_RUN_AFTER_CMD", "", NO_HOOKS),
 	LATER("REMOTE_RUN_BEFORE_CMD", "", NO_HOOKS),
 	LATER("REMOTE_RUN_AFTER_CMD", "", NO_HOOKS),
-	LATER("LOCK_TTL", "0", "taking over a lock after a time"),
 	LATER("TRASH_DAYS", "0", "emptying the trash by age"),
 	LATER("TRASH_PACK_DAYS", "0", "packing the trash"),
 	LATER("SMTP_URL", "", "sending mail"),
@@ -205,8 +206,6 @@ const struct key keys_table[] = {
 	NO_EFFECT("REMOTE_HOST_PING", "false", "the connection itself is the test"),
 	NO_EFFECT("REMOTE_3RD_PARTY_HOSTS", "", "the connection itself is the test"),
 	NO_EFFECT("RESUME_SYNC", "true", "the next run always goes on where one was cut off"),
-	NO_EFFECT("FORCE_STRANGER_LOCK_RESUME", "false",
-		  "a lock here ends with the run that holds it"),
 
 	/* osync 1.0 */
 	RENAMED("MASTER_SYNC_DIR", "INITIATOR_SYNC_DIR"),

@@ -86,6 +86,8 @@ static const struct option table[] = {
 	KEY("skip-deletion", "SIDES", "SKIP_DELETION",
 	    "initiator or target: delete nothing there"),
 	KEY("lock-wait", "SECONDS", "LOCK_WAIT", "how long to wait for another run to end"),
+	SWITCH("force-unlock", "FORCE_STRANGER_LOCK_RESUME", "true",
+	       "take over the lock of a run that is silent"),
 
 	FLAG("json", 0, json, "report as JSON"),
 	FLAG("summary", 0, summary, "list every change and the totals"),
@@ -113,7 +115,6 @@ static const struct option table[] = {
 	QUIETLY("partial"),
 	QUIETLY("no-maxtime"),
 	QUIETLY("no-resume"),
-	REFUSED("force-unlock", "a lock here ends with the run that holds it; there is none to break"),
 	REFUSED("no-locks", "a run without locks could lose files"),
 	REFUSED("initialize", "this version cannot write the saved list without a sync"),
 	REFUSED("on-changes", NO_DAEMON),

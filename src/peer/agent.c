@@ -195,8 +195,16 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 	}
 }
 
+/* Bytes go to a staged file of our own: there are too many of these frames to look each time. */
+static bool is_bytes(uint8_t type)
+{
+	return type == PEER_DATA || type == PEER_HOLE;
+}
+
 static int dispatch(struct agent *agent, const struct frame *frame, struct err *err)
 {
+	if (agent->ops && !is_bytes(frame->type) && agent_lock_check(agent, err) < 0)
+		return -1;
 	if (agent->ops)
 		return dispatch_change(agent, frame, err);
 	if (agent->welcomed)
@@ -266,10 +274,20 @@ static void beat(struct agent *agent)
 {
 	int64_t now = clock_monotonic_ms();
 
-	if (agent->lock && !agent->dry && now - agent->last_beat_ms >= AGENT_BEAT_MS) {
+	if (agent->lock && !agent->dry && now - agent->last_beat_ms >= patience_ms(AGENT_BEAT_MS)) {
 		lock_beat(agent->lock);
 		agent->last_beat_ms = now;
 	}
+}
+
+/* How long there may be nothing to do but to listen. */
+static int idle_ms(const struct agent *agent)
+{
+	int64_t beat_ms = patience_ms(AGENT_BEAT_MS);
+
+	if (agent_job_ready(agent))
+		return 0;
+	return agent->lock_waits && beat_ms > TURN_POLL_MS ? TURN_POLL_MS : (int)beat_ms;
 }
 
 /* Wait for input unless a job can go on. Ends the session when the initiator is silent too long. */
@@ -280,7 +298,7 @@ static int wait_input(struct agent *agent, int64_t *heard_ms, struct err *err)
 	int ready = 0;
 
 	pulse_rest(agent->pulse);
-	ready = poll(&fd, 1, agent_job_ready(agent) ? 0 : (int)patience_ms(AGENT_BEAT_MS));
+	ready = poll(&fd, 1, idle_ms(agent));
 	pulse_work(agent->pulse);
 	if (ready < 0 && errno != EINTR)
 		return err_sys(err, errno, "cannot wait for the initiator");
@@ -322,6 +340,8 @@ static int serve_loop(struct agent *agent, struct err *err)
 			return -1;
 		if (!agent->done && agent_job_ready(agent) && agent_job_step(agent, err) < 0)
 			return -1;
+		if (!agent->done)
+			agent_lock_step(agent);
 		beat(agent);
 	}
 	return agent_flush(agent, err);

@@ -12,6 +12,8 @@
 #include "model/entry.h"
 #include "peer/agent.h"
 #include "peer/msg.h"
+#include "store/table.h"
+#include "store/turn.h"
 
 struct agent;
 struct agent_ops;
@@ -20,7 +22,7 @@ struct frame;
 struct pulse;
 struct reader;
 struct scan;
-struct table;
+struct turn;
 
 /* The head of the cache: for whom and at which state of the saved list it was written. */
 struct cache_head {
@@ -73,6 +75,11 @@ struct agent {
 	uint64_t seed;
 	unsigned fsync_mode;
 	struct lock *lock;
+	struct turn *turn; /* NULL before LOCK */
+	enum turn_patience lock_patience;
+	bool lock_waits; /* LOCK is not answered yet */
+	int64_t lock_until_ms;
+	int64_t lock_next_ms; /* when to try again */
 	int64_t last_beat_ms;
 	struct table *cache; /* what was last agreed on for this profile; NULL before LOCK */
 	struct cache_head head;
@@ -94,9 +101,23 @@ bool agent_is_left(const struct agent *agent);
 void agent_spend(struct agent *agent, size_t size);
 void agent_job_add(struct agent *agent, const struct job *job);
 
-/* agent_session.c: HELLO, LOCK, PREPARE, COMMIT */
-int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err);
+/* agent_lock.c: LOCK */
 int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *err);
+/* While agent->lock_waits: try again, where it is time. */
+void agent_lock_step(struct agent *agent);
+/* Whether the lock is still ours; ERR_LOCKED where it was taken over. In front of whatever changes something. */
+int agent_lock_check(const struct agent *agent, struct err *err);
+void agent_lock_close(struct agent *agent);
+
+/* agent_session.c: HELLO, PREPARE, COMMIT */
+int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err);
+/* The folder of caches, if it is there; with `create`, made. -1 without err where it is not there. */
+int agent_open_state(struct agent *agent, bool create, struct err *err);
+/*
+ * Open the cache. A cache that cannot be used is set aside (not in a dry run) and counts as lost: the
+ * initiator then gets the whole listing, and nothing depends on it.
+ */
+void agent_open_cache(struct agent *agent, enum table_mode mode);
 int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_record(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_forget(struct agent *agent, const struct frame *frame, struct err *err);

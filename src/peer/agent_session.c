@@ -19,17 +19,13 @@
 #include "peer/pulse.h"
 #include "store/atomic.h"
 #include "store/done_log.h"
-#include "store/lock.h"
 #include "store/table.h"
 #include "tree/changer.h"
-#include "tree/probe.h"
 #include "tree/root.h"
 
 #define STATE_DIR "state"
-#define LOCK_NAME "lock"
 
-/* The folder of caches, if it is there; with `create`, made. -1 without err where it is not there. */
-static int open_state(struct agent *agent, bool create, struct err *err)
+int agent_open_state(struct agent *agent, bool create, struct err *err)
 {
 	int workdir = -1;
 
@@ -73,11 +69,7 @@ static void read_head(const struct table *table, struct cache_head *head)
 	head->known = dec_done(&dec);
 }
 
-/*
- * Open the cache. A cache that cannot be used is set aside (not in a dry run) and counts as lost: the
- * initiator then gets the whole listing, and nothing depends on it.
- */
-static void open_cache(struct agent *agent, enum table_mode mode)
+void agent_open_cache(struct agent *agent, enum table_mode mode)
 {
 	AUTO_FREE char *name = cache_name(agent);
 	struct err why = ERR_INIT;
@@ -120,8 +112,8 @@ static int open_root(struct agent *agent, bool create, struct uuid *identity, st
 	}
 	if (!agent->root || root_identity(agent->root, identity, err) < 0)
 		return -1;
-	if (open_state(agent, false, NULL) == 0)
-		open_cache(agent, TABLE_READ);
+	if (agent_open_state(agent, false, NULL) == 0)
+		agent_open_cache(agent, TABLE_READ);
 	return 0;
 }
 
@@ -183,102 +175,6 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	return 0;
 }
 
-/*
- * What must be known of the file system before anything is looked at. Only a run that may write
- * probes, and only where no run before it did.
- */
-static int learn_root(struct agent *agent, int64_t before_ns, struct err *err)
-{
-	int64_t ctime_ns = lock_ctime_ns(agent->lock);
-
-	if (!root_recall(agent->root) && !agent->dry && root_probe(agent->root, err) < 0)
-		return -1;
-	if (ctime_ns != 0)
-		root_clock_seen(agent->root, before_ns, ctime_ns);
-	return 0;
-}
-
-static unsigned caps_to_tell(const struct root_caps *caps)
-{
-	return (caps->hardlinks ? PEER_CAP_HARDLINKS : 0U) |
-	       (caps->symlinks ? PEER_CAP_SYMLINKS : 0U) | (caps->xattrs ? PEER_CAP_XATTRS : 0U) |
-	       (caps->acls ? PEER_CAP_ACLS : 0U) | (caps->modes ? PEER_CAP_MODES : 0U) |
-	       (caps->chown ? PEER_CAP_OWNERS : 0U) | (caps->respells ? PEER_CAP_RESPELLS : 0U);
-}
-
-/* Before what a killed run did is recorded by the next one, it is made durable. */
-static void recall_done(struct agent *agent, struct msg_locked *locked, struct buf *done)
-{
-	int workdir = agent->lock && !agent->dry ? root_workdir(agent->root) : -1;
-
-	if (workdir < 0 || done_log_read(workdir, agent->profile, &agent->boot,
-					 &locked->done_generation, done) == 0)
-		return;
-	if (agent->fsync_mode != CHANGER_SYNC_OFF && sys_syncfs(workdir) < 0)
-		return;
-	locked->done = done->data;
-	locked->done_len = done->len;
-}
-
-static void put_locked(struct agent *agent, const struct err *status)
-{
-	const struct root_caps likely = probe_defaults();
-	const struct root_caps *caps = agent->root ? root_caps(agent->root) : &likely;
-	struct msg_locked locked = { .status = *status,
-				     .caps = caps_to_tell(caps),
-				     .step_ns = caps->step_ns };
-	AUTO_BUF done = BUF_INIT;
-
-	recall_done(agent, &locked, &done);
-	msg_put_locked(&agent->out, &locked);
-}
-
-/* Take the lock once; somebody else's is a status, not an end of the session. */
-static int take_lock(struct agent *agent, enum lock_mode mode, const char *holder, struct err *err)
-{
-	int64_t before_ns = clock_file_ns();
-	int workdir = -1;
-
-	if (agent->lock || !agent->root)
-		return 0;
-	if (mode == LOCK_HOLD && root_workdir_create(agent->root, err) < 0)
-		return -1;
-	workdir = root_workdir(agent->root);
-	if (workdir < 0)
-		return 0;
-	agent->lock = lock_take(workdir, LOCK_NAME, mode, holder, 0, err);
-	if (agent->lock && learn_root(agent, before_ns, err) < 0)
-		return -1;
-	/* Before anything is looked at: folders as they were before a run that was killed. */
-	if (agent->lock && mode == LOCK_HOLD)
-		changer_recover_times(agent->root);
-	/* A dry run on a root without a lock file has nothing to lock. */
-	return agent->lock || !err_is_set(err) ? 0 : -1;
-}
-
-int agent_on_lock(struct agent *agent, const struct frame *frame, struct err *err)
-{
-	struct err status = ERR_INIT;
-	struct dec dec;
-	unsigned mode = 0;
-	const char *holder = NULL;
-
-	dec_init(&dec, frame->data, frame->len);
-	mode = dec_u8(&dec);
-	holder = dec_str(&dec, LOCK_HOLDER_MAX, &agent->arena);
-	if (!dec_done(&dec) || mode != (agent->dry ? LOCK_PEEK : LOCK_HOLD))
-		return msg_malformed(frame, err);
-	/* Once, and before anything is listed: a listing walks the cache that is opened anew below. */
-	if (agent->lock || agent->jobs)
-		return msg_malformed(frame, err);
-	take_lock(agent, (enum lock_mode)mode, holder, &status);
-	/* Only now is the cache ours to write; it may have changed while we waited. */
-	if (!err_is_set(&status) && agent->root && open_state(agent, false, NULL) == 0)
-		open_cache(agent, agent->dry ? TABLE_READ : TABLE_WRITE);
-	put_locked(agent, &status);
-	return 0;
-}
-
 /* What PREPARE asks for. */
 struct request {
 	const char *run;
@@ -303,10 +199,10 @@ static int prepare(struct agent *agent, const struct request *request, struct uu
 		return -1;
 	/* The initiator's own side needs no cache: the saved list is right there. */
 	if (!uuid_is_none(&request->initiator)) {
-		if (open_state(agent, true, err) < 0)
+		if (agent_open_state(agent, true, err) < 0)
 			return -1;
 		if (!agent->cache)
-			open_cache(agent, TABLE_WRITE);
+			agent_open_cache(agent, TABLE_WRITE);
 		agent->head.initiator = request->initiator;
 	}
 	confine(agent);
@@ -327,6 +223,8 @@ int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err 
 	request.generation = dec_le64(&dec);
 	if (!dec_done(&dec) || strchr(request.run, '/') || agent->dry || !agent->lock || agent->ops)
 		return msg_malformed(frame, err);
+	if (agent_lock_check(agent, err) < 0)
+		return -1;
 	prepare(agent, &request, &ready.identity, &ready.status);
 	msg_put_ready(&agent->out, &ready);
 	return 0;
@@ -436,7 +334,7 @@ void agent_session_close(struct agent *agent)
 {
 	agent_ops_close(agent->ops);
 	table_close(agent->cache);
-	lock_free(agent->lock);
+	agent_lock_close(agent);
 	root_close(agent->root);
 	cleanup_close(&agent->state_fd);
 	free(agent->state_dir);

@@ -220,6 +220,7 @@ void msg_put_locked(struct buf *out, const struct msg_locked *locked)
 	size_t start = frame_begin(out, PEER_LOCKED);
 
 	msg_enc_status(out, &locked->status);
+	enc_str(out, locked->seized);
 	enc_uint(out, locked->caps);
 	enc_uint(out, (uint64_t)locked->step_ns);
 	enc_le64(out, locked->done_generation);
@@ -232,9 +233,15 @@ int msg_get_locked(const struct frame *frame, struct msg_locked *locked, struct 
 	struct dec dec;
 	uint64_t caps = 0;
 	uint64_t step_ns = 0;
+	const unsigned char *seized = NULL;
+	size_t len = 0;
 
 	dec_init(&dec, frame->data, frame->len);
 	msg_dec_status(&dec, &locked->status);
+	seized = dec_bytes(&dec, sizeof(locked->seized) - 1, &len);
+	snprintf(locked->seized, sizeof(locked->seized), "%.*s", (int)len,
+		 seized ? (const char *)seized : "");
+	make_printable(locked->seized);
 	caps = dec_uint(&dec);
 	step_ns = dec_uint(&dec);
 	locked->done_generation = dec_le64(&dec);

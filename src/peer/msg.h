@@ -47,7 +47,8 @@ struct msg_welcome {
 
 struct msg_locked {
 	struct err status;
-	unsigned caps; /* enum peer_cap */
+	char seized[256]; /* from whom it was taken over; "" for nobody */
+	unsigned caps;	  /* enum peer_cap */
 	int64_t step_ns;
 	uint64_t done_generation;  /* of the saved list when `done` was written */
 	const unsigned char *done; /* records as in store/done_log.h; borrowed from the frame */

@@ -37,8 +37,11 @@
  *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s, an agent says
  *				PONG unasked in the middle of something that takes as long
  *	CREDIT		both	uint bytes
- *	LOCK		I	u8 mode (store/lock.h); str holder
- *	LOCKED		A	status (kind ERR_LOCKED: somebody else has it; ask again later); uint what
+ *	LOCK		I	u8 mode (store/lock.h); str holder; u8 flags (PEER_LOCK_*); uint how long the answer
+ *				may wait for the lock (ms); uint for how long a holder must have been silent to
+ *				lose it (ms; 0: it never does)
+ *	LOCKED		A	status (kind ERR_LOCKED: somebody else has it; ask again); str from whom it was
+ *				taken over, "" for nobody; uint what
  *				the file system can do (PEER_CAP_*); uint step in which it keeps mtimes (ns, > 0);
  *				le64 generation and str records (store/done_log.h) of what a run that was
  *				killed has done here, "" for nothing
@@ -117,13 +120,18 @@ enum {
 	PEER_PING_MS = 15000,
 	PEER_SILENCE_MS =
 		180000, /* an agent that hears nothing for this long ends, and drops its lock */
-	PEER_HUNG_MS = 600000, /* an agent that says nothing for this long is given up */
+	PEER_HUNG_MS = 600000,		 /* an agent that says nothing for this long is given up */
+	PEER_LOCK_WAIT_MS = 3600 * 1000, /* whoever waits for longer asks again */
+	PEER_LOCK_TTL_MIN_MS = 60000,	 /* heartbeats come every 15 s at least */
 	PEER_STEP_MS =
 		6 * 3600 * 1000, /* what one step may take: then nothing but PONGs is nothing */
 };
 
 /* Coarser than any file system's: with it no agent can make times of different hours look alike. */
 #define PEER_STEP_MAX_NS UINT64_C(60000000000)
+
+/* A year. */
+#define PEER_LOCK_TTL_MAX_MS UINT64_C(31622400000)
 
 #define PEER_GREETING "\0osync\1\n"
 enum { PEER_GREETING_LEN = 8 };
@@ -170,6 +178,7 @@ enum peer_hello_flag {
 	PEER_HELLO_CREATE = 1 /* make the root folder */,
 	PEER_HELLO_DRY = 2 /* change nothing */
 };
+enum peer_lock_flag { PEER_LOCK_QUEUE = 1 /* keep a place in the queue for me */ };
 enum peer_cap {
 	PEER_CAP_HARDLINKS = 1,
 	PEER_CAP_SYMLINKS = 2,

@@ -15,6 +15,7 @@
 #include "peer/msg.h"
 #include "peer/patience.h"
 #include "peer/protocol.h"
+#include "store/lock.h"
 
 struct pulse {
 	pthread_t thread;
@@ -24,6 +25,7 @@ struct pulse {
 	bool working;
 	bool stopped;
 	uint64_t step; /* counts pulse_work() */
+	struct lock *lock;
 };
 
 /* Whether all of a small frame can be written at once; pipes and sockets then take it whole. */
@@ -43,6 +45,13 @@ static void say_pong(const struct pulse *pulse)
 	if (has_room(pulse->fd))
 		ignored = write(pulse->fd, out.data, out.len);
 	(void)ignored;
+}
+
+static void show_life(const struct pulse *pulse)
+{
+	say_pong(pulse);
+	if (pulse->lock)
+		lock_beat(pulse->lock);
 }
 
 static void sleep_ms(struct pulse *pulse, int64_t ms)
@@ -68,7 +77,7 @@ static void *run(void *arg)
 		sleep_ms(pulse, every_ms);
 		said = pulse->step == seen ? said : 0;
 		if (!pulse->stopped && pulse->working && pulse->step == seen && said++ < most)
-			say_pong(pulse);
+			show_life(pulse);
 		seen = pulse->step;
 	}
 	pthread_mutex_unlock(&pulse->mutex);
@@ -122,6 +131,15 @@ void pulse_rest(struct pulse *pulse)
 		return;
 	pthread_mutex_lock(&pulse->mutex);
 	pulse->working = false;
+	pthread_mutex_unlock(&pulse->mutex);
+}
+
+void pulse_beat(struct pulse *pulse, struct lock *lock)
+{
+	if (!pulse)
+		return;
+	pthread_mutex_lock(&pulse->mutex);
+	pulse->lock = lock;
 	pthread_mutex_unlock(&pulse->mutex);
 }
 

@@ -17,12 +17,15 @@
 #ifndef PEER_PULSE_H
 #define PEER_PULSE_H
 
+struct lock;
 struct pulse;
 
 /* On the descriptor the agent writes to (borrowed). NULL where there can be no thread: then none is needed below. */
 struct pulse *pulse_start(int fd);
 void pulse_work(struct pulse *pulse);
 void pulse_rest(struct pulse *pulse);
+/* From here on each PONG is a heartbeat of this lock as well (borrowed until pulse_stop). */
+void pulse_beat(struct pulse *pulse, struct lock *lock);
 void pulse_stop(struct pulse *pulse);
 
 #endif

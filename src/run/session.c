@@ -18,6 +18,7 @@
 #include "model/owners.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
+#include "peer/patience.h"
 #include "peer/protocol.h"
 #include "run/identity.h"
 #include "run/recall.h"
@@ -29,7 +30,9 @@
 #include "tree/scan.h"
 
 /* Time stamps this much younger than the start of the run may still be ambiguous (a kernel tick is up to 10 ms). */
-enum { SETTLE_MS = 30, LOCK_RETRY_MS = 200 };
+enum { SETTLE_MS = 30 };
+/* The agent has to try once more when the time is over. */
+enum { FORCE_MARGIN_MS = 2000 };
 /* What a login may take beyond connecting, and how often that is looked at. */
 enum { GREETING_S = 30, GREETING_POLL_MS = 1000 };
 
@@ -239,17 +242,53 @@ int session_open(struct session *session, const struct config *config, struct re
 	return identity_check(session, err);
 }
 
-static int try_lock(struct session *session, enum side side, struct err *err)
+/* With FORCE_STRANGER_LOCK_RESUME there is time to see that a holder gives no sign of life. */
+static int64_t lock_wait_ms(const struct config *config)
 {
+	int64_t wait_ms = config->lock_wait_s * 1000;
+	int64_t watch_ms = patience_ms(PEER_LOCK_TTL_MIN_MS) + FORCE_MARGIN_MS;
+
+	return config->force_unlock && wait_ms < watch_ms ? watch_ms : wait_ms;
+}
+
+static int64_t lock_ttl_ms(const struct config *config)
+{
+	return config->force_unlock ? PEER_LOCK_TTL_MIN_MS : config->lock_ttl_s * 1000;
+}
+
+static void put_lock(struct session *session, enum side side, int64_t wait_ms)
+{
+	const struct config *config = session->config;
 	struct buf *out = channel_out(session->sides[side].channel);
-	AUTO_FREE char *holder = identity_holder(session->config);
-	struct msg_locked locked = { .status = ERR_INIT };
-	struct frame frame;
+	AUTO_FREE char *holder = identity_holder(config);
 	size_t start = frame_begin(out, PEER_LOCK);
 
-	enc_u8(out, session->config->dry_run ? LOCK_PEEK : LOCK_HOLD);
+	enc_u8(out, config->dry_run ? LOCK_PEEK : LOCK_HOLD);
 	enc_str(out, holder);
+	enc_u8(out, lock_wait_ms(config) > 0 ? PEER_LOCK_QUEUE : 0);
+	enc_uint(out, (uint64_t)wait_ms);
+	enc_uint(out, (uint64_t)lock_ttl_ms(config));
 	frame_end(out, start);
+}
+
+/* Whose lock was taken is said, also where nobody asked. */
+static void report_seized(struct session *session, enum side side, const char *seized)
+{
+	AUTO_FREE char *text = xasprintf(
+		"the lock on the %s was held by %s, which has given no sign of life for "
+		"too long: it was taken over, and what still ran there changes nothing more",
+		side_name(side), seized);
+
+	report_warning(session->report, text);
+}
+
+/* Ask for one side's lock; the answer comes within wait_ms. */
+static int try_lock(struct session *session, enum side side, int64_t wait_ms, struct err *err)
+{
+	struct msg_locked locked = { .status = ERR_INIT };
+	struct frame frame;
+
+	put_lock(session, side, wait_ms);
 	if (session_wait(session, side, &frame, err) < 0 ||
 	    session_expect(&frame, PEER_LOCKED, err) < 0 ||
 	    msg_get_locked(&frame, &locked, err) < 0)
@@ -257,26 +296,40 @@ static int try_lock(struct session *session, enum side side, struct err *err)
 	session->sides[side].caps = locked.caps;
 	session->sides[side].step_ns = locked.step_ns;
 	recall_keep(&session->sides[side].recall, &locked);
+	if (locked.seized[0])
+		report_seized(session, side, locked.seized);
 	if (!err_is_set(&locked.status))
 		return 0;
 	*err = locked.status;
 	return err_wrap(err, "%s", side_name(side));
 }
 
+/* The first answer comes at once: it says whom the others are waited for. */
+static int wait_for_lock(struct session *session, enum side side, int64_t deadline_ms,
+			 struct err *err)
+{
+	int64_t wait_ms = 0;
+
+	while (try_lock(session, side, wait_ms, err) < 0) {
+		int64_t left_ms = deadline_ms - clock_monotonic_ms();
+
+		if (err->kind != ERR_LOCKED || left_ms <= 0)
+			return -1;
+		if (wait_ms == 0)
+			log_info("waiting up to %d s: %s", (int)(left_ms / 1000), err->msg);
+		err_clear(err);
+		wait_ms = left_ms < PEER_LOCK_WAIT_MS ? left_ms : PEER_LOCK_WAIT_MS;
+	}
+	return 0;
+}
+
 int session_lock(struct session *session, struct err *err)
 {
-	int64_t deadline = clock_monotonic_ms() + session->config->lock_wait_s * 1000;
+	int64_t deadline_ms = clock_monotonic_ms() + lock_wait_ms(session->config);
 
-	for (int s = 0; s < SIDES; s++) {
-		while (try_lock(session, (enum side)s, err) < 0) {
-			if (err->kind != ERR_LOCKED || clock_monotonic_ms() >= deadline)
-				return -1;
-			err_clear(err);
-			if (session_pump(session, LOCK_RETRY_MS, err) < 0)
-				return -1;
-			clock_sleep_ms(LOCK_RETRY_MS);
-		}
-	}
+	for (int s = 0; s < SIDES; s++)
+		if (wait_for_lock(session, (enum side)s, deadline_ms, err) < 0)
+			return -1;
 	session->locked = true;
 	log_info("both sides are locked");
 	if (session->no_history)

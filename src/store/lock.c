@@ -17,21 +17,17 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "base/stop.h"
 #include "base/sys.h"
 #include "base/text.h"
-
-/*
- * Milliseconds between two tries, chosen at random between these so that waiting
- * initiators do not try in step: short enough not to leave a server idle, long
- * enough to cost nothing.
- */
-enum { POLL_MIN_MS = 50, POLL_MAX_MS = 250 };
+#include "store/silence.h"
 
 struct lock {
-	int fd; /* -1: there was nothing to lock */
+	int fd;	   /* -1: there was nothing to lock */
+	int dirfd; /* borrowed */
+	char *name;
 	enum lock_mode mode;
 	pid_t owner;
+	struct buf line; /* what we have written into it; empty: the disk was full */
 };
 
 /* What one try came to. */
@@ -55,16 +51,23 @@ static bool still_named(int dirfd, const char *name, const struct stat *locked)
 	       now.st_dev == locked->st_dev && now.st_ino == locked->st_ino;
 }
 
-/* ERR_LOCKED with the holder's line, of which nothing is believed. */
-static int report_holder(int fd, const char *name, struct err *err)
+/* The holder's line, escaped, of which nothing is believed; nothing where there is none. */
+static void add_holder(int fd, struct buf *out)
 {
 	char line[LOCK_HOLDER_MAX + 1] = "";
 	ssize_t got = sys_pread(fd, line, sizeof(line) - 1, 0);
-	AUTO_BUF shown = BUF_INIT;
 
 	line[got > 0 ? got : 0] = '\0';
 	line[strcspn(line, "\n")] = '\0';
-	text_add_escaped(&shown, line);
+	text_add_escaped(out, line);
+}
+
+/* ERR_LOCKED with the holder's line. */
+static int report_holder(int fd, const char *name, struct err *err)
+{
+	AUTO_BUF shown = BUF_INIT;
+
+	add_holder(fd, &shown);
 	if (shown.len == 0)
 		return err_set(err, ERR_LOCKED, "'%s' is locked by a process that left no name",
 			       name);
@@ -111,70 +114,160 @@ static enum attempt attempt(int dirfd, const char *name, struct lock *lock, stru
 	return ATTEMPT_HELD;
 }
 
-/* Sleep until the next try, unless we are asked to stop. */
-static int wait_a_little(int64_t left_ms, const char *name, struct err *err)
-{
-	int64_t ms = POLL_MIN_MS + (int64_t)(random_u64() % (POLL_MAX_MS - POLL_MIN_MS + 1));
-	struct timespec ts = clock_to_timespec((ms < left_ms ? ms : left_ms) * NS_PER_MS);
-
-	/* Not clock_sleep_ms(), which would sleep on after a signal. */
-	nanosleep(&ts, NULL);
-	if (!stop_signal())
-		return 0;
-	return err_set_at(err, ERR_SIGNAL, stop_signal(), ERR_WHERE,
-			  "stopped while waiting for the lock '%s'", name);
-}
-
-static int wait_for(int dirfd, const char *name, int64_t wait_ms, struct lock *lock,
-		    struct err *err)
-{
-	const int64_t start = clock_monotonic_ms();
-
-	for (;;) {
-		enum attempt result = attempt(dirfd, name, lock, err);
-		int64_t left_ms = wait_ms - (clock_monotonic_ms() - start);
-
-		if (result == ATTEMPT_HELD)
-			break;
-		if (result == ATTEMPT_FAILED || (result == ATTEMPT_BUSY && left_ms <= 0))
-			return -1;
-		if (result == ATTEMPT_BUSY && wait_a_little(left_ms, name, err) < 0)
-			return -1;
-	}
-	err_clear(err);
-	return 0;
-}
-
 /* Say who we are. The lock holds without it, so a full disk is not worth a failed run. */
 static void sign(struct lock *lock, const char *holder)
 {
 	char stamp[16];
 	char since[48];
-	AUTO_BUF line = BUF_INIT;
+	struct buf *line = &lock->line;
 
 	clock_stamp(clock_realtime_ns(), stamp);
 	snprintf(since, sizeof(since), " since %s UTC\n", stamp);
-	text_add_escaped(&line, holder);
-	if (line.len > LOCK_HOLDER_MAX - strlen(since))
-		line.len = LOCK_HOLDER_MAX - strlen(since);
-	buf_addstr(&line, since);
-	if (sys_ftruncate(lock->fd, 0) < 0 || sys_pwrite_all(lock->fd, line.data, line.len, 0) < 0)
-		log_debug("cannot write the holder into the lock: %s", strerrorname_np(errno));
+	text_add_escaped(line, holder);
+	if (line->len > LOCK_HOLDER_MAX - strlen(since))
+		line->len = LOCK_HOLDER_MAX - strlen(since);
+	buf_addstr(line, since);
+	if (sys_ftruncate(lock->fd, 0) == 0 &&
+	    sys_pwrite_all(lock->fd, line->data, line->len, 0) == 0)
+		return;
+	log_debug("cannot write the holder into the lock: %s", strerrorname_np(errno));
+	buf_reset(line);
+}
+
+static struct lock *lock_new(int dirfd, const char *name, enum lock_mode mode)
+{
+	struct lock *lock = xcalloc(1, sizeof(*lock));
+
+	lock->fd = -1;
+	lock->dirfd = dirfd;
+	lock->name = xstrdup(name);
+	lock->mode = mode;
+	lock->owner = getpid();
+	return lock;
 }
 
 struct lock *lock_take(int dirfd, const char *name, enum lock_mode mode, const char *holder,
-		       int64_t wait_ms, struct err *err)
+		       struct err *err)
 {
-	AUTO_FREE struct lock *lock = xcalloc(1, sizeof(*lock));
+	struct lock *lock = lock_new(dirfd, name, mode);
+	enum attempt result = ATTEMPT_AGAIN;
 
-	lock->fd = -1;
-	lock->mode = mode;
-	lock->owner = getpid();
-	if (wait_for(dirfd, name, wait_ms, lock, err) < 0)
+	while (result == ATTEMPT_AGAIN)
+		result = attempt(dirfd, name, lock, err);
+	if (result != ATTEMPT_HELD) {
+		lock_free(lock);
 		return NULL;
+	}
 	if (mode == LOCK_HOLD)
 		sign(lock, holder);
-	return steal_ptr(&lock);
+	return lock;
+}
+
+bool lock_is_free(int dirfd, const char *name)
+{
+	AUTO_CLOSE int fd = open_file(dirfd, name, LOCK_PEEK);
+
+	if (fd < 0)
+		return errno == ENOENT;
+	return sys_flock(fd, LOCK_SH | LOCK_NB) == 0;
+}
+
+void lock_describe(int dirfd, const char *name, struct buf *out)
+{
+	AUTO_CLOSE int fd = open_file(dirfd, name, LOCK_PEEK);
+
+	if (fd >= 0)
+		add_holder(fd, out);
+	if (out->len == 0)
+		buf_addstr(out, "another run");
+}
+
+int lock_held_by_other(int dirfd, const char *name, struct err *err)
+{
+	AUTO_CLOSE int fd = open_file(dirfd, name, LOCK_PEEK);
+
+	return report_holder(fd, name, err);
+}
+
+/* Whether the file NAME is what was seen before. */
+static bool is_marked(int dirfd, const char *name, const struct silence_mark *mark)
+{
+	struct silence_mark now = { 0 };
+
+	return silence_look(dirfd, name, &now) && now.dev == mark->dev && now.ino == mark->ino &&
+	       now.mtime_ns == mark->mtime_ns;
+}
+
+/*
+ * Put the locked file `fresh` in the place of NAME if that is still the silent holder's: 0, or -1. Another
+ * one who does the same, or a holder that has just begun, finds his own put back.
+ */
+static int replace(int dirfd, const char *fresh, const char *name, const struct silence_mark *mark)
+{
+	if (sys_renameat2(dirfd, fresh, dirfd, name, RENAME_EXCHANGE) == 0) {
+		if (is_marked(dirfd, fresh, mark))
+			return 0;
+		sys_renameat2(dirfd, fresh, dirfd, name, RENAME_EXCHANGE);
+		return -1;
+	}
+	/* A file system that cannot exchange: two who act in the same moment find out by lock_check(). */
+	if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+		return -1;
+	return is_marked(dirfd, name, mark) ? sys_renameat2(dirfd, fresh, dirfd, name, 0) : -1;
+}
+
+struct lock *lock_seize(int dirfd, const char *name, const struct silence_mark *mark,
+			const char *holder, struct err *err)
+{
+	AUTO_FREE char *fresh = xasprintf("%s.new-%016llx", name, (unsigned long long)random_u64());
+	struct lock *lock = lock_take(dirfd, fresh, LOCK_HOLD, holder, err);
+	int status = -1;
+
+	if (!lock)
+		return NULL;
+	sys_point("before-seize");
+	status = replace(dirfd, fresh, name, mark);
+	/* The old holder's, or ours where it came to nothing. */
+	sys_unlinkat(dirfd, fresh, 0);
+	free(lock->name);
+	lock->name = xstrdup(name);
+	if (status == 0)
+		return lock;
+	lock_free(lock);
+	lock_held_by_other(dirfd, name, err);
+	return NULL;
+}
+
+static bool has_our_line(const struct lock *lock)
+{
+	char line[LOCK_HOLDER_MAX + 1];
+	ssize_t got = 0;
+
+	if (lock->line.len == 0)
+		return true;
+	got = pread(lock->fd, line, sizeof(line), 0);
+	return got == (ssize_t)lock->line.len && memcmp(line, lock->line.data, (size_t)got) == 0;
+}
+
+int lock_check(const struct lock *lock, struct err *err)
+{
+	AUTO_BUF other = BUF_INIT;
+	struct stat held;
+	struct stat named;
+
+	if (lock->fd < 0 || lock->mode != LOCK_HOLD)
+		return 0;
+	/* Not by way of base/sys.h: this stands in front of every change, and fails by itself in tests. */
+	if (fstat(lock->fd, &held) == 0 &&
+	    fstatat(lock->dirfd, lock->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    held.st_ino == named.st_ino && held.st_dev == named.st_dev && has_our_line(lock))
+		return 0;
+	lock_describe(lock->dirfd, lock->name, &other);
+	return err_set(
+		err, ERR_LOCKED,
+		"the lock was taken over by %.250s: this run had given no sign of life; nothing "
+		"more was changed, and the next run goes on from here",
+		buf_cstr(&other));
 }
 
 int64_t lock_ctime_ns(const struct lock *lock)
@@ -188,20 +281,28 @@ int64_t lock_ctime_ns(const struct lock *lock)
 
 void lock_beat(struct lock *lock)
 {
+	/* Called by a thread of its own: past base/sys.h, which counts for tests and knows of one only. */
+	if (lock->mode == LOCK_HOLD && lock->fd >= 0)
+		futimens(lock->fd, NULL);
+}
+
+static void release(struct lock *lock)
+{
+	if (lock->fd < 0 || lock->owner != getpid())
+		return;
 	if (lock->mode == LOCK_HOLD)
-		sys_futimens(lock->fd, NULL);
+		sys_ftruncate(lock->fd, 0);
+	/* Closing alone would leave it to a child that has a copy of the descriptor. */
+	sys_flock(lock->fd, LOCK_UN);
 }
 
 void lock_free(struct lock *lock)
 {
 	if (!lock)
 		return;
-	if (lock->fd >= 0 && lock->owner == getpid()) {
-		if (lock->mode == LOCK_HOLD)
-			sys_ftruncate(lock->fd, 0);
-		/* Closing alone would leave it to a child that has a copy of the descriptor. */
-		sys_flock(lock->fd, LOCK_UN);
-	}
+	release(lock);
 	cleanup_close(&lock->fd);
+	buf_release(&lock->line);
+	free(lock->name);
 	free(lock);
 }

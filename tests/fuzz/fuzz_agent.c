@@ -313,6 +313,9 @@ static void add_payload(struct program *program, uint8_t type)
 	case PEER_LOCK:
 		enc_u8(out, take(program) % 3);
 		enc_str(out, "me");
+		enc_u8(out, take(program) % 3);
+		enc_uint(out, 0);
+		enc_uint(out, take(program));
 		return;
 	case PEER_PREPARE:
 		add_prepare(out, take(program));
@@ -407,6 +410,9 @@ static void say_simple(struct program *program, uint8_t type, uint8_t choice)
 		if (type == PEER_LOCK) {
 			enc_u8(&program->out, choice);
 			enc_str(&program->out, "me");
+			enc_u8(&program->out, 0);
+			enc_uint(&program->out, 0);
+			enc_uint(&program->out, 0);
 		} else if (type == PEER_PREPARE) {
 			add_prepare(&program->out, choice);
 		}

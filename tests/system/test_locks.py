@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from harness import LOCKED, OK, OSYNC, SIDES, UNREACHABLE, Pair, eventually, finish, start
+from harness import (LOCKED, OK, OSYNC, SIDES, UNREACHABLE, Pair, eventually, finish,
+                     holders, start)
 
 HOLDER = "4711@elsewhere other since 2020-01-01"
 
@@ -218,6 +220,184 @@ def test_i42_an_agent_that_is_busy_for_long_is_not_given_up(local):
     local.write("initiator", "x", "two")
     local.run(env={"OSYNC_POINT": "between-exchange-and-look=sleep 8", "OSYNC_HURRY": "100"})
     assert local.both("x") == b"two"
+
+
+class Busy:
+    """A root's lock, held by somebody else who shows, or does not show, that he lives."""
+
+    def __init__(self, pair, side, beats):
+        self.held, self.beats = Held(pair, side), beats
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.beat)
+
+    def beat(self):
+        while not self.over.wait(0.05):
+            os.utime(self.held.path)
+
+    def __enter__(self):
+        self.held.__enter__()
+        if self.beats:
+            self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        if self.beats:
+            self.thread.join()
+        self.held.file.close()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i42_force_unlock_takes_the_lock_of_one_that_is_silent_and_names_him(local, side):
+    local.write("initiator", "x")
+    local.run()
+    new = local.write("initiator", "new")
+    with Busy(local, side, beats=False):
+        local.run(expect=LOCKED, env=HURRY)
+        result = local.run("--force-unlock", env=HURRY)
+        assert result.says("4711@elsewhere", "taken over", side), repr(result)
+        assert local.both("new") == new
+        local.run()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i42_force_unlock_does_not_take_the_lock_of_one_that_lives(local, side):
+    local.write("initiator", "x")
+    local.run()
+    with Busy(local, side, beats=True):
+        before = local.untouched()
+        result = local.run("--force-unlock", "--lock-wait", "4", expect=LOCKED, env=HURRY)
+        seen = {where: {path: what for path, what in paths.items() if "/queue" not in path}
+                for where, paths in local.untouched().items()}
+        assert seen == before
+    assert result.says("4711@elsewhere"), repr(result)
+
+
+def test_i42_runs_that_do_not_wait_take_a_silent_lock_between_them(local):
+    """Every five minutes one looks, and remembers what it has seen."""
+    local.write("initiator", "x")
+    local.run()
+    new = local.write("initiator", "new")
+    with Busy(local, "target", beats=False):
+        os.utime(local.workdir("target") / "lock", (1, 1))
+        codes = [local.run("--set", "LOCK_TTL=90", expect=(OK, LOCKED), env=HURRY).code]
+        while codes[-1] == LOCKED and len(codes) < 100:
+            codes.append(local.run("--set", "LOCK_TTL=90", expect=(OK, LOCKED), env=HURRY).code)
+            time.sleep(0.1)
+        assert codes[0] == LOCKED and codes[-1] == OK
+    assert local.both("new") == new
+
+
+def wakes(local, point, before_it_wakes):
+    """A target agent is stopped at a point of its run, another initiator takes over, it wakes up."""
+    asleep = local.base / "asleep"
+    process = start([OSYNC, "--initiator", str(local.initiator), "--instance-id", "test", "--json",
+                     "--target", f"ssh://nobody@nowhere/{local.target}", "--remote-osync", OSYNC,
+                     "--set", "TRANSPORT=command", "--set",
+                     f"TRANSPORT_COMMAND=env OSYNC_POINT='{point}=kill -STOP $PPID; true' sh -c '"
+                     f'echo $$ > {asleep}.pid; exec "$@"\' sh'], local.env())
+    other = beside(local, "other")
+    pid = 0
+    try:
+        assert eventually(lambda: is_stopped(asleep))
+        pid = int(Path(f"{asleep}.pid").read_text())
+        other.run("--lock-wait", "0", expect=LOCKED)
+        other.run("--lock-wait", "100", "--set", "LOCK_TTL=60", env=HURRY)
+        before_it_wakes(other)
+    finally:
+        if pid:
+            os.kill(pid, signal.SIGCONT)
+    result = finish(process, LOCKED)
+    assert result.says("taken over"), repr(result)
+    return other
+
+
+def is_stopped(asleep):
+    try:
+        pid = int(Path(f"{asleep}.pid").read_text())
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (OSError, ValueError):
+        return False
+
+
+def test_i42_a_holder_that_wakes_does_the_one_thing_it_was_at_and_no_more(local):
+    for name in "abc":
+        local.write("initiator", name, f"old {name}")
+    local.run()
+    for name in "abc":
+        local.write("initiator", name, f"new {name}")
+    other = wakes(local, "before-place", lambda other: None)
+    there = sorted(local.read("target", name) for name in "abc")
+    assert [content.split()[0] for content in there].count(b"new") == 1
+    local.run()
+    other.run()
+    for name in "abc":
+        assert local.both(name) == other.read("initiator", name) == f"new {name}".encode()
+
+
+def test_i42_what_was_changed_while_a_holder_slept_is_not_overwritten_by_it(local):
+    local.write("initiator", "x", "old")
+    local.run()
+    local.write("initiator", "x", "mine")
+
+    def change(other):
+        other.write("initiator", "x", "theirs")
+        other.run()
+        assert local.read("target", "x") == b"theirs"
+
+    other = wakes(local, "before-place", change)
+    assert local.read("target", "x") == b"theirs"
+    local.run(expect=2)
+    other.run()
+    kept = {local.read("target", name) for name in local.names("target")}
+    assert kept == {b"mine", b"theirs"}
+    local.run()
+
+
+def test_killed_runs_leave_no_lock_however_they_die(local):
+    """A file that says who it was: nobody holds it, and nobody waits for it."""
+    local.write("initiator", "x", "one")
+    local.run()
+    for number in range(3):
+        new = local.write("initiator", "x", f"two {number}")
+        there = local.base / f"there-{number}"
+        process = start(local.args("--json"), local.env(OSYNC_POINT=f"after-scan=touch {there}; "
+                                                        "sleep 60"))
+        assert eventually(there.exists)
+        for side in SIDES:
+            for pid in holders(local.workdir(side) / "lock"):
+                os.kill(pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert eventually(lambda: not any(holders(local.workdir(side) / "lock") for side in SIDES))
+        assert (local.workdir("target") / "lock").read_bytes()
+        local.run("--lock-wait", "0")
+        assert local.both("x") == new
+
+
+def test_those_who_wait_are_served_in_the_order_in_which_they_came(local):
+    """Also where one of them is killed meanwhile, and one comes that does not want to wait."""
+    local.write("initiator", "x")
+    local.run()
+    order = local.base / "order"
+    pairs = [beside(local, f"waits{number}") for number in range(5)]
+    queue = local.workdir("target") / "queue"
+    waiting = []
+    with Held(local, "target"):
+        for number, pair in enumerate(pairs):
+            env = pair.env(OSYNC_POINT=f"after-scan=echo {number} >> {order}")
+            waiting.append(start(pair.args("--json", "--lock-wait", "100"), env))
+            assert eventually(lambda count=number + 1: queue.is_dir()
+                              and len(os.listdir(queue)) == count)
+        os.killpg(waiting[2].pid, signal.SIGKILL)
+        local.run("--lock-wait", "0", expect=LOCKED)
+    for number in (0, 1, 3, 4):
+        finish(waiting[number])
+    assert order.read_text().split() == ["0", "1", "3", "4"]
+    finish(waiting[2], None)
+    # The place of the killed one is kept for it; those of the others are gone.
+    assert len(os.listdir(queue)) == 1
+    pairs[2].run("--lock-wait", "1")
+    local.run()
 
 
 # Starting at other times than the others ------------------------------------------------

@@ -206,6 +206,9 @@ void far_lock(struct far *far, unsigned mode, const char *holder)
 
 	enc_u8(&far->out, mode);
 	enc_str(&far->out, holder);
+	enc_u8(&far->out, 0);
+	enc_uint(&far->out, 0);
+	enc_uint(&far->out, 0);
 	frame_end(&far->out, start);
 }
 

@@ -175,7 +175,6 @@ static void test_what_is_not_done_yet_is_refused_by_name(void **state)
 		"LOCAL_RUN_AFTER_CMD=x",
 		"REMOTE_RUN_BEFORE_CMD=x",
 		"REMOTE_RUN_AFTER_CMD=x",
-		"LOCK_TTL=5",
 		"TRASH_DAYS=5",
 		"TRASH_PACK_DAYS=5",
 		"SMTP_URL=smtp://x",

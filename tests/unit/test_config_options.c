@@ -140,13 +140,13 @@ static void test_harmless_options_of_osync_1_3_are_accepted(void **state)
 {
 	assert_good(QUICK("--no-prefix", "--non-interactive", "--stats", "--partial", "--no-resume",
 			  "--no-maxtime", "--log-conflicts"));
+	assert_good(QUICK("--force-unlock"));
 	assert_good(QUICK("--rsakey=t.key", "--skip-deletion=", "--sync-type="));
 }
 
 static void test_other_options_of_osync_1_3_are_refused_by_name(void **state)
 {
 	static const char *const options[] = {
-		"--force-unlock",
 		"--no-locks",
 		"--initialize",
 		"--on-changes",

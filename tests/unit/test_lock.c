@@ -19,16 +19,34 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/stop.h"
 #include "box.h"
 #include "store/lock.h"
+#include "store/silence.h"
 
 /* Milliseconds nobody waits in vain: a test that needs them all has failed. */
 enum { LONG_MS = 60000 };
 
+/* As one who waits for it. */
+static struct lock *take_as(enum lock_mode mode, const char *holder, int64_t wait_ms,
+			    struct err *err)
+{
+	const int64_t start = clock_monotonic_ms();
+	struct err why = ERR_INIT;
+	struct lock *lock = NULL;
+
+	while (!(lock = lock_take(box_dirfd(), "lock", mode, holder, &why)) &&
+	       why.kind == ERR_LOCKED && clock_monotonic_ms() - start < wait_ms) {
+		err_clear(&why);
+		clock_sleep_ms(1);
+	}
+	if (err)
+		*err = why;
+	return lock;
+}
+
 static struct lock *take(enum lock_mode mode, int64_t wait_ms, struct err *err)
 {
-	return lock_take(box_dirfd(), "lock", mode, "1@host me", wait_ms, err);
+	return take_as(mode, "1@host me", wait_ms, err);
 }
 
 /* Another process that holds the lock until it is told to let go, or is killed. */
@@ -39,7 +57,7 @@ struct holder {
 
 static void hold(enum lock_mode mode, const char *name, int ready, int go)
 {
-	struct lock *lock = lock_take(box_dirfd(), "lock", mode, name, LONG_MS, NULL);
+	struct lock *lock = take_as(mode, name, LONG_MS, NULL);
 	char byte = 0;
 
 	if (!lock || write(ready, "r", 1) != 1)
@@ -126,18 +144,6 @@ static void a_second_process_is_told_who_holds_it(void **state)
 	assert_non_null(lock);
 	assert_false(err_is_set(&err));
 	lock_free(lock);
-}
-
-static void waiting_ends_when_the_time_is_over(void **state)
-{
-	struct holder holder = holder_start(LOCK_HOLD, "x");
-	struct err err = ERR_INIT;
-	int64_t start = clock_monotonic_ms();
-
-	assert_null(take(LOCK_HOLD, 120, &err));
-	assert_true(clock_monotonic_ms() - start >= 119);
-	assert_int_equal(err.kind, ERR_LOCKED);
-	holder_end(&holder);
 }
 
 static void one_who_waits_gets_it_when_it_is_let_go(void **state)
@@ -248,7 +254,7 @@ static void a_holder_is_one_short_line(void **state)
 	memset(name, 'n', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
 	name[5] = '\n';
-	lock = lock_take(box_dirfd(), "lock", LOCK_HOLD, name, 0, NULL);
+	lock = lock_take(box_dirfd(), "lock", LOCK_HOLD, name, NULL);
 	assert_non_null(lock);
 	content(&text);
 	assert_int_equal(text.len, LOCK_HOLDER_MAX);
@@ -360,32 +366,13 @@ static void a_child_has_no_say(void **state)
 	waitpid(sleeping, NULL, 0);
 }
 
-static void being_asked_to_stop_ends_the_wait(void **state)
-{
-	struct holder holder = holder_start(LOCK_HOLD, "x");
-	int status = -1;
-	pid_t waiter = fork();
-
-	if (waiter == 0) {
-		struct err err = ERR_INIT;
-
-		stop_install();
-		raise(SIGTERM);
-		take(LOCK_HOLD, LONG_MS, &err);
-		_exit(err.kind == ERR_SIGNAL && err.sys == SIGTERM ? 0 : 1);
-	}
-	waitpid(waiter, &status, 0);
-	assert_int_equal(status, 0);
-	holder_end(&holder);
-}
-
 /* Each adds one to a number, reading and writing it in two steps. */
 static void work_count(void)
 {
 	for (int i = 0; i < 10; i++) {
 		struct lock *lock = take(LOCK_HOLD, LONG_MS, NULL);
 		AUTO_BUF number = BUF_INIT;
-		char text[16];
+		char text[24];
 
 		if (!lock || !box_read("number", &number))
 			_exit(1);
@@ -413,6 +400,156 @@ static void five_at_once_take_turns(void **state)
 	assert_string_equal(buf_cstr(&number), "50");
 }
 
+static struct silence_mark mark_of(const char *name)
+{
+	struct silence_mark mark = { 0 };
+
+	assert_true(silence_look(box_dirfd(), name, &mark));
+	return mark;
+}
+
+static struct lock *seize(const struct silence_mark *mark, struct err *err)
+{
+	return lock_seize(box_dirfd(), "lock", mark, "2@host taker", err);
+}
+
+static void i42_a_silent_holders_lock_is_taken_over(void **state)
+{
+	struct lock *old = take(LOCK_HOLD, 0, NULL);
+	struct silence_mark mark = mark_of("lock");
+	struct lock *lock = seize(&mark, NULL);
+	AUTO_BUF who = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	assert_non_null(lock);
+	assert_int_equal(lock_check(lock, &err), 0);
+	assert_null(take(LOCK_HOLD, 0, &err));
+	assert_non_null(strstr(err.msg, "2@host taker since "));
+	/* The old one learns who it was, and does no harm when it lets go. */
+	err_clear(&err);
+	assert_int_equal(lock_check(old, &err), -1);
+	assert_int_equal(err.kind, ERR_LOCKED);
+	assert_non_null(strstr(err.msg, "2@host taker since "));
+	lock_beat(old);
+	lock_free(old);
+	assert_int_equal(lock_check(lock, NULL), 0);
+	lock_describe(box_dirfd(), "lock", &who);
+	assert_int_equal(strncmp(buf_cstr(&who), "2@host taker since ", 19), 0);
+	assert_int_equal(box_names(), 1);
+	lock_free(lock);
+	lock_free(take(LOCK_HOLD, 0, NULL));
+}
+
+static void i42_a_holder_that_shows_life_keeps_its_lock(void **state)
+{
+	struct lock *old = take(LOCK_HOLD, 0, NULL);
+	struct silence_mark mark = mark_of("lock");
+	struct err err = ERR_INIT;
+
+	clock_sleep_ms(20);
+	lock_beat(old);
+	assert_null(seize(&mark, &err));
+	assert_int_equal(err.kind, ERR_LOCKED);
+	assert_non_null(strstr(err.msg, "1@host me since "));
+	assert_int_equal(lock_check(old, NULL), 0);
+	assert_int_equal(box_names(), 1);
+	lock_free(old);
+}
+
+/* Two have seen the same silence: the second finds that the lock is another one by now. */
+static void i42_of_two_who_take_over_one_goes_on(void **state)
+{
+	struct lock *old = take(LOCK_HOLD, 0, NULL);
+	struct silence_mark mark = mark_of("lock");
+	struct lock *first = seize(&mark, NULL);
+	struct err err = ERR_INIT;
+
+	assert_non_null(first);
+	assert_null(seize(&mark, &err));
+	assert_int_equal(err.kind, ERR_LOCKED);
+	assert_int_equal(lock_check(first, NULL), 0);
+	assert_int_equal(box_names(), 1);
+	lock_free(first);
+	lock_free(old);
+}
+
+/* Without RENAME_EXCHANGE the look stands in front of the rename. */
+static void i42_a_lock_is_taken_over_where_nothing_can_be_exchanged(void **state)
+{
+	struct lock *old = take(LOCK_HOLD, 0, NULL);
+	struct silence_mark mark = mark_of("lock");
+	struct silence_mark wrong = { mark.dev, mark.ino, mark.mtime_ns + 1 };
+	struct lock *lock = NULL;
+
+	/* open, ftruncate, pwrite, rename */
+	box_fault("fail:4:%d", EINVAL);
+	assert_null(seize(&wrong, NULL));
+	box_fault("fail:4:%d", EINVAL);
+	lock = seize(&mark, NULL);
+	box_fault_off();
+	assert_non_null(lock);
+	assert_int_equal(lock_check(lock, NULL), 0);
+	assert_int_equal(lock_check(old, NULL), -1);
+	assert_int_equal(box_names(), 1);
+	lock_free(old);
+	lock_free(lock);
+}
+
+static void i42_whoever_kills_the_taker_leaves_a_lock_that_can_be_had(void **state)
+{
+	struct lock *old = take(LOCK_HOLD, 0, NULL);
+	struct silence_mark mark = mark_of("lock");
+
+	for (unsigned n = 1; n <= 6; n++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			box_fault("kill:%u", n);
+			seize(&mark, NULL);
+			_exit(0);
+		}
+		waitpid(pid, NULL, 0);
+		/* Dead: either the old holder has its lock still, or nobody. */
+		struct lock *lock = take(LOCK_HOLD, 0, NULL);
+
+		assert_int_equal(lock != NULL, lock_check(old, NULL) < 0);
+		lock_free(lock);
+		if (lock)
+			break;
+	}
+	lock_free(old);
+}
+
+static void a_lock_is_lost_with_its_file_or_its_line(void **state)
+{
+	struct lock *lock = take(LOCK_HOLD, 0, NULL);
+	struct lock *peek = NULL;
+
+	assert_int_equal(lock_check(lock, NULL), 0);
+	assert_int_equal(unlink("lock"), 0);
+	assert_int_equal(lock_check(lock, NULL), -1);
+	lock_free(lock);
+	/* A file server that was restarted has given it to somebody else. */
+	lock = take(LOCK_HOLD, 0, NULL);
+	box_write("lock", "3@other they\n", 13);
+	assert_int_equal(lock_check(lock, NULL), -1);
+	lock_free(lock);
+	peek = take(LOCK_PEEK, 0, NULL);
+	assert_int_equal(lock_check(peek, NULL), 0);
+	lock_free(peek);
+}
+
+static void whether_it_is_free_can_be_asked(void **state)
+{
+	struct lock *lock = NULL;
+
+	assert_true(lock_is_free(box_dirfd(), "lock"));
+	lock = take(LOCK_HOLD, 0, NULL);
+	assert_false(lock_is_free(box_dirfd(), "lock"));
+	lock_free(lock);
+	assert_true(lock_is_free(box_dirfd(), "lock"));
+}
+
 static void freeing_nothing_is_fine(void **state)
 {
 	lock_free(NULL);
@@ -425,7 +562,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOXED(the_holder_is_written_and_wiped),
 		BOXED(a_second_process_is_told_who_holds_it),
-		BOXED(waiting_ends_when_the_time_is_over),
 		BOXED(one_who_waits_gets_it_when_it_is_let_go),
 		BOXED(a_killed_holder_leaves_no_lock),
 		BOXED(a_dry_run_changes_nothing),
@@ -437,8 +573,14 @@ int main(void)
 		BOXED(what_is_no_file_is_refused),
 		BOXED(a_failing_disk_fails_the_lock_only_where_it_must),
 		BOXED(a_child_has_no_say),
-		BOXED(being_asked_to_stop_ends_the_wait),
 		BOXED(five_at_once_take_turns),
+		BOXED(i42_a_silent_holders_lock_is_taken_over),
+		BOXED(i42_a_holder_that_shows_life_keeps_its_lock),
+		BOXED(i42_of_two_who_take_over_one_goes_on),
+		BOXED(i42_a_lock_is_taken_over_where_nothing_can_be_exchanged),
+		BOXED(i42_whoever_kills_the_taker_leaves_a_lock_that_can_be_had),
+		BOXED(a_lock_is_lost_with_its_file_or_its_line),
+		BOXED(whether_it_is_free_can_be_asked),
 		BOXED(freeing_nothing_is_fine),
 	};
 

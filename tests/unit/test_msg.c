@@ -185,6 +185,7 @@ static void put_attrs_is(struct buf *out)
 static void put_locked(struct buf *out)
 {
 	const struct msg_locked locked = { .status = status_of(ERR_LOCKED, 0, "7@host other"),
+					   .seized = "8@host older since 20260101-000000 UTC",
 					   .caps = PEER_CAP_SYMLINKS | PEER_CAP_RESPELLS,
 					   .step_ns = 2000000000 };
 

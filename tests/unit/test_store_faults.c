@@ -452,7 +452,7 @@ static void i42_without_an_answer_there_is_no_lock(void **state)
 		struct err err = ERR_INIT;
 
 		box_fault("fail:2:%d::look", answers[i].errnum);
-		assert_null(lock_take(box_dirfd(), "lock", LOCK_HOLD, "me", 0, &err));
+		assert_null(lock_take(box_dirfd(), "lock", LOCK_HOLD, "me", &err));
 		box_fault_off();
 		assert_int_equal(err.kind, ERR_SYSTEM);
 		assert_int_equal(err.sys, answers[i].errnum);
@@ -465,7 +465,7 @@ static void an_interrupted_lock_is_tried_again(void **state)
 	struct lock *lock = NULL;
 
 	box_fault("fail:2:%d::look", EINTR);
-	lock = lock_take(box_dirfd(), "lock", LOCK_HOLD, "me", 0, NULL);
+	lock = lock_take(box_dirfd(), "lock", LOCK_HOLD, "me", NULL);
 	box_fault_off();
 	assert_non_null(lock);
 	lock_free(lock);
@@ -476,17 +476,17 @@ static void i42_what_cannot_be_looked_at_is_not_locked(void **state)
 	struct err err = ERR_INIT;
 
 	box_fault("fail:1:%d::look", EIO);
-	assert_null(lock_take(box_dirfd(), "lock", LOCK_HOLD, "me", 0, &err));
+	assert_null(lock_take(box_dirfd(), "lock", LOCK_HOLD, "me", &err));
 	assert_int_equal(err.sys, EIO);
 	/* The name is not that of the locked file any more, as far as can be told: once more. */
 	box_fault("fail:3:%d::look", EIO);
 	err_clear(&err);
-	struct lock *lock = lock_take(box_dirfd(), "lock", LOCK_HOLD, "me", 0, &err);
+	struct lock *lock = lock_take(box_dirfd(), "lock", LOCK_HOLD, "me", &err);
 	box_fault_off();
 	assert_non_null(lock);
 	lock_free(lock);
 	box_fault("fail:1:%d::look", EACCES);
-	assert_null(lock_take(box_dirfd(), "lock", LOCK_PEEK, "me", 0, &err));
+	assert_null(lock_take(box_dirfd(), "lock", LOCK_PEEK, "me", &err));
 	box_fault_off();
 	assert_int_equal(err.sys, EACCES);
 }
@@ -494,7 +494,7 @@ static void i42_what_cannot_be_looked_at_is_not_locked(void **state)
 /* Nothing was there to be locked, and nothing is let go. */
 static void a_dry_run_without_a_lock_file_holds_nothing(void **state)
 {
-	struct lock *lock = lock_take(box_dirfd(), "none", LOCK_PEEK, "me", 0, NULL);
+	struct lock *lock = lock_take(box_dirfd(), "none", LOCK_PEEK, "me", NULL);
 
 	assert_non_null(lock);
 	lock_beat(lock);
