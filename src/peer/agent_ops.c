@@ -78,7 +78,8 @@ struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t 
 	struct changer_options options = { .run = run,
 					   .sync = (enum changer_sync_mode)agent->fsync_mode,
 					   .scan_flags = agent->scan_flags,
-					   .seed = agent->seed };
+					   .seed = agent->seed,
+					   .lock = agent->lock };
 	struct agent_ops *ops = xcalloc(1, sizeof(*ops));
 
 	ops->agent = agent;
@@ -411,6 +412,9 @@ int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *e
 	err_clear(&status);
 	if (changer_sync(ops->changer, &status) < 0)
 		fail_all(ops, &status);
+	/* What was done before the lock was lost is found by the next run; this one has come to its end. */
+	if (agent_lock_check(agent, err) < 0)
+		return -1;
 	report_finished(ops);
 	done_log_reported(&ops->done);
 	msg_put_empty(&agent->out, PEER_FLUSHED);
@@ -433,6 +437,8 @@ int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *
 		return msg_malformed(frame, err);
 	if (changer_restore_times(agent->ops->changer, &status) == 0)
 		changer_sync(agent->ops->changer, &status);
+	if (agent_lock_check(agent, err) < 0)
+		return -1;
 	msg_put_status(&agent->out, PEER_FINISHED, &status);
 	return 0;
 }

@@ -43,6 +43,7 @@ struct channel {
 	int64_t heard_ms;
 	int64_t said_ms;
 	int64_t worked_ms; /* when something came that is more than a sign of life */
+	int64_t pumped_ms; /* when we last looked */
 	uint64_t sent;
 	uint64_t received;
 };
@@ -54,7 +55,8 @@ struct channel *channel_new(int fd, const char *name)
 	channel->fd = fd;
 	channel->name = name;
 	channel->credit = PEER_WINDOW;
-	channel->heard_ms = channel->said_ms = channel->worked_ms = clock_monotonic_ms();
+	channel->heard_ms = channel->said_ms = channel->worked_ms = channel->pumped_ms =
+		clock_monotonic_ms();
 	return channel;
 }
 
@@ -341,11 +343,36 @@ static int check_work(struct channel *const *channels, size_t count, struct err 
 		       PEER_STEP_MS / 3600000);
 }
 
+/*
+ * One who was stopped for so long that the agents may have given him up, and let others at the folders,
+ * must not go on with what they said before.
+ */
+static int check_awake(struct channel *const *channels, size_t count, struct err *err)
+{
+	int64_t now = clock_monotonic_ms();
+	int64_t limit_ms = patience_ms(PEER_SILENCE_MS) - 2 * patience_ms(PEER_PING_MS);
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t asleep_ms = now - channels[i]->pumped_ms;
+
+		channels[i]->pumped_ms = now;
+		if (channels[i]->greeted && asleep_ms > limit_ms)
+			return err_set(
+				err, ERR_UNREACHABLE,
+				"this run was stopped for %lld s, and may have been given up "
+				"meanwhile; the next one goes on from here",
+				(long long)(asleep_ms / 1000));
+	}
+	return 0;
+}
+
 int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,
 		 struct channel **failed, struct err *err)
 {
 	struct pollfd fds[CHANNELS_MAX];
 
+	if (check_awake(channels, count, err) < 0)
+		return -1;
 	if (timeout_ms < 0 || timeout_ms > patience_ms(PEER_PING_MS))
 		timeout_ms = (int)patience_ms(PEER_PING_MS);
 	for (size_t i = 0; i < count; i++) {

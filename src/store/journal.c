@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -356,8 +357,28 @@ static int cut(struct journal_log *log)
 	return 0;
 }
 
+/*
+ * Nobody else has written since: two runs can meet here only when one of them has slept so long that its
+ * lock is another's, and then what it would append belongs to a list that is no more.
+ */
+static int check_alone(const struct journal_log *log, struct err *err)
+{
+	struct stat st;
+
+	if (sys_fstat(log->fd, &st) < 0)
+		return err_sys(err, errno, "cannot look at the journal");
+	if (st.st_nlink > 0 && (log->torn || (uint64_t)st.st_size == log->end))
+		return 0;
+	return err_set(
+		err, ERR_LOCKED,
+		"another run has written the saved state meanwhile: this one had given no sign "
+		"of life");
+}
+
 int journal_append(struct journal_log *log, struct buf *frame, struct err *err)
 {
+	if (check_alone(log, err) < 0)
+		return -1;
 	if (log->torn && cut(log) < 0)
 		return err_sys(err, errno, "cannot cut the torn end off the journal");
 	seal(frame, &log->id, log->end);

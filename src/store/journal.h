@@ -133,6 +133,7 @@ int journal_create(int dirfd, const char *name, const struct uuid *base, struct 
 /*
  * Append the frame, durably.  On an error what was written of it is cut off, or will be
  * before the next append; until then it reads as torn, or as if it had succeeded.
+ * ERR_LOCKED where somebody else has appended, or put another journal in its place.
  */
 int journal_append(struct journal_log *log, struct buf *frame, struct err *err);
 void journal_log_close(struct journal_log *log);

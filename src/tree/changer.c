@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/sys.h"
 #include "store/atomic.h"
+#include "store/lock.h"
 #include "tree/changer_internal.h"
 #include "tree/scan.h"
 #include "tree/root.h"
@@ -26,12 +27,12 @@ static const int64_t SETTLE_MAX_MS =
  * (tree/changer.h). A folder may hold something all the same: a power cut can take the rename that
  * put it in its place and leave what was put into it there, by whomever. That goes to the trash.
  */
-static int sweep_one(struct changer *changer, const char *name)
+static void sweep_one(struct changer *changer, const char *name)
 {
-	if (sys_unlinkat(changer->stage, name, 0) == 0 ||
-	    sys_unlinkat(changer->stage, name, AT_REMOVEDIR) == 0)
-		return 0;
-	return errno == ENOTEMPTY || errno == EEXIST ? trash_leftover(changer, name) : -1;
+	if (sys_unlinkat(changer->stage, name, 0) < 0 &&
+	    sys_unlinkat(changer->stage, name, AT_REMOVEDIR) < 0 &&
+	    (errno == ENOTEMPTY || errno == EEXIST))
+		trash_leftover(changer, name);
 }
 
 static void sweep(struct changer *changer)
@@ -47,9 +48,7 @@ static void sweep(struct changer *changer)
 	while ((item = sys_readdir(dir))) {
 		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
 			continue;
-		/* What cannot be removed must not be in the way of new names. */
-		if (sweep_one(changer, item->d_name) < 0)
-			changer->serial = (unsigned long)(random_u64() >> 16);
+		sweep_one(changer, item->d_name);
 	}
 }
 
@@ -59,6 +58,11 @@ static mode_t current_umask(void)
 
 	umask(mask);
 	return mask;
+}
+
+int changer_fence(const struct changer *changer, struct err *err)
+{
+	return changer->lock ? lock_check(changer->lock, err) : 0;
 }
 
 struct changer *changer_open(struct root *root, const struct changer_options *options,
@@ -77,12 +81,15 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 		return NULL;
 	changer = xcalloc(1, sizeof(*changer));
 	changer->root = root;
+	changer->lock = options->lock;
 	changer->look = (struct look){ root, options->scan_flags, options->seed };
 	changer->run = xstrdup(options->run);
 	changer->sync = options->sync;
 	changer->umask = current_umask();
 	changer->stage = steal_fd(&stage);
 	changer->trash = -1;
+	/* No name of another run's: one that sleeps must not wake up and place what we have staged. */
+	changer->serial = (unsigned long)(random_u64() >> 16);
 	touched_note_init(&changer->note, workdir);
 	sweep(changer);
 	return changer;

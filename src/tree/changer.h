@@ -29,6 +29,7 @@
  * killed between two renames leaves the path absent.
  *
  * ERR_CHANGED: the path is not what was expected; nothing was lost, try again next run.
+ * ERR_LOCKED: the lock of the root was taken over (store/lock.h); nothing was done, and nothing will be.
  * ERR_SYSTEM: the call failed (no space, no permission ...); the path is as it was, or the
  * message says where its content is.
  *
@@ -65,6 +66,7 @@
 #include "model/entry.h"
 
 struct err;
+struct lock;
 struct root;
 struct changer;
 struct staged;
@@ -76,6 +78,8 @@ struct changer_options {
 	enum changer_sync_mode sync;
 	unsigned scan_flags; /* tree/scan.h: which attributes are synced */
 	uint64_t seed;	     /* keys digests */
+	const struct lock *
+		lock; /* of the root, borrowed: each operation first sees whether it still is ours */
 };
 
 struct meta {

@@ -32,6 +32,7 @@
 
 struct changer {
 	struct root *root;
+	const struct lock *lock;
 	struct look look;
 	char *run;
 	enum changer_sync_mode sync;
@@ -88,6 +89,9 @@ struct staged {
 	struct entry entry;   /* what was staged, as it looked when it was finished */
 	struct digest value;  /* of its content */
 };
+
+/* In front of each operation: ERR_LOCKED where the lock was taken over. */
+int changer_fence(const struct changer *changer, struct err *err);
 
 /* fsync it if it must be and was not yet. */
 int staged_settle(struct staged *staged, struct err *err);

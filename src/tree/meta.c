@@ -241,7 +241,8 @@ int changer_meta(struct changer *changer, const char *path, const struct entry *
 				 .parent = PARENT_INIT };
 	struct entry seen = { 0 };
 
-	if (parent_open(changer, path, PARENT_SEARCH, &change.parent, err) < 0 ||
+	if (changer_fence(changer, err) < 0 ||
+	    parent_open(changer, path, PARENT_SEARCH, &change.parent, err) < 0 ||
 	    expect_before(&change, &seen, err) < 0)
 		return -1;
 	if (expect->type == ENTRY_ABSENT || expect->type == ENTRY_SPECIAL)

@@ -114,7 +114,8 @@ int changer_move(struct changer *changer, const char *from, const char *to,
 				 .parent = PARENT_INIT };
 	struct entry before = { 0 };
 
-	if (parent_open(changer, from, PARENT_WRITE, &change.parent, err) < 0 ||
+	if (changer_fence(changer, err) < 0 ||
+	    parent_open(changer, from, PARENT_WRITE, &change.parent, err) < 0 ||
 	    expect_before(&change, &before, err) < 0)
 		return -1;
 	if (before.type == ENTRY_ABSENT || before.type == ENTRY_SPECIAL ||

@@ -101,7 +101,8 @@ int changer_delete(struct changer *changer, const char *path, const struct entry
 				 .parent = PARENT_INIT };
 	struct entry before = { 0 };
 
-	if (parent_open(changer, path, PARENT_WRITE, &change.parent, err) < 0 ||
+	if (changer_fence(changer, err) < 0 ||
+	    parent_open(changer, path, PARENT_WRITE, &change.parent, err) < 0 ||
 	    expect_before(&change, &before, err) < 0)
 		return -1;
 	if (before.type == ENTRY_ABSENT)

@@ -93,8 +93,11 @@ static int restore_time(struct changer *changer, struct touched_folder *folder, 
 	struct change change = { .changer = changer,
 				 .verb = "set the time of",
 				 .path = folder->path };
-	int result = put_back(changer->root, folder->path, folder->ino, folder->mtime_ns);
+	int result = 0;
 
+	if (changer_fence(changer, err) < 0)
+		return -1;
+	result = put_back(changer->root, folder->path, folder->ino, folder->mtime_ns);
 	if (result < 0)
 		return change_failed(&change, errno, err);
 	if (result > 0)

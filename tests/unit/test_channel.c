@@ -9,11 +9,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/stop.h"
@@ -142,6 +144,25 @@ static void listen_to(struct link *link, struct buf *out)
 		if (got > 0)
 			out->len += (size_t)got;
 	} while (got > 0);
+}
+
+/* A run that was stopped does not believe what the agents said before they may have given it up. */
+static void test_i42_one_who_slept_for_too_long_does_not_go_on(void **state)
+{
+	struct link link = link_open();
+	struct channel *failed = NULL;
+	struct err err = ERR_INIT;
+
+	greet(&link);
+	/* Three minutes are 18 ms, less twice the 15 s between two signs of life. */
+	setenv("OSYNC_HURRY", "10000", 1);
+	clock_sleep_ms(30);
+	assert_int_equal(channel_pump(&link.channel, 1, 0, &failed, &err), -1);
+	unsetenv("OSYNC_HURRY");
+	assert_int_equal(err.kind, ERR_UNREACHABLE);
+	assert_non_null(strstr(err.msg, "this run was stopped"));
+	assert_null(failed);
+	link_close(&link);
 }
 
 /* Greeting -------------------------------------------------------------------- */
@@ -576,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_small_credit_is_saved_up),
 		cmocka_unit_test(test_bulk_without_end_is_refused),
 		cmocka_unit_test(test_one_of_two_that_fails_is_named),
+		cmocka_unit_test(test_i42_one_who_slept_for_too_long_does_not_go_on),
 		cmocka_unit_test(test_a_signal_ends_the_wait),
 	};
 

@@ -55,6 +55,33 @@ static void what_was_not_flushed_is_not(void **state)
 	help_expect("a=1");
 }
 
+/* One has slept while the other worked: what it had in hand belongs to a table that is no more. */
+static void i42_who_was_overtaken_appends_nothing(void **state)
+{
+	const char *late = "late=1 .";
+	struct err err = ERR_INIT;
+	struct table *asleep = NULL;
+
+	help_run("a=1 .");
+	asleep = help_open(TABLE_WRITE);
+	help_run("b=2 .");
+	assert_int_equal(help_step(asleep, &late, &err), 0);
+	assert_int_equal(help_step(asleep, &late, &err), -1);
+	assert_int_equal(err.kind, ERR_LOCKED);
+	help_table_close(&asleep);
+	help_expect("a=1 b=2");
+
+	/* The same where the journal was folded meanwhile. */
+	asleep = help_open(TABLE_WRITE);
+	help_run("c=3 . ! d=4 .");
+	late = "late=1 .";
+	err_clear(&err);
+	assert_int_equal(help_script(asleep, late, &err), -1);
+	assert_int_equal(err.kind, ERR_LOCKED);
+	help_table_close(&asleep);
+	help_expect("a=1 b=2 c=3 d=4");
+}
+
 static void folding_changes_the_files_and_not_the_table(void **state)
 {
 	help_run("b=2 a=1 ^H1 . c=3 -b . !");
@@ -340,6 +367,7 @@ int main(void)
 		BOXED(a_table_without_files_is_empty_and_writes_none),
 		BOXED(what_was_flushed_is_there_after_reopening),
 		BOXED(what_was_not_flushed_is_not),
+		BOXED(i42_who_was_overtaken_appends_nothing),
 		BOXED(folding_changes_the_files_and_not_the_table),
 		BOXED(folding_flushes_first),
 		BOXED(a_table_can_go_on_after_folding),
