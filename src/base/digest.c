@@ -68,6 +68,13 @@ struct digest digest_of(const void *data, size_t len, uint64_t seed)
 	return digest_from(XXH3_128bits_withSeed(data, len, seed));
 }
 
+bool digest_is_none(const struct digest *digest)
+{
+	static const struct digest none = { { 0 } };
+
+	return digest_same(digest, &none);
+}
+
 bool digest_same(const struct digest *a, const struct digest *b)
 {
 	return memcmp(a->bytes, b->bytes, DIGEST_LEN) == 0;

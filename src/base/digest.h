@@ -30,6 +30,8 @@ void digest_stream_add_zeros(struct digest_stream *stream, uint64_t len);
 struct digest digest_stream_value(const struct digest_stream *stream);
 
 struct digest digest_of(const void *data, size_t len, uint64_t seed);
+/* Whether it is all zero, which no content has in practice: nobody has read any. */
+bool digest_is_none(const struct digest *digest);
 bool digest_same(const struct digest *a, const struct digest *b);
 /* A 64-bit checksum (XXH3-64, seed 0) for our own files and listings. */
 uint64_t digest_checksum(const void *data, size_t len);

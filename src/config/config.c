@@ -77,6 +77,7 @@ static void take_options(const struct options *options, struct config *config)
 	config->allow_deletes = options->allow_deletes;
 	config->allow_changes = options->allow_changes;
 	config->adopt = options->adopt;
+	config->initialize = options->initialize;
 	config->log_level = options->quiet ? LOG_QUIET : LOG_WARN;
 	if (options->verbose == 1)
 		config->log_level = LOG_INFO;

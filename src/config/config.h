@@ -103,6 +103,7 @@ struct config {
 	bool quiet;
 	int64_t allow_deletes; /* confirm the deletion guard once, for so many files */
 	int64_t allow_changes; /* confirm the change guard once, likewise */
+	bool initialize;       /* record what is equal, change nothing */
 	bool adopt;	       /* confirm another root identity once */
 	bool from_cron;	       /* set by `osync cron`, where nobody watches: jitter, no output */
 	enum log_level log_level;

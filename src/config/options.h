@@ -34,6 +34,7 @@ struct options {
 	int64_t allow_deletes; /* how many files; INT64_MAX: any number */
 	int64_t allow_changes;
 	bool adopt;
+	bool initialize;
 	int verbose; /* how many -v */
 };
 

@@ -83,7 +83,7 @@ enum meta_field {
 /* What both sides last agreed on for a path, and how each side showed it then. */
 struct base {
 	uint8_t type; /* enum entry_type; ENTRY_ABSENT: never agreed, only observed (reported) */
-	struct digest digest;
+	struct digest digest; /* none where only somebody else's list told of it (run/import.h) */
 	struct entry side[SIDES];
 };
 

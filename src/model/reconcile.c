@@ -48,7 +48,7 @@ bool reconcile_changed(const struct base *base, const struct entry *now, enum si
 		return true;
 	if (now->type != ENTRY_FILE && now->type != ENTRY_SYMLINK)
 		return false;
-	if (now->flags & ENTRY_HAS_DIGEST)
+	if ((now->flags & ENTRY_HAS_DIGEST) && !digest_is_none(&base->digest))
 		return !digest_same(&now->digest, &base->digest);
 	return !proven_unchanged(base, now, side);
 }

@@ -178,3 +178,10 @@ void structure_settle(struct changes *changes, const struct policy *policy)
 	/* A child that is left alone keeps its folder too, and that may block again: settled after one more pass. */
 	keep_folders_of_survivors(changes, policy);
 }
+
+void structure_only_record(struct changes *changes)
+{
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->items[i].verdict.kind != VERDICT_RECORD)
+			changes->items[i].verdict = (struct verdict){ .kind = VERDICT_KEEP };
+}

@@ -18,4 +18,7 @@ void structure_block_unknown(struct changes *changes);
 /* Give every item of the (sorted) set its verdict. O(n log n). */
 void structure_settle(struct changes *changes, const struct policy *policy);
 
+/* Let only what both sides agree on be recorded, and nothing else be done. */
+void structure_only_record(struct changes *changes);
+
 #endif

@@ -21,6 +21,7 @@
 #include "run/apply.h"
 #include "run/collect.h"
 #include "run/conflict.h"
+#include "run/import.h"
 #include "run/jitter.h"
 #include "run/record.h"
 #include "run/report.h"
@@ -123,16 +124,20 @@ static int decide(struct session *session, struct work *work, const struct polic
 
 	if (collect(session, &work->changes, &work->census, err) < 0)
 		return -1;
+	import_osync_lists(session, &work->changes, &work->census);
 	sys_point("after-scan");
 	structure_block_unknown(&work->changes);
 	work->reuse = reuse_new(&work->changes);
 	if (settle(session, &work->changes, work->reuse, err) < 0)
 		return -1;
-	moves_follow(&work->changes, &work->moves, policy->direction);
+	if (!config->initialize)
+		moves_follow(&work->changes, &work->moves, policy->direction);
 	if (reach_verdicts(session, &work->changes, policy, err) < 0)
 		return -1;
 	if (guard_check(&work->changes, &work->census, &limits, err) < 0)
 		return -1;
+	if (config->initialize)
+		structure_only_record(&work->changes);
 	if (conflict_name_copies(session, &work->changes, err) < 0)
 		return -1;
 	plan_build(&work->plan, &work->changes, &work->moves, policy, config->preserve_hardlinks);

@@ -39,7 +39,8 @@ static void inherit_digest(struct change *change, enum side side)
 
 	if (!now || !then || now->type != base->type || then->type != now->type)
 		return;
-	if (now->type == ENTRY_DIR || (now->flags & ENTRY_HAS_DIGEST))
+	if (now->type == ENTRY_DIR || (now->flags & ENTRY_HAS_DIGEST) ||
+	    digest_is_none(&base->digest))
 		return;
 	if (!entry_proves_same(then, now) || !entry_same_content_key(then, now))
 		return;
@@ -68,6 +69,9 @@ static bool wants_read(const struct session *session, const struct change *chang
 	/* Names of one file are linked only where their content is known to be the same. */
 	if (session->config->preserve_hardlinks && now[side]->nlink > 1)
 		return !(now[side]->flags & ENTRY_HAS_DIGEST);
+	/* osync's lists told that it was agreed on, but not what it was. */
+	if (change->base && session->config->skip_deletion && digest_is_none(&change->base->digest))
+		return now[side]->type == ENTRY_FILE && !(now[side]->flags & ENTRY_HAS_DIGEST);
 	return reconcile_wants_digest(change->base, now, side) ||
 	       moves_wants_digest(wants->moves, change, side) ||
 	       reuse_wants_digest(wants->reuse, change, side);

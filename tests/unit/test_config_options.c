@@ -147,9 +147,10 @@ static void test_harmless_options_of_osync_1_3_are_accepted(void **state)
 static void test_other_options_of_osync_1_3_are_refused_by_name(void **state)
 {
 	static const char *const options[] = {
-		"--no-locks",	       "--initialize",	   "--on-changes",
-		"--on-changes-target", "--krb5",	   "--ssh-controlmaster",
-		"--alert-conflicts",   "--remote-token=x", "--destination-mails=a@b",
+		"--no-locks",	       "--on-changes",
+		"--on-changes-target", "--krb5",
+		"--ssh-controlmaster", "--alert-conflicts",
+		"--remote-token=x",    "--destination-mails=a@b",
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
