@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "base/sys.h"
 
@@ -257,6 +258,7 @@ noreturn void keeper_run(const struct keeper_job *job)
 	sigset_t all;
 
 	sys_set_role("keeper");
+	log_close();
 	process_default_signals();
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);

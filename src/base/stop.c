@@ -33,6 +33,14 @@ int stop_signal(void)
 	return caught;
 }
 
+int stop_forgive(void)
+{
+	int signal = caught;
+
+	caught = 0;
+	return signal;
+}
+
 void stop_reset(void)
 {
 	set_handlers(SIG_DFL, 0);

@@ -9,6 +9,11 @@
 void stop_install(void);
 /* The signal that asked us to stop, or 0. */
 int stop_signal(void);
+/*
+ * Go on for a moment, to put things in order: stop_signal() says 0 again, and what it was is returned.
+ * The same signal ends the process the next time.
+ */
+int stop_forgive(void);
 /* Back to the defaults, in a child process. */
 void stop_reset(void);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,26 +8,34 @@
 #include "peer/agent.h"
 #include "run/report.h"
 
-/* `--root DIR` or `--root=DIR`; NULL for anything else. */
-static const char *root_argument(int argc, char **argv)
+/*
+ * `[--allow-hooks] --root DIR` in any order; false for anything else.  Under a forced command these are
+ * the server's words: what the client asked for is not looked at.
+ */
+static bool parse(int argc, char **argv, struct agent_options *options)
 {
 	static const char prefix[] = "--root=";
 
-	if (argc == 1 && strncmp(argv[0], prefix, strlen(prefix)) == 0)
-		return argv[0] + strlen(prefix);
-	if (argc == 2 && strcmp(argv[0], "--root") == 0)
-		return argv[1];
-	return NULL;
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--allow-hooks") == 0)
+			options->hooks = true;
+		else if (strncmp(argv[i], prefix, strlen(prefix)) == 0)
+			options->dir = argv[i] + strlen(prefix);
+		else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc)
+			options->dir = argv[++i];
+		else
+			return false;
+	}
+	return options->dir && options->dir[0];
 }
 
 int cmd_agent(int argc, char **argv)
 {
-	struct agent_options options = { .dir = root_argument(argc, argv),
-					 .role = "target agent",
-					 .alone = true };
+	struct agent_options options = { .role = "target agent", .alone = true };
 
-	if (!options.dir || !options.dir[0]) {
-		fputs("osync: usage: osync agent --root DIR (started by the initiator through ssh, not by hand)\n",
+	if (!parse(argc, argv, &options)) {
+		fputs("osync: usage: osync agent [--allow-hooks] --root DIR (started by the initiator "
+		      "through ssh, not by hand)\n",
 		      stderr);
 		return EXIT_BAD_USAGE;
 	}

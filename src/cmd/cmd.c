@@ -32,8 +32,9 @@ static const char usage[] =
 	"        print the end of the log; -f goes on with what is added\n"
 	"  osync list --state CONF|PROFILE|--initiator DIR ...\n"
 	"        print the saved file list\n"
-	"  osync agent --root DIR\n"
-	"        serve one folder on standard input and output (what ssh starts)\n"
+	"  osync agent [--allow-hooks] --root DIR\n"
+	"        serve one folder on standard input and output (what ssh starts); with hooks also\n"
+	"        run the initiator's REMOTE_RUN_BEFORE_CMD and REMOTE_RUN_AFTER_CMD\n"
 	"\n"
 	"options of sync:\n";
 

@@ -24,8 +24,11 @@ void config_free(struct config *config)
 	free(config->instance_id);
 	free(config->initiator_dir);
 	target_release(&config->target);
-	for (int side = 0; side < SIDES; side++)
+	for (int side = 0; side < SIDES; side++) {
 		free(config->state_dir[side]);
+		free(config->before_cmd[side]);
+		free(config->after_cmd[side]);
+	}
 	free(config->transport_command);
 	free(config->ssh_key_file);
 	free(config->ssh_password_file);
@@ -35,6 +38,21 @@ void config_free(struct config *config)
 	free(config->log_file);
 	filter_free(config->filter);
 	free(config);
+}
+
+static bool has_hooks(const struct config *config, enum side side)
+{
+	return !config->dry_run && (config->before_cmd[side] || config->after_cmd[side]);
+}
+
+bool config_has_local_hooks(const struct config *config)
+{
+	return has_hooks(config, SIDE_INITIATOR);
+}
+
+bool config_has_remote_hooks(const struct config *config)
+{
+	return has_hooks(config, SIDE_TARGET);
 }
 
 static void free_config(struct config **config)

@@ -96,6 +96,14 @@ struct config {
 	bool force_unlock;  /* as soon as it is seen to be silent at all */
 	int64_t start_jitter_s;
 
+	/* commands of the user, by enum side where there are two; NULL: none */
+	char *before_cmd[2]; /* LOCAL_ and REMOTE_RUN_BEFORE_CMD */
+	char *after_cmd[2];
+	int before_limit_s; /* what each may take; 0: any time */
+	int after_limit_s;
+	bool stop_on_cmd_error;
+	bool run_after_cmd_on_error;
+
 	/* this run only: options */
 	bool dry_run;
 	bool json;
@@ -110,6 +118,10 @@ struct config {
 };
 
 void config_free(struct config *config);
+
+/* Whether this run has commands for this machine, or for the target's: none in a dry run. */
+bool config_has_local_hooks(const struct config *config);
+bool config_has_remote_hooks(const struct config *config);
 
 /*
  * Build the configuration of `osync sync` from argv (argv[0] is the first argument after

@@ -66,7 +66,6 @@
 	}
 
 #define NO_RSYNC "rsync does not run here"
-#define NO_HOOKS "running commands before and after a run"
 
 enum {
 	HOUR_S = 3600,
@@ -142,6 +141,16 @@ const struct key keys_table[] = {
 	PATH("LOGFILE", log_file),
 	BOOL("SYSLOG", "false", syslog),
 
+	/* commands */
+	TEXT("LOCAL_RUN_BEFORE_CMD", NULL, before_cmd[SIDE_INITIATOR]),
+	TEXT("LOCAL_RUN_AFTER_CMD", NULL, after_cmd[SIDE_INITIATOR]),
+	TEXT("REMOTE_RUN_BEFORE_CMD", NULL, before_cmd[SIDE_TARGET]),
+	TEXT("REMOTE_RUN_AFTER_CMD", NULL, after_cmd[SIDE_TARGET]),
+	INT("MAX_EXEC_TIME_PER_CMD_BEFORE", "0", 0, WEEK_S, before_limit_s),
+	INT("MAX_EXEC_TIME_PER_CMD_AFTER", "0", 0, WEEK_S, after_limit_s),
+	BOOL("STOP_ON_CMD_ERROR", "true", stop_on_cmd_error),
+	BOOL("RUN_AFTER_CMD_ON_ERROR", "false", run_after_cmd_on_error),
+
 	/* always so */
 	ALWAYS("SOFT_DELETE", "what is deleted always goes to the trash"),
 	ALWAYS("CONFLICT_BACKUP", "what is overwritten always goes to the trash"),
@@ -160,10 +169,6 @@ const struct key keys_table[] = {
 	ACCEPTED("SMTP_ENCRYPTION"),
 	ACCEPTED("SMTP_USER"),
 	ACCEPTED("SMTP_PASSWORD"),
-	ACCEPTED("MAX_EXEC_TIME_PER_CMD_BEFORE"),
-	ACCEPTED("MAX_EXEC_TIME_PER_CMD_AFTER"),
-	ACCEPTED("STOP_ON_CMD_ERROR"),
-	ACCEPTED("RUN_AFTER_CMD_ON_ERROR"),
 
 	/* not yet */
 	LATER("MINIMUM_SPACE", "0", "watching the free space"),
@@ -175,10 +180,6 @@ const struct key keys_table[] = {
 	LATER("SOFT_DELETE_DAYS", "0", "emptying the trash by age"),
 	LATER("DESTINATION_MAILS", "", "sending mail"),
 	LATER("ALWAYS_SEND_MAILS", "false", "sending mail"),
-	LATER("LOCAL_RUN_BEFORE_CMD", "", NO_HOOKS),
-	LATER("LOCAL_RUN_AFTER_CMD", "", NO_HOOKS),
-	LATER("REMOTE_RUN_BEFORE_CMD", "", NO_HOOKS),
-	LATER("REMOTE_RUN_AFTER_CMD", "", NO_HOOKS),
 	LATER("TRASH_DAYS", "0", "emptying the trash by age"),
 	LATER("TRASH_PACK_DAYS", "0", "packing the trash"),
 	LATER("SMTP_URL", "", "sending mail"),

@@ -159,6 +159,8 @@ static int dispatch_request(struct agent *agent, const struct frame *frame, stru
 		return agent_on_hash(agent, frame, err);
 	case PEER_ATTRS:
 		return agent_on_attrs(agent, frame, err);
+	case PEER_HOOK:
+		return agent_on_hook(agent, frame, err);
 	case PEER_READ:
 		return agent_on_read(agent, frame, err);
 	default:
@@ -293,16 +295,19 @@ static int idle_ms(const struct agent *agent)
 /* Wait for input unless a job can go on. Ends the session when the initiator is silent too long. */
 static int wait_input(struct agent *agent, int64_t *heard_ms, struct err *err)
 {
-	struct pollfd fd = { .fd = agent->in_fd, .events = POLLIN };
+	struct pollfd fds[] = { { .fd = agent->in_fd, .events = POLLIN },
+				{ .fd = agent_hook_fd(agent), .events = POLLIN } };
 	int64_t limit_ms = patience_ms(PEER_SILENCE_MS);
 	int ready = 0;
 
 	pulse_rest(agent->pulse);
-	ready = poll(&fd, 1, idle_ms(agent));
+	ready = poll(fds, 2, idle_ms(agent));
 	pulse_work(agent->pulse);
 	if (ready < 0 && errno != EINTR)
 		return err_sys(err, errno, "cannot wait for the initiator");
-	if (ready > 0) {
+	if (ready > 0 && fds[1].revents)
+		agent_hook_take(agent);
+	if (ready > 0 && fds[0].revents) {
 		*heard_ms = clock_monotonic_ms();
 		return read_input(agent, err);
 	}
@@ -349,6 +354,7 @@ static int serve_loop(struct agent *agent, struct err *err)
 
 static void agent_close(struct agent *agent)
 {
+	agent_hook_close(agent);
 	agent_jobs_free(agent);
 	agent_session_close(agent);
 	buf_release(&agent->in);

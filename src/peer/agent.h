@@ -8,7 +8,7 @@
  * way is bounded.  The agent believes nothing it is told: every path is checked and opened
  * beneath the root.  As soon as it has opened the root (and the folder of caches, where that is
  * elsewhere and still to be made, then), it can open nothing else any more, where the kernel has
- * Landlock.  Whatever it may one day have to run, a hook say, must not be its own child.
+ * Landlock.  Hooks are run by another process (peer/hook_runner.h), which was started before that.
  */
 #ifndef PEER_AGENT_H
 #define PEER_AGENT_H
@@ -18,6 +18,7 @@
 struct agent_options {
 	const char *dir;  /* the root folder */
 	const char *role; /* for logs and fault injection: "initiator agent", "target agent" */
+	bool hooks;	  /* it may run the initiator's commands */
 	bool alone; /* the process is for nothing else: give up all but the root (base/confine.h), start a
 		       thread (peer/pulse.h) */
 };

@@ -19,6 +19,7 @@ struct agent;
 struct agent_ops;
 struct filter;
 struct frame;
+struct hook_runner;
 struct pulse;
 struct reader;
 struct scan;
@@ -62,7 +63,10 @@ struct agent {
 	bool done;	    /* BYE or end of input */
 	struct arena arena; /* emptied after every frame */
 
-	bool confined; /* it was tried */
+	struct hook_runner *runner; /* NULL: no hooks */
+	int hooks_open;		    /* HOOK without HOOKED yet */
+	bool hook_keeps_root;	    /* the root must be the same one when it has ended */
+	bool confined;		    /* it was tried */
 	struct pulse *pulse;
 	bool welcomed;
 	bool dry;
@@ -146,6 +150,16 @@ int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err 
 int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_recorded(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *err);
+
+/* agent_hook.c: HOOK */
+/* Have a process ready that may run hooks, where they are wanted and allowed. Before confining. */
+void agent_hook_prepare(struct agent *agent, unsigned hello_flags);
+int agent_on_hook(struct agent *agent, const struct frame *frame, struct err *err);
+/* Readable when agent_hook_take() has something to do; -1 while no hook runs. */
+int agent_hook_fd(const struct agent *agent);
+void agent_hook_take(struct agent *agent);
+/* End a hook that runs, with all it has started. Before the lock is released. */
+void agent_hook_close(struct agent *agent);
 
 /* agent_listing.c: the walk, less what the cache has */
 struct listing;

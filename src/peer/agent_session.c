@@ -164,7 +164,9 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent->boot = done_log_boot();
 	if (open_root(agent, (hello.flags & PEER_HELLO_CREATE) != 0, &welcome.identity, err) < 0)
 		return -1;
+	agent_hook_prepare(agent, hello.flags);
 	confine(agent);
+	welcome.hooks = agent->runner != NULL;
 	welcome.known = agent->head.known;
 	welcome.known_initiator = agent->head.initiator;
 	welcome.known_generation = agent->head.generation;

@@ -192,6 +192,7 @@ void msg_put_welcome(struct buf *out, const struct msg_welcome *welcome)
 		enc_le64(out, welcome->known_generation);
 	}
 	enc_u8(out, welcome->can_chown);
+	enc_u8(out, welcome->hooks);
 	frame_end(out, start);
 }
 
@@ -212,6 +213,7 @@ int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_w
 		welcome->known_generation = dec_le64(&dec);
 	}
 	welcome->can_chown = dec_bool(&dec);
+	welcome->hooks = dec_bool(&dec);
 	return finish(&dec, frame, err);
 }
 
@@ -302,6 +304,58 @@ static void dec_meta(struct dec *dec, struct arena *arena, struct op_meta *meta)
 static bool names_other_side(const struct msg_op *op)
 {
 	return op->settles == DONE_AGREED || op->settles == DONE_MADE;
+}
+
+void msg_put_hook(struct buf *out, const struct msg_hook *hook)
+{
+	size_t start = frame_begin(out, PEER_HOOK);
+	size_t count = 0;
+
+	while (hook->environment && hook->environment[count])
+		count++;
+	enc_str(out, hook->command);
+	enc_uint(out, (uint64_t)hook->limit_ms);
+	enc_u8(out, hook->keeps_root);
+	enc_uint(out, count);
+	for (size_t i = 0; i < count; i++)
+		enc_str(out, hook->environment[i]);
+	frame_end(out, start);
+}
+
+/* "OSYNC_NAME=...": who may run commands may as well set variables, but these are all that there are. */
+static bool is_variable(const char *text)
+{
+	static const char prefix[] = "OSYNC_";
+
+	return strncmp(text, prefix, sizeof(prefix) - 1) == 0 && strchr(text, '=');
+}
+
+int msg_get_hook(const struct frame *frame, struct arena *arena, struct msg_hook *hook,
+		 struct err *err)
+{
+	const char **environment = NULL;
+	struct dec dec;
+	uint64_t limit_ms = 0;
+	uint64_t count = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	hook->command = dec_str(&dec, PEER_COMMAND_MAX, arena);
+	limit_ms = dec_uint(&dec);
+	hook->keeps_root = dec_bool(&dec);
+	count = dec_uint(&dec);
+	if (count > PEER_VARIABLES_MAX || limit_ms > INT32_MAX * UINT64_C(1000)) {
+		dec.bad = true;
+		count = 0;
+	}
+	environment = arena_alloc(arena, (count + 1) * sizeof(*environment));
+	for (uint64_t i = 0; i < count; i++) {
+		environment[i] = dec_str(&dec, PEER_COMMAND_MAX, arena);
+		dec.bad = dec.bad || !is_variable(environment[i]);
+	}
+	environment[count] = NULL;
+	hook->limit_ms = (int64_t)limit_ms;
+	hook->environment = environment;
+	return finish(&dec, frame, err);
 }
 
 void msg_put_op(struct buf *out, const struct msg_op *op)

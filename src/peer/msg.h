@@ -43,6 +43,7 @@ struct msg_welcome {
 	struct uuid known_initiator;
 	uint64_t known_generation;
 	bool can_chown;
+	bool hooks; /* HOOK is welcome */
 };
 
 struct msg_locked {
@@ -58,6 +59,13 @@ struct msg_locked {
 struct msg_ready {
 	struct err status;
 	struct uuid identity;
+};
+
+struct msg_hook {
+	const char *command;
+	int64_t limit_ms;
+	bool keeps_root;		/* the root must be the same folder afterwards */
+	const char *const *environment; /* "OSYNC_NAME=VALUE", NULL at the end */
 };
 
 struct msg_op {
@@ -94,6 +102,9 @@ void msg_put_locked(struct buf *out, const struct msg_locked *locked);
 int msg_get_locked(const struct frame *frame, struct msg_locked *locked, struct err *err);
 void msg_put_ready(struct buf *out, const struct msg_ready *ready);
 int msg_get_ready(const struct frame *frame, struct msg_ready *ready, struct err *err);
+void msg_put_hook(struct buf *out, const struct msg_hook *hook);
+int msg_get_hook(const struct frame *frame, struct arena *arena, struct msg_hook *hook,
+		 struct err *err);
 void msg_put_op(struct buf *out, const struct msg_op *op);
 int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op, struct err *err);
 /* What is at `path`, with its digest under `seed`; `expect` NULL: whatever it is. */

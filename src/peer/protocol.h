@@ -32,7 +32,8 @@
  *				uint scan flags (tree/scan.h); u8 fsync mode
  *	WELCOME		A	uint version; int clock (ns); str build; 16 bytes root identity (0: none);
  *				u8 1 if this profile was here before, then 16 bytes initiator's identity and
- *				le64 generation of that time; u8 1 if owners can be set
+ *				le64 generation of that time; u8 1 if owners can be set;
+ *				u8 1 if it runs hooks (asked for with PEER_HELLO_HOOKS, and allowed)
  *	ERROR		A	status: ends the session
  *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s, an agent says
  *				PONG unasked in the middle of something that takes as long
@@ -78,6 +79,11 @@
  *	COMMITTED	A	status
  *	FORGET		I	empty: the cache is not what the saved list says; what follows in RECORD frames
  *				is all of it
+ *	HOOK		I	str command; uint ms it may take (0: any time); u8 1 if the root must be the
+ *				same folder when it has ended; uint count; so many str NAME=VALUE for its
+ *				environment (NAME begins with OSYNC_)
+ *	OUTPUT		A	bytes to the end of the frame: what it has printed
+ *	HOOKED		A	status: it has ended, and nothing that it started is left
  *	BYE		I	empty
  *
  *	status	u8 kind (enum err_kind, 0 = well); uint errno; str message (only if kind is not 0)
@@ -95,6 +101,11 @@
  * FILES.  The bytes of a READ are those of the entry that was expected: never more, and READ_END, where
  * it is no failure, comes behind the last.  Of SCAN, one may be open.
  *
+ * HOOKS are commands for /bin/sh, run while the lock is held, and beside everything else: an agent answers
+ * PING and beats its lock meanwhile.  When the session ends, so does the hook; so it does when another one
+ * is asked for, which then begins (each has its HOOKED).
+ * ERR_GUARD: the root's name leads to another folder than the one that is served.
+ *
  * READS are answered in the order in which they were asked, one after the other.
  *
  * Every path from the wire is checked with path_valid() when it is decoded; that of a PROBLEM about which
@@ -108,6 +119,9 @@
 enum {
 	PEER_VERSION = 1,
 	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
+	PEER_COMMAND_MAX = 64 * 1024,	  /* bytes of a hook; execve() takes 128 KiB */
+	PEER_VARIABLES_MAX = 32,	  /* of its environment */
+	PEER_HOOKS_MAX = 2,		  /* one that is being ended, and the next */
 	PEER_DATA_MAX = 128 * 1024,	  /* bytes of content per DATA frame */
 	PEER_HOLE_MAX =
 		1024 * 1024 * 1024,   /* bytes: their zeros are hashed, which must not take long */
@@ -172,11 +186,15 @@ enum peer_type {
 	PEER_BYE,
 	PEER_FORGET,
 	PEER_RECORDED,
+	PEER_HOOK,
+	PEER_OUTPUT,
+	PEER_HOOKED,
 };
 
 enum peer_hello_flag {
 	PEER_HELLO_CREATE = 1 /* make the root folder */,
-	PEER_HELLO_DRY = 2 /* change nothing */
+	PEER_HELLO_DRY = 2 /* change nothing */,
+	PEER_HELLO_HOOKS = 4 /* HOOK will be asked for */
 };
 enum peer_lock_flag { PEER_LOCK_QUEUE = 1 /* keep a place in the queue for me */ };
 enum peer_cap {

@@ -21,6 +21,7 @@ struct report {
 	uint64_t conflicts;
 	uint64_t failed;
 	uint64_t skipped;
+	uint64_t looks; /* calls of report_look() */
 	uint64_t hashed_bytes;
 	struct buf line; /* scratch */
 };
@@ -228,6 +229,12 @@ void report_warning(struct report *report, const char *message)
 	print_line(report, stdout);
 }
 
+void report_look(struct report *report, const char *message)
+{
+	report->looks++;
+	report_warning(report, message);
+}
+
 void report_hashed(struct report *report, uint64_t bytes)
 {
 	report->hashed_bytes += bytes;
@@ -261,13 +268,13 @@ int report_exit_code(const struct err *err)
 	return EXIT_FAILED;
 }
 
-static int exit_code(const struct report *report, const struct err *err)
+int report_code(const struct report *report, const struct err *err)
 {
 	if (err && err_is_set(err))
 		return report_exit_code(err);
 	if (report->failed)
 		return EXIT_FAILED;
-	return report->conflicts || report->skipped ? EXIT_LOOK : EXIT_IN_SYNC;
+	return report->conflicts || report->skipped || report->looks ? EXIT_LOOK : EXIT_IN_SYNC;
 }
 
 static void add_counts(struct buf *line, const char *key, const uint64_t done[REPORT_SILENT])
@@ -309,6 +316,17 @@ static uint64_t total(const uint64_t done[REPORT_SILENT])
 	for (int i = 0; i < REPORT_SILENT; i++)
 		sum += done[i];
 	return sum;
+}
+
+struct report_tally report_tally(const struct report *report)
+{
+	return (struct report_tally){
+		.changes = { total(report->done[SIDE_INITIATOR]),
+			     total(report->done[SIDE_TARGET]) },
+		.conflicts = report->conflicts,
+		.failed = report->failed,
+		.skipped = report->skipped,
+	};
 }
 
 static void add_side(struct buf *line, const uint64_t done[REPORT_SILENT])
@@ -361,7 +379,7 @@ static void print_error(struct report *report, const struct err *err)
 int report_end(struct report *report, const struct report_totals *totals, const struct err *err)
 {
 	int64_t ms = clock_monotonic_ms() - report->start_ms;
-	int code = exit_code(report, err);
+	int code = report_code(report, err);
 
 	if (err && err_is_set(err))
 		print_error(report, err);

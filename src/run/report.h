@@ -56,6 +56,18 @@ void report_unresolved(struct report *report, const char *path, const char *mess
 /* Something about the run as a whole that a person should know. */
 void report_warning(struct report *report, const char *message);
 
+/* The same, where it makes the exit code EXIT_LOOK at least: a hook that failed, a run that took long. */
+void report_look(struct report *report, const char *message);
+
+/* What there was so far. */
+struct report_tally {
+	uint64_t changes[SIDES]; /* made to that side */
+	uint64_t conflicts;
+	uint64_t failed;
+	uint64_t skipped;
+};
+struct report_tally report_tally(const struct report *report);
+
 struct report_totals {
 	uint64_t scanned[SIDES];
 	uint64_t sent_bytes;
@@ -65,6 +77,8 @@ void report_hashed(struct report *report, uint64_t bytes);
 /* The last lines. err: why the run as a whole failed, or NULL. Returns the exit code. */
 int report_end(struct report *report, const struct report_totals *totals, const struct err *err);
 
+/* The exit code, were this the end. err: as report_end(). */
+int report_code(const struct report *report, const struct err *err);
 /* The exit code for an error. */
 int report_exit_code(const struct err *err);
 

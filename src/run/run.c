@@ -21,6 +21,7 @@
 #include "run/apply.h"
 #include "run/collect.h"
 #include "run/conflict.h"
+#include "run/hooks.h"
 #include "run/import.h"
 #include "run/jitter.h"
 #include "run/record.h"
@@ -199,15 +200,13 @@ static void print_plan(struct session *session, const struct plan *plan)
 		report_change(session->report, plan->ops[i]);
 }
 
-/* The pipeline. */
-static int run_session(struct session *session, const struct config *config, struct report *report,
-		       const char *run, struct work *work, struct err *err)
+/* What is done with both locks held. */
+static int sync_locked(struct session *session, const struct config *config, struct work *work,
+		       struct err *err)
 {
 	struct policy policy;
 
-	if (session_open(session, config, report, run, err) < 0)
-		return -1;
-	if (session_lock(session, err) < 0)
+	if (hooks_before(session, err) < 0)
 		return -1;
 	policy = policy_of(session);
 	if (decide(session, work, &policy, err) < 0)
@@ -223,6 +222,31 @@ static int run_session(struct session *session, const struct config *config, str
 	if (has_work(session, work) && act(session, work, err) < 0)
 		return -1;
 	return verify(session, &work->census, err);
+}
+
+/* Asked to stop, the agents may have gone first: that is not a lost connection. */
+static int blame_signal(struct err *err)
+{
+	int signal = stop_signal();
+
+	if (signal)
+		err_set_at(err, ERR_SIGNAL, signal, ERR_WHERE, "stopped by signal %d", signal);
+	return -1;
+}
+
+/* The pipeline. */
+static int run_session(struct session *session, const struct config *config, struct report *report,
+		       const char *run, struct work *work, struct err *err)
+{
+	int status = 0;
+
+	if (session_open(session, config, report, run, err) < 0 || hooks_check(session, err) < 0 ||
+	    session_lock(session, err) < 0)
+		return blame_signal(err);
+	status = sync_locked(session, config, work, err);
+	if (status < 0)
+		blame_signal(err);
+	return hooks_after(session, status, err) < 0 ? blame_signal(err) : 0;
 }
 
 static struct report_totals totals_of(const struct session *session)
@@ -265,10 +289,7 @@ int run_sync(const struct config *config)
 	report = report_new(config, run);
 	report_begin(report);
 	jitter_wait(config);
-	/* Asked to stop, the agents may have gone first: that is not a lost connection. */
-	if (run_session(&session, config, report, run, &work, &err) < 0 && stop_signal())
-		err_set_at(&err, ERR_SIGNAL, stop_signal(), ERR_WHERE, "stopped by signal %d",
-			   stop_signal());
+	run_session(&session, config, report, run, &work, &err);
 	totals = totals_of(&session);
 	session_close(&session);
 	code = report_end(report, &totals, &err);

@@ -16,6 +16,7 @@
 #include "base/version.h"
 #include "config/config.h"
 #include "model/owners.h"
+#include "peer/agent.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
 #include "peer/patience.h"
@@ -94,6 +95,37 @@ int session_wait(struct session *session, enum side side, struct frame *frame, s
 	}
 }
 
+/* Both sides, but for one that is lost. */
+static int pump_alone(struct session *session, enum side side, struct err *err)
+{
+	struct session_side *other = &session->sides[side_other(side)];
+	struct channel *channels[SIDES] = { session->sides[side].channel, other->channel };
+	struct channel *failed = NULL;
+	struct err why = ERR_INIT;
+
+	if (channel_pump(channels, other->lost ? 1 : SIDES, GREETING_POLL_MS, &failed, &why) == 0)
+		return 0;
+	if (failed && failed == other->channel) {
+		other->lost = true;
+		return 0;
+	}
+	*err = why;
+	return -1;
+}
+
+int session_wait_alone(struct session *session, enum side side, struct frame *frame,
+		       struct err *err)
+{
+	for (;;) {
+		int got = channel_next(session->sides[side].channel, frame, err);
+
+		if (got != 0)
+			return got < 0 ? -1 : 0;
+		if (pump_alone(session, side, err) < 0)
+			return -1;
+	}
+}
+
 int session_expect(const struct frame *frame, uint8_t type, struct err *err)
 {
 	return frame->type == type ? 0 : msg_malformed(frame, err);
@@ -126,6 +158,16 @@ static bool may_create(const struct session *session, enum side side)
 	return side == SIDE_TARGET || !session->sides[SIDE_TARGET].known;
 }
 
+static unsigned hello_flags(const struct session *session, enum side side)
+{
+	const struct config *config = session->config;
+	bool hooks = side == SIDE_INITIATOR ? config_has_local_hooks(config)
+					    : config_has_remote_hooks(config);
+
+	return (may_create(session, side) ? PEER_HELLO_CREATE : 0U) |
+	       (config->dry_run ? PEER_HELLO_DRY : 0U) | (hooks ? PEER_HELLO_HOOKS : 0U);
+}
+
 static void send_hello(struct session *session, enum side side)
 {
 	const struct config *config = session->config;
@@ -136,8 +178,7 @@ static void send_hello(struct session *session, enum side side)
 				   .clock_ns = clock_realtime_ns(),
 				   .build = version_build,
 				   .profile = profile,
-				   .flags = (may_create(session, side) ? PEER_HELLO_CREATE : 0U) |
-					    (config->dry_run ? PEER_HELLO_DRY : 0U),
+				   .flags = hello_flags(session, side),
 				   .state_dir = side == SIDE_TARGET && state_dir ? state_dir : "",
 				   .scan_flags = scan_flags(config),
 				   .fsync_mode = sync_mode(config->fsync) };
@@ -181,6 +222,7 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 	peer->known_initiator = welcome.known_initiator;
 	peer->known_generation = welcome.known_generation;
 	peer->can_chown = welcome.can_chown;
+	peer->hooks = welcome.hooks;
 	if (channel_noise(peer->channel))
 		log_warn("the login on the %s prints '%.200s' before the agent starts; skipped",
 			 side_name(side), channel_noise(peer->channel));
@@ -210,10 +252,13 @@ static int connect_side(struct session *session, enum side side, struct err *err
 {
 	struct session_side *peer = &session->sides[side];
 
-	peer->transport = side == SIDE_INITIATOR
-				  ? transport_open_local(session->config->initiator_dir,
-							 "initiator agent", err)
-				  : transport_open_target(session->config, err);
+	struct agent_options local = { .dir = session->config->initiator_dir,
+				       .role = "initiator agent",
+				       .hooks = config_has_local_hooks(session->config),
+				       .alone = true };
+
+	peer->transport = side == SIDE_INITIATOR ? transport_open_local(&local, err)
+						 : transport_open_target(session->config, err);
 	if (!peer->transport)
 		return -1;
 	peer->channel = channel_new(transport_fd(peer->transport), side_name(side));

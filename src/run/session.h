@@ -42,8 +42,11 @@ struct session_side {
 	struct uuid known_initiator;
 	uint64_t known_generation;
 	bool can_chown;
+	bool hooks;	      /* it runs hooks */
+	int hooks_open;	      /* asked for and not ended yet */
 	unsigned caps;	      /* enum peer_cap: what its file system can do */
 	int64_t step_ns;      /* in which it keeps mtimes */
+	bool lost;	      /* seen by session_wait_alone(): the connection is gone */
 	struct recall recall; /* what a run that was killed had done here */
 	uint64_t scanned;
 };
@@ -81,6 +84,12 @@ void session_close(struct session *session);
 
 /* The next frame of one side, moving bytes of both while waiting. The frame is valid until the next call for that side. */
 int session_wait(struct session *session, enum side side, struct frame *frame, struct err *err);
+/*
+ * The same where only that side matters any more: bytes of the other one are moved for as long as it is
+ * there.  For what is still to be done after an error.
+ */
+int session_wait_alone(struct session *session, enum side side, struct frame *frame,
+		       struct err *err);
 /* Move bytes on both sides; waits up to timeout_ms. */
 int session_pump(struct session *session, int timeout_ms, struct err *err);
 /* A frame of another type than expected ends the run. */

@@ -27,7 +27,8 @@ static pid_t start(int fd, int error_fd, const struct config *config, struct err
 	AUTO_BUF line = BUF_INIT;
 	struct quote_agent agent = { .osync = config->remote_osync_path,
 				     .root = config->target.path,
-				     .sudo = config->sudo_exec };
+				     .sudo = config->sudo_exec,
+				     .hooks = config_has_remote_hooks(config) };
 	struct process_stdio stdio = { .in = fd, .out = fd, .error = error_fd };
 	char shell[] = "/bin/sh";
 	char option[] = "-c";

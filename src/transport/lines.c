@@ -48,7 +48,7 @@ static void finish_line(struct lines *lines)
 			lines->partial.data[i] = '?';
 	text_add_escaped(&shown, buf_cstr(&lines->partial));
 	buf_reset(&lines->partial);
-	if (strncmp(buf_cstr(&shown), "osync", 5) == 0)
+	if (!lines->plain && strncmp(buf_cstr(&shown), "osync", 5) == 0)
 		log_warn("%s: %s", lines->origin, buf_cstr(&shown));
 	else
 		log_info("%s: %s", lines->origin, buf_cstr(&shown));

@@ -3,12 +3,13 @@
  * What the far end writes on its standard error, line by line: logged as it comes, escaped
  * and marked with its origin, and the last of it kept for the account of a failure.
  *
- * Lines of a far osync ("osync...: ") are warnings; anything else (login banners, noise of
+ * Lines of a far osync ("osync...: ") are warnings (unless `plain`); anything else (login banners, noise of
  * shell start files) is shown with -v only, so that cron does not mail it every five minutes.
  */
 #ifndef TRANSPORT_LINES_H
 #define TRANSPORT_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -22,14 +23,12 @@ struct lines {
 	const char *origin;	/* host or command, kept, not copied */
 	struct buf partial;	/* the line that is not finished */
 	char *kept[LINES_KEPT]; /* escaped, oldest first, NULL where there are fewer */
+	bool plain;		/* no line is anything but what it says */
 };
 
-#define LINES_INIT(who)          \
-	{                        \
-		(who), BUF_INIT, \
-		{                \
-			NULL     \
-		}                \
+#define LINES_INIT(who)                          \
+	{                                        \
+		(who), BUF_INIT, { NULL }, false \
 	}
 #define AUTO_LINES AUTO(lines_release) struct lines
 

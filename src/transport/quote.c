@@ -71,12 +71,17 @@ static void add_root(struct buf *out, const char *root)
 	quote_word(out, buf_cstr(&path));
 }
 
+static void add_verb(struct buf *out, const struct quote_agent *agent)
+{
+	buf_addstr(out, agent->hooks ? " agent --allow-hooks --root " : " agent --root ");
+}
+
 void quote_remote(struct buf *out, const struct quote_agent *agent)
 {
 	if (agent->sudo)
 		buf_addstr(out, "sudo -n -E ");
 	quote_program(out, agent->osync);
-	buf_addstr(out, " agent --root ");
+	add_verb(out, agent);
 	add_root(out, agent->root);
 }
 
@@ -98,7 +103,7 @@ void quote_command(struct buf *out, const char *command, const struct quote_agen
 	buf_addstr(out, command);
 	buf_addstr(out, agent->sudo ? " sudo -n -E " : " ");
 	add_twice_quoted(out, agent->osync);
-	buf_addstr(out, " agent --root ");
+	add_verb(out, agent);
 	if (agent->root[0] == '-')
 		buf_addstr(out, "./");
 	add_twice_quoted(out, agent->root);

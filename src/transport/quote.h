@@ -26,9 +26,10 @@ struct quote_agent {
 	const char *osync; /* REMOTE_OSYNC_PATH */
 	const char *root;  /* path of the root there */
 	bool sudo;	   /* as root, through sudo */
+	bool hooks;	   /* with --allow-hooks: who may log in may run commands anyway */
 };
 
-/* Append "[sudo -n -E ]OSYNC agent --root 'ROOT'" for the login shell of the server. */
+/* Append "[sudo -n -E ]OSYNC agent [--allow-hooks] --root 'ROOT'" for the login shell of the server. */
 void quote_remote(struct buf *out, const struct quote_agent *agent);
 /*
  * Append TRANSPORT_COMMAND and, after a blank, the words of quote_remote(), each quoted

@@ -20,7 +20,8 @@ static int pump(struct ssh_session *session, const struct config *config, int fd
 	AUTO_BUF command = BUF_INIT;
 	struct quote_agent agent = { .osync = config->remote_osync_path,
 				     .root = config->target.path,
-				     .sudo = config->sudo_exec };
+				     .sudo = config->sudo_exec,
+				     .hooks = config_has_remote_hooks(config) };
 
 	quote_remote(&command, &agent);
 	struct ssh_pump_task task = { .command = buf_cstr(&command),

@@ -47,40 +47,37 @@ static struct transport *transport_new(int (*body)(int fd, const void *arg, stru
 	return NULL;
 }
 
-struct local {
-	const char *dir;
-	const char *role;
-};
-
 /* The agent finds its stream where a remote one does: on standard input and output. */
 static int local_run(int fd, const void *arg, struct err *err)
 {
-	const struct local *local = arg;
-	struct agent_options options = { .dir = local->dir, .role = local->role, .alone = true };
+	const struct agent_options *options = arg;
 
 	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0) {
 		err_sys(err, errno, "cannot hand the stream to the agent");
 		return 1;
 	}
 	close(fd);
-	return agent_serve(STDIN_FILENO, STDOUT_FILENO, &options);
+	return agent_serve(STDIN_FILENO, STDOUT_FILENO, options);
 }
 
-struct transport *transport_open_local(const char *dir, const char *role, struct err *err)
+struct transport *transport_open_local(const struct agent_options *options, struct err *err)
 {
-	struct local local = { .dir = dir, .role = role };
-
-	return transport_new(local_run, &local, xasprintf("the agent for '%s'", dir), err);
+	return transport_new(local_run, options, xasprintf("the agent for '%s'", options->dir),
+			     err);
 }
 
 struct transport *transport_open_target(const struct config *config, struct err *err)
 {
 	const struct target *target = &config->target;
+	struct agent_options local = { .dir = target->path,
+				       .role = "target agent",
+				       .hooks = config_has_remote_hooks(config),
+				       .alone = true };
 
 	if (config->transport == TRANSPORT_COMMAND && target->remote)
 		return transport_new(command_run, config, xstrdup("TRANSPORT_COMMAND"), err);
 	if (!target->remote)
-		return transport_open_local(target->path, "target agent", err);
+		return transport_open_local(&local, err);
 	return transport_new(ssh_run, config, xstrdup(target->host), err);
 }
 

@@ -13,12 +13,13 @@
 #ifndef TRANSPORT_TRANSPORT_H
 #define TRANSPORT_TRANSPORT_H
 
+struct agent_options;
 struct config;
 struct err;
 struct transport;
 
-/* A forked agent that serves `dir`. `role` names the process in logs ("initiator agent"). */
-struct transport *transport_open_local(const char *dir, const char *role, struct err *err);
+/* A forked agent on this machine. The options are copied by the fork. */
+struct transport *transport_open_local(const struct agent_options *options, struct err *err);
 /* The transport that the configuration's target asks for: local, ssh or command. */
 struct transport *transport_open_target(const struct config *config, struct err *err);
 

@@ -162,15 +162,11 @@ static void test_unknown_keys_are_warned_about_with_the_nearest_one(void **state
 static void test_what_is_not_done_yet_is_refused_by_name(void **state)
 {
 	static const char *const asks[] = {
-		"BANDWIDTH=500",	   "SOFT_DELETE_DAYS=30",
-		"CONFLICT_BACKUP_DAYS=30", "MINIMUM_SPACE=10240",
-		"SOFT_MAX_EXEC_TIME=7200", "HARD_MAX_EXEC_TIME=7200",
-		"ALERT_CONFLICTS=yes",	   "DESTINATION_MAILS=a@b.c",
-		"ALWAYS_SEND_MAILS=true",  "LOCAL_RUN_BEFORE_CMD=x",
-		"LOCAL_RUN_AFTER_CMD=x",   "REMOTE_RUN_BEFORE_CMD=x",
-		"REMOTE_RUN_AFTER_CMD=x",  "TRASH_DAYS=5",
-		"TRASH_PACK_DAYS=5",	   "SMTP_URL=smtp://x",
-		"MAIL_ON=error",	   "DIGEST=sha256",
+		"BANDWIDTH=500",       "SOFT_DELETE_DAYS=30",	  "CONFLICT_BACKUP_DAYS=30",
+		"MINIMUM_SPACE=10240", "SOFT_MAX_EXEC_TIME=7200", "HARD_MAX_EXEC_TIME=7200",
+		"ALERT_CONFLICTS=yes", "DESTINATION_MAILS=a@b.c", "ALWAYS_SEND_MAILS=true",
+		"TRASH_DAYS=5",	       "TRASH_PACK_DAYS=5",	  "SMTP_URL=smtp://x",
+		"MAIL_ON=error",       "DIGEST=sha256",
 	};
 
 	for (size_t i = 0; i < sizeof(asks) / sizeof(*asks); i++) {

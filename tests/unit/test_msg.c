@@ -89,7 +89,8 @@ static void put_welcome(struct buf *out)
 					     .known = true,
 					     .known_initiator = some_uuid,
 					     .known_generation = UINT64_MAX,
-					     .can_chown = true };
+					     .can_chown = true,
+					     .hooks = true };
 
 	msg_put_welcome(out, &welcome);
 }
@@ -192,6 +193,17 @@ static void put_locked(struct buf *out)
 	msg_put_locked(out, &locked);
 }
 
+static void put_hook(struct buf *out)
+{
+	static const char *const environment[] = { "OSYNC_A=one\ntwo=2", "OSYNC_B=", NULL };
+	const struct msg_hook hook = { .command = "true; \"$OSYNC_A\"",
+				       .limit_ms = 86400000,
+				       .keeps_root = true,
+				       .environment = environment };
+
+	msg_put_hook(out, &hook);
+}
+
 static void put_finished(struct buf *out)
 {
 	const struct err status = ERR_INIT;
@@ -232,7 +244,8 @@ static void (*const samples[])(struct buf *out) = {
 	put_hello,  put_hello_short, put_welcome,  put_welcome_unknown,
 	put_ready,  put_op_put,	     put_op_move,  put_op_symlink,
 	put_hashed, put_done,	     put_read_end, put_attrs_is,
-	put_locked, put_finished,    put_list,	   put_record,
+	put_locked, put_hook,	     put_finished, put_list,
+	put_record,
 };
 enum { SAMPLES = sizeof(samples) / sizeof(samples[0]) };
 
@@ -375,6 +388,17 @@ static int recode_listing(const struct frame *frame, struct arena *arena, struct
 	return got;
 }
 
+static int recode_hook(const struct frame *frame, struct arena *arena, struct buf *out,
+		       struct err *err)
+{
+	struct msg_hook hook;
+	int status = msg_get_hook(frame, arena, &hook, err);
+
+	if (status == 0)
+		msg_put_hook(out, &hook);
+	return status;
+}
+
 static int recode(const struct frame *frame, struct arena *arena, struct buf *out, struct err *err)
 {
 	switch (frame->type) {
@@ -386,6 +410,8 @@ static int recode(const struct frame *frame, struct arena *arena, struct buf *ou
 		return recode_ready(frame, out, err);
 	case PEER_LOCKED:
 		return recode_locked(frame, out, err);
+	case PEER_HOOK:
+		return recode_hook(frame, arena, out, err);
 	case PEER_OP:
 		return recode_op(frame, arena, out, err);
 	case PEER_HASHED:

@@ -99,6 +99,10 @@ static void the_remote_command_names_the_root(void **state)
 	agent = (struct quote_agent){ .osync = "osync", .root = "-rf", .sudo = true };
 	quote_remote(&out, &agent);
 	assert_string_equal(buf_cstr(&out), "sudo -n -E osync agent --root './-rf'");
+	buf_reset(&out);
+	agent = (struct quote_agent){ .osync = "osync", .root = "x", .hooks = true };
+	quote_remote(&out, &agent);
+	assert_string_equal(buf_cstr(&out), "osync agent --allow-hooks --root 'x'");
 }
 
 static void a_command_gets_plain_words_unquoted(void **state)
