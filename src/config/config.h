@@ -61,6 +61,7 @@ struct config {
 	bool ssh_compression;
 	int ssh_connect_timeout_s;
 	int ssh_keepalive_s;
+	int peer_timeout_s;	 /* of silence, on either side of a connection */
 	char *remote_osync_path; /* "osync" */
 	bool sudo_exec;
 

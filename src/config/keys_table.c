@@ -99,6 +99,7 @@ const struct key keys_table[] = {
 	BOOL("SSH_COMPRESSION", "false", ssh_compression),
 	INT("SSH_CONNECT_TIMEOUT", "30", 1, HOUR_S, ssh_connect_timeout_s),
 	INT("SSH_KEEPALIVE", "15", 1, HOUR_S, ssh_keepalive_s),
+	INT("PEER_TIMEOUT", "180", 60, HOUR_S, peer_timeout_s),
 	TEXT("REMOTE_OSYNC_PATH", "osync", remote_osync_path),
 	BOOL("SUDO_EXEC", "false", sudo_exec),
 

@@ -38,7 +38,7 @@ static int check_stop(struct err *err)
 static int wait_output(struct agent *agent, struct err *err)
 {
 	struct pollfd out = { .fd = agent->out_fd, .events = POLLOUT };
-	int64_t limit_ms = patience_ms(PEER_SILENCE_MS);
+	int64_t limit_ms = patience_ms(agent->silence_ms);
 	int ready = poll(&out, 1, (int)limit_ms);
 
 	if (stop_signal())
@@ -297,7 +297,7 @@ static int wait_input(struct agent *agent, int64_t *heard_ms, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = agent->in_fd, .events = POLLIN },
 				{ .fd = agent_hook_fd(agent), .events = POLLIN } };
-	int64_t limit_ms = patience_ms(PEER_SILENCE_MS);
+	int64_t limit_ms = patience_ms(agent->silence_ms);
 	int ready = 0;
 
 	pulse_rest(agent->pulse);
@@ -370,7 +370,8 @@ int agent_serve(int in_fd, int out_fd, const struct agent_options *options)
 			       .in_fd = in_fd,
 			       .out_fd = out_fd,
 			       .credit = PEER_WINDOW,
-			       .state_fd = -1 };
+			       .state_fd = -1,
+			       .silence_ms = PEER_SILENCE_MS };
 	int flags = fcntl(out_fd, F_GETFL);
 	int status = 0;
 

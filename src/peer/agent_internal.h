@@ -78,6 +78,7 @@ struct agent {
 	unsigned scan_flags;
 	uint64_t seed;
 	unsigned fsync_mode;
+	int64_t silence_ms; /* of the initiator, after which it is gone */
 	struct lock *lock;
 	struct turn *turn; /* NULL before LOCK */
 	enum turn_patience lock_patience;

@@ -161,6 +161,7 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent->state_dir = xstrdup(hello.state_dir);
 	agent->scan_flags = hello.scan_flags;
 	agent->fsync_mode = hello.fsync_mode;
+	agent->silence_ms = hello.silence_s * INT64_C(1000);
 	agent->boot = done_log_boot();
 	if (open_root(agent, (hello.flags & PEER_HELLO_CREATE) != 0, &welcome.identity, err) < 0)
 		return -1;

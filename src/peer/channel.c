@@ -42,8 +42,9 @@ struct channel {
 	struct buf noise;
 	int64_t heard_ms;
 	int64_t said_ms;
-	int64_t worked_ms; /* when something came that is more than a sign of life */
-	int64_t pumped_ms; /* when we last looked */
+	int64_t worked_ms;  /* when something came that is more than a sign of life */
+	int64_t pumped_ms;  /* when we last looked */
+	int64_t silence_ms; /* after which the agent is gone */
 	uint64_t sent;
 	uint64_t received;
 };
@@ -55,6 +56,7 @@ struct channel *channel_new(int fd, const char *name)
 	channel->fd = fd;
 	channel->name = name;
 	channel->credit = PEER_WINDOW;
+	channel->silence_ms = PEER_SILENCE_MS;
 	channel->heard_ms = channel->said_ms = channel->worked_ms = channel->pumped_ms =
 		clock_monotonic_ms();
 	return channel;
@@ -68,6 +70,11 @@ void channel_free(struct channel *channel)
 	buf_release(&channel->out);
 	buf_release(&channel->noise);
 	free(channel);
+}
+
+void channel_set_silence(struct channel *channel, int64_t silence_ms)
+{
+	channel->silence_ms = silence_ms;
 }
 
 struct buf *channel_out(struct channel *channel)
@@ -88,6 +95,11 @@ void channel_spend(struct channel *channel, size_t size)
 const char *channel_noise(const struct channel *channel)
 {
 	return channel->noise.len ? (const char *)channel->noise.data : NULL;
+}
+
+bool channel_has_ended(const struct channel *channel)
+{
+	return channel->ended;
 }
 
 bool channel_is_greeted(const struct channel *channel)
@@ -311,10 +323,10 @@ static int check_alive(struct channel *channel, struct err *err)
 
 	if (channel->ended && channel->taken >= channel->seen)
 		return lost(channel, 0, err);
-	if (now - channel->heard_ms > patience_ms(PEER_HUNG_MS))
+	if (now - channel->heard_ms > patience_ms(channel->silence_ms))
 		return err_set(err, ERR_UNREACHABLE,
-			       "the agent on the %s has said nothing for %d minutes", channel->name,
-			       PEER_HUNG_MS / 60000);
+			       "the agent on the %s has said nothing for %lld s", channel->name,
+			       (long long)(channel->silence_ms / 1000));
 	if (channel->greeted && channel->out.len == 0 &&
 	    now - channel->said_ms >= patience_ms(PEER_PING_MS))
 		msg_put_empty(&channel->out, PEER_PING);
@@ -350,9 +362,10 @@ static int check_work(struct channel *const *channels, size_t count, struct err 
 static int check_awake(struct channel *const *channels, size_t count, struct err *err)
 {
 	int64_t now = clock_monotonic_ms();
-	int64_t limit_ms = patience_ms(PEER_SILENCE_MS) - 2 * patience_ms(PEER_PING_MS);
 
 	for (size_t i = 0; i < count; i++) {
+		int64_t limit_ms =
+			patience_ms(channels[i]->silence_ms) - 2 * patience_ms(PEER_PING_MS);
 		int64_t asleep_ms = now - channels[i]->pumped_ms;
 
 		channels[i]->pumped_ms = now;

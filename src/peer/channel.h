@@ -24,6 +24,8 @@ struct err;
 /* On a connected, non-blocking descriptor (borrowed). `name` is for messages ("target"). */
 struct channel *channel_new(int fd, const char *name);
 void channel_free(struct channel *channel);
+/* After how much silence the agent is gone; PEER_SILENCE_MS where nothing is said. */
+void channel_set_silence(struct channel *channel, int64_t silence_ms);
 
 /* Where to append frames that are to be sent. They leave with the next pump. */
 struct buf *channel_out(struct channel *channel);
@@ -47,6 +49,8 @@ int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,
 const char *channel_noise(const struct channel *channel);
 /* Append, escaped, what came instead of a greeting so far. */
 void channel_add_noise(const struct channel *channel, struct buf *out);
+/* Whether the connection has come to its end; else the agent only says nothing. */
+bool channel_has_ended(const struct channel *channel);
 /* Whether the agent has greeted. */
 bool channel_is_greeted(const struct channel *channel);
 /* Payload and headers that went through, in bytes. */

@@ -149,6 +149,7 @@ void msg_put_hello(struct buf *out, const struct msg_hello *hello)
 	enc_str(out, hello->state_dir);
 	enc_uint(out, hello->scan_flags);
 	enc_u8(out, hello->fsync_mode);
+	enc_uint(out, hello->silence_s);
 	frame_end(out, start);
 }
 
@@ -167,13 +168,15 @@ int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hel
 	hello->state_dir = dec_str(&dec, PEER_TEXT_MAX, arena);
 	hello->scan_flags = dec_u32(&dec);
 	hello->fsync_mode = dec_u8(&dec);
+	hello->silence_s = dec_u32(&dec);
 	/* The profile becomes part of a file name. */
 	if (!path_valid(hello->profile, strlen(hello->profile)) || strchr(hello->profile, '/') ||
 	    hello->profile[0] == '.')
 		dec.bad = true;
 	if (hello->state_dir[0] && hello->state_dir[0] != '/')
 		dec.bad = true;
-	if (hello->fsync_mode > CHANGER_SYNC_OFF)
+	if (hello->fsync_mode > CHANGER_SYNC_OFF || hello->silence_s < PEER_SILENCE_MIN_S ||
+	    hello->silence_s > PEER_SILENCE_MAX_S)
 		dec.bad = true;
 	return finish(&dec, frame, err);
 }

@@ -32,6 +32,7 @@ struct msg_hello {
 	const char *state_dir; /* "": the default */
 	unsigned scan_flags;
 	unsigned fsync_mode; /* enum changer_sync_mode */
+	unsigned silence_s;  /* how long either side may be silent */
 };
 
 struct msg_welcome {

@@ -29,7 +29,8 @@
  *	type		from	payload
  *	HELLO		I	uint min, uint max protocol version; int clock (ns); str build;
  *				str profile; u8 flags (PEER_HELLO_*); str state folder ("" = default);
- *				uint scan flags (tree/scan.h); u8 fsync mode
+ *				uint scan flags (tree/scan.h); u8 fsync mode; uint how long either side may be
+ *				silent (s)
  *	WELCOME		A	uint version; int clock (ns); str build; 16 bytes root identity (0: none);
  *				u8 1 if this profile was here before, then 16 bytes initiator's identity and
  *				le64 generation of that time; u8 1 if owners can be set;
@@ -132,9 +133,10 @@ enum {
 	PEER_NAME_MAX = 256,  /* user, group, run, profile */
 	PEER_TEXT_MAX = 4096, /* messages, holders, folders */
 	PEER_PING_MS = 15000,
-	PEER_SILENCE_MS =
-		180000, /* an agent that hears nothing for this long ends, and drops its lock */
-	PEER_HUNG_MS = 600000,		 /* an agent that says nothing for this long is given up */
+	/* Who hears nothing for as long gives the other side up; an agent drops its lock then. */
+	PEER_SILENCE_MIN_S = 60, /* a few PINGs */
+	PEER_SILENCE_MAX_S = 3600,
+	PEER_SILENCE_MS = 180000,	 /* until the initiator has said what it is */
 	PEER_LOCK_WAIT_MS = 3600 * 1000, /* whoever waits for longer asks again */
 	PEER_LOCK_TTL_MIN_MS = 60000,	 /* heartbeats come every 15 s at least */
 	PEER_STEP_MS =

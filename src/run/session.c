@@ -62,7 +62,8 @@ int session_pump(struct session *session, int timeout_ms, struct err *err)
 	if (channel_pump(channels, SIDES, timeout_ms, &failed, err) == 0)
 		return 0;
 	for (int s = 0; s < SIDES; s++)
-		if (failed == channels[s] && err->kind == ERR_UNREACHABLE)
+		if (failed == channels[s] && err->kind == ERR_UNREACHABLE &&
+		    channel_has_ended(channels[s]))
 			explain_loss(session, (enum side)s, err);
 	return -1;
 }
@@ -181,7 +182,8 @@ static void send_hello(struct session *session, enum side side)
 				   .flags = hello_flags(session, side),
 				   .state_dir = side == SIDE_TARGET && state_dir ? state_dir : "",
 				   .scan_flags = scan_flags(config),
-				   .fsync_mode = sync_mode(config->fsync) };
+				   .fsync_mode = sync_mode(config->fsync),
+				   .silence_s = (unsigned)config->peer_timeout_s };
 
 	msg_put_hello(channel_out(session->sides[side].channel), &hello);
 }
@@ -262,6 +264,7 @@ static int connect_side(struct session *session, enum side side, struct err *err
 	if (!peer->transport)
 		return -1;
 	peer->channel = channel_new(transport_fd(peer->transport), side_name(side));
+	channel_set_silence(peer->channel, session->config->peer_timeout_s * INT64_C(1000));
 	return 0;
 }
 

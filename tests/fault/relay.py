@@ -9,6 +9,7 @@ starts the command and passes bytes both ways. SPEC is one of
     down:N    the same for those to the initiator; the greeting is frame 0
     up@N      it ends when N bytes have gone to the agent
     down@N    the same for those to the initiator
+    hole:N    after N frames to the agent nothing goes either way any more, and nobody is told
     note=FILE it does not end; FILE says how many frames and bytes went "up" and "down"
     whole     it does not end, and nothing is noted
 """
@@ -19,6 +20,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 
 GREETING = 8  # bytes (src/peer/protocol.h)
 HEADER = 4    # le32: length of what follows
@@ -67,6 +69,11 @@ class Direction:
         return not over
 
 
+def is_swallowed(ways, spec):
+    """Whether the line leads nowhere by now."""
+    return spec.startswith("hole:") and ways[0].frames >= int(spec[5:])
+
+
 def main(spec, command):
     agent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     ways = [Direction("up", 0, agent.stdin.fileno(), spec),
@@ -77,7 +84,8 @@ def main(spec, command):
         """In a thread of its own: neither way waits for the other."""
         with contextlib.suppress(OSError):
             while way.pass_on():
-                pass
+                while is_swallowed(ways, spec):
+                    time.sleep(1)
         over.set()
 
     for way in ways:

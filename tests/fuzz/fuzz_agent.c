@@ -207,6 +207,7 @@ static void add_hello(struct program *program)
 					 .build = "fuzz",
 					 .profile = "p",
 					 .flags = choice & 3,
+					 .silence_s = 180,
 					 .state_dir = "",
 					 .scan_flags = choice >> 4 & 7,
 					 .fsync_mode = choice >> 2 & 3 };
@@ -400,9 +401,11 @@ static void say_simple(struct program *program, uint8_t type, uint8_t choice)
 	size_t start = 0;
 
 	if (type == PEER_HELLO) {
-		const struct msg_hello hello = {
-			.version_max = 1, .build = "", .profile = "p", .state_dir = ""
-		};
+		const struct msg_hello hello = { .version_max = 1,
+						 .build = "",
+						 .profile = "p",
+						 .silence_s = 180,
+						 .state_dir = "" };
 
 		msg_put_hello(&program->out, &hello);
 	} else {

@@ -213,12 +213,35 @@ def from_target(kind, data):
     assert local.both("mine") == mine
 
 
+@pytest.mark.parametrize("frames", [2, 6])
+def test_i42_both_ends_notice_a_black_hole_within_peer_timeout(local, frames):
+    """Nothing arrives on either side; the agent cannot even be told that nobody listens."""
+    relay = Path(__file__).parents[1] / "fault/relay.py"
+    mine = local.write("initiator", "mine")
+    lock = local.workdir("target") / "lock"
+    args = [OSYNC, "--initiator", str(local.initiator), "--instance-id", "test", "--json",
+            "--target", f"ssh://nobody@nowhere/{local.target}", "--remote-osync", OSYNC,
+            "--set", "TRANSPORT=command", "--set", "PEER_TIMEOUT=120", "--set",
+            f"TRANSPORT_COMMAND={sys.executable} {relay} hole:{frames}"]
+    process = start(args, local.env(OSYNC_HURRY="30"))
+    other = beside(local, "other")
+    assert eventually(lambda: lock.exists() and holders(lock))
+    # The agent ends by itself, although its end of the line stays open.
+    other.run("--lock-wait", "60")
+    result = finish(process, UNREACHABLE)
+    assert result.says("said nothing for 120 s"), repr(result)
+    assert eventually(lambda: not holders(lock))
+    local.run()
+    other.run()
+    assert local.both("mine") == other.read("initiator", "mine") == mine
+
+
 def test_i42_an_agent_that_is_busy_for_long_is_not_given_up(local):
-    """Six seconds are the end of one that says nothing; one that works says that it lives."""
+    """Less than five seconds are the end of one that says nothing; one that works says that it lives."""
     local.write("initiator", "x", "one")
     local.run()
     local.write("initiator", "x", "two")
-    local.run(env={"OSYNC_POINT": "between-exchange-and-look=sleep 8", "OSYNC_HURRY": "100"})
+    local.run(env={"OSYNC_POINT": "between-exchange-and-look=sleep 8", "OSYNC_HURRY": "40"})
     assert local.both("x") == b"two"
 
 

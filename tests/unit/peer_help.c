@@ -195,6 +195,7 @@ void far_hello(struct far *far, unsigned flags)
 					 .build = "test",
 					 .profile = "profile",
 					 .flags = flags,
+					 .silence_s = 180,
 					 .state_dir = "" };
 
 	msg_put_hello(&far->out, &hello);

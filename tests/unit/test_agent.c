@@ -57,6 +57,7 @@ static void test_a_range_of_versions_with_ours_in_it_is_welcomed(void **state)
 					 .version_max = UINT64_MAX,
 					 .build = "",
 					 .profile = "p",
+					 .silence_s = 180,
 					 .state_dir = "" };
 	AUTO_FAR far = far_start();
 

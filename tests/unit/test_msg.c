@@ -67,6 +67,7 @@ static void put_hello(struct buf *out)
 					 .profile = "home-0123456789abcdef",
 					 .flags = PEER_HELLO_CREATE,
 					 .state_dir = "/var/lib/osync",
+					 .silence_s = 3600,
 					 .scan_flags = 7,
 					 .fsync_mode = CHANGER_SYNC_FILE };
 
@@ -75,7 +76,9 @@ static void put_hello(struct buf *out)
 
 static void put_hello_short(struct buf *out)
 {
-	const struct msg_hello hello = { .build = "", .profile = "p", .state_dir = "" };
+	const struct msg_hello hello = {
+		.build = "", .profile = "p", .silence_s = 180, .state_dir = ""
+	};
 
 	msg_put_hello(out, &hello);
 }
@@ -612,7 +615,9 @@ static void test_profiles_that_are_no_file_name_are_refused(void **state)
 	static const char *const bad[] = { "", ".", "..", ".hidden", "a/b", "/a", "../a" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		const struct msg_hello hello = { .build = "", .profile = bad[i], .state_dir = "" };
+		const struct msg_hello hello = {
+			.build = "", .profile = bad[i], .silence_s = 180, .state_dir = ""
+		};
 		AUTO_BUF sent = BUF_INIT;
 		AUTO_BUF out = BUF_INIT;
 
@@ -625,7 +630,9 @@ static void test_profiles_that_are_no_file_name_are_refused(void **state)
 
 static void test_a_relative_state_folder_is_refused(void **state)
 {
-	const struct msg_hello hello = { .build = "", .profile = "p", .state_dir = "state" };
+	const struct msg_hello hello = {
+		.build = "", .profile = "p", .silence_s = 180, .state_dir = "state"
+	};
 	AUTO_BUF sent = BUF_INIT;
 	AUTO_BUF out = BUF_INIT;
 
