@@ -50,8 +50,17 @@ static void name_run(char out[static RUN_NAME])
 	snprintf(out, RUN_NAME, "%s-%06x", stamp, (unsigned)(random_u64() & 0xffffff));
 }
 
-static enum conflict_rule rule_of(enum conflict_policy policy)
+/*
+ * Until a run over this saved list has been completed (on a first run, and after one was lost, put
+ * back or --adopt), nobody knows which version is the older one, and the list is not there to limit
+ * how many lose: a policy that lets one go keeps both.
+ */
+static enum conflict_rule rule_of(const struct session *session)
 {
+	enum conflict_policy policy = session->config->conflict_policy;
+
+	if (session->saved.head.generation == 0 && policy != CONFLICT_SKIP)
+		return RULE_KEEP_BOTH;
 	switch (policy) {
 	case CONFLICT_KEEP_BOTH:
 		break;
@@ -72,7 +81,7 @@ static struct policy policy_of(const struct session *session)
 	const struct config *config = session->config;
 
 	struct policy policy = {
-		.rule = rule_of(config->conflict_policy),
+		.rule = rule_of(session),
 		.prevalence = (enum side)config->prevalence,
 		.direction = (enum direction)config->sync_type,
 		.skip_deletion = { config->skip_deletion & SKIP_ON_INITIATOR,

@@ -106,6 +106,48 @@ def damage_middle(data):
     return data[:middle] + bytes([data[middle] ^ 0x20]) + data[middle + 1:]
 
 
+def rid_of_the_list(pair):
+    shutil.rmtree(pair.state_folder())
+
+
+def refilled_from_an_old_copy(pair):
+    shutil.rmtree(pair.workdir("initiator"))
+    pair.options.append("--adopt")
+
+
+def never_synced(pair):
+    for side in SIDES:
+        shutil.rmtree(pair.workdir(side))
+
+
+@pytest.mark.parametrize("policy", ["newer", *SIDES])
+@pytest.mark.parametrize("lose", [rid_of_the_list, refilled_from_an_old_copy, never_synced])
+def test_i9_without_history_every_policy_keeps_both(local, lose, policy):
+    local.options = ["--conflict-policy", policy]
+    for number in range(12):
+        local.write_both(f"{number}")
+    local.run()
+    versions = {local.write(side, f"{number}", mtime=mtime)
+                for side, mtime in (("initiator", 1_500_000_000), ("target", 1_600_000_000))
+                for number in range(12)}
+    lose(local)
+    result = local.run(expect=LOOK)
+    assert len(result.ops("conflict")) == 12
+    assert local.contents("initiator") == local.contents("target") == versions
+
+
+def test_i9_a_policy_waits_for_the_first_run_that_is_completed(local):
+    """Killed half-way, the run without history has made a new list already."""
+    local.options = ["--conflict-policy", "initiator"]
+    local.write_both("x")
+    local.run()
+    rid_of_the_list(local)
+    versions = {local.write(side, "x") for side in SIDES}
+    local.run(env={"OSYNC_POINT": "before-place=kill -9 $PPID"}, expect=None)
+    local.run(expect=(OK, LOOK))
+    assert local.contents("initiator") == local.contents("target") == versions
+
+
 DAMAGES = {
     "a bit flipped in the middle": damage_middle,
     "a bit flipped in the last byte": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
