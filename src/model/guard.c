@@ -82,9 +82,6 @@ static bool loses_file(const struct change *change, enum side side)
 
 	if (change->verdict.from == side || !is_file(mine))
 		return false;
-	/* One way, what was never agreed on may go too. */
-	if (!was_file(change) && change->verdict.kind != VERDICT_DELETE)
-		return false;
 	switch ((enum verdict_kind)change->verdict.kind) {
 	case VERDICT_DELETE:
 		return true;
@@ -163,25 +160,57 @@ static int refuse_changes(enum side side, uint64_t rewritten, uint64_t of, struc
 		       rewritten, of, side_name(side));
 }
 
-/* Count per top-level folder: the changes and the census are both in path order. */
+/* Files lost, and those that there are to lose. */
+struct tally {
+	uint64_t lost;
+	uint64_t of;
+};
+
+/* `of` holds what was agreed on; what both sides have without that comes to it. */
+static void tally_add(struct tally *tally, const struct change *change, enum side side)
+{
+	tally->lost += loses_file(change, side);
+	tally->of += !was_file(change) && is_file(change->now[0]) && is_file(change->now[1]);
+}
+
+static int folder_cmp(const void *key, const void *item)
+{
+	const char *path = key;
+	const struct census_folder *folder = item;
+	size_t top = path_top_len(path);
+	int order = strncmp(path, folder->name, top);
+
+	return order != 0 ? order : -(folder->name[top] != '\0');
+}
+
+/* The top-level folder in which both sides agreed on it, whatever that is called by now; or NULL. */
+static const struct census_folder *home_of(const struct census *census, const struct change *change)
+{
+	const char *path = change->moved_from ? change->moved_from : change->path;
+
+	if (census->count == 0)
+		return NULL;
+	return bsearch(path, census->folders, census->count, sizeof(*census->folders), folder_cmp);
+}
+
 static int check_folders(const struct changes *changes, const struct census *census, enum side side,
 			 const struct guard_limits *limits, struct err *err)
 {
-	size_t at = 0;
+	AUTO_FREE struct tally *tallies = xcalloc(census->count + 1, sizeof(*tallies));
 
-	for (size_t f = 0; f < census->count; f++) {
-		const struct census_folder *folder = &census->folders[f];
-		uint64_t lost = 0;
+	for (size_t f = 0; f < census->count; f++)
+		tallies[f].of = census->folders[f].files;
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct census_folder *home = home_of(census, &changes->items[i]);
 
-		while (at < changes->count && path_cmp(changes->items[at].path, folder->name) < 0)
-			at++;
-		for (; at < changes->count && path_is_within(changes->items[at].path, folder->name);
-		     at++)
-			lost += loses_file(&changes->items[at], side);
-		if (exceeds(lost, folder->files, limits->max_delete_percent,
-			    limits->max_delete_count))
-			return refuse_loss(side, lost, folder->files, folder->name, err);
+		if (home)
+			tally_add(&tallies[home - census->folders], &changes->items[i], side);
 	}
+	for (size_t f = 0; f < census->count; f++)
+		if (exceeds(tallies[f].lost, tallies[f].of, limits->max_delete_percent,
+			    limits->max_delete_count))
+			return refuse_loss(side, tallies[f].lost, tallies[f].of,
+					   census->folders[f].name, err);
 	return 0;
 }
 
@@ -189,14 +218,14 @@ static int check_folders(const struct changes *changes, const struct census *cen
 static int check_losses(const struct changes *changes, const struct census *census, enum side side,
 			const struct guard_limits *limits, struct err *err)
 {
-	uint64_t lost = 0;
+	struct tally all = { 0, census->files };
 
 	for (size_t i = 0; i < changes->count; i++)
-		lost += loses_file(&changes->items[i], side);
-	if (lost <= (uint64_t)limits->allow_deletes)
+		tally_add(&all, &changes->items[i], side);
+	if (all.lost <= (uint64_t)limits->allow_deletes)
 		return 0;
-	if (exceeds(lost, census->files, limits->max_delete_percent, limits->max_delete_count))
-		return refuse_loss(side, lost, census->files, NULL, err);
+	if (exceeds(all.lost, all.of, limits->max_delete_percent, limits->max_delete_count))
+		return refuse_loss(side, all.lost, all.of, NULL, err);
 	return check_folders(changes, census, side, limits, err);
 }
 

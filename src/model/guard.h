@@ -4,12 +4,12 @@
  * what both sides agreed on is more likely an accident (a disk not mounted, a folder emptied by
  * a script, everything encrypted by somebody else) than a wish, so it stops and says so.
  *
- * Two things are counted on each side, files and symlinks alike, and only where both sides agreed
- * on one at that path:
+ * Two things are counted on each side, files and symlinks alike:
  *
  *   lost      what would leave the tree: deleted; emptied; replaced by something that is no file; or
- *             the losing version of a conflict whose policy keeps only the winner. In all, and
- *             per top-level folder.
+ *             the losing version of a conflict whose policy keeps only the winner, agreed on or not.
+ *             Of what was agreed on, and what both sides have beside it. In all, and per top-level
+ *             folder as it was agreed on: renaming it takes nothing out of the count.
  *   rewritten what has other contents on this side than agreed, and would replace or conflict with
  *             the other side's. In all. New times, modes and owners are no new contents.
  *

@@ -230,6 +230,30 @@ def test_i3_a_renamed_folder_of_a_hundred_files_is_no_deletion(pair):
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_i3_renaming_a_folder_hides_no_deletions_in_it(local, side):
+    for number in range(60):
+        local.write("initiator", f"photos/{number}")
+    fill(local, 200, "rest/")
+    local.rename(side, "photos", "pics")
+    for number in range(55):
+        local.remove(side, f"pics/{number}")
+    stopped(local, "55 of 60", "'photos'")
+    local.run("--allow-deletes=55")
+    assert len(local.names("initiator")) == len(local.names("target")) == 207
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i3_versions_without_history_that_lose_count(local, side):
+    fill(local, 5)
+    local.options = ["--conflict-policy", OTHER[side]]
+    for number in range(11):
+        for root in SIDES:
+            local.write(root, f"new {number}", f"{number} of the {root}")
+    stopped(local, "--allow-deletes", "11 of 16", f"on the {side}")
+    local.run("--allow-deletes", expect=(OK, LOOK))
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_i3_emptying_the_files_is_a_deletion(local, side):
     fill(local, 30)
     for number in range(20):

@@ -262,15 +262,48 @@ static void test_i3_a_file_that_is_emptied_or_no_file_any_more_counts_as_a_delet
 	}
 }
 
-static void test_without_history_nothing_counts(void **state)
+static void test_i3_versions_without_history_that_lose_count_among_those_on_both_sides(void **state)
+{
+	static const struct {
+		unsigned agreed;
+		unsigned lost;
+		unsigned alike;
+		bool keep;
+		int status;
+	} runs[] = {
+		{ 0, 11, 0, false, -1 },  { 0, 10, 0, false, 0 }, { 0, 11, 11, false, 0 },
+		{ 0, 11, 10, false, -1 }, { 0, 900, 0, true, 0 }, { 900, 900, 0, false, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(runs) / sizeof(*runs); i++) {
+		struct verdict verdict = { .kind = VERDICT_CONFLICT, .keep_loser = runs[i].keep };
+		struct fixture f;
+
+		begin(&f, runs[i].agreed, "e");
+		show(&f, runs[i].lost, 2, 3, verdict);
+		show(&f, runs[i].alike, 2, 2, (struct verdict){ .kind = VERDICT_RECORD });
+		for (size_t c = 0; c < f.changes.count; c++)
+			f.changes.items[c].base = NULL;
+		assert_int_equal(finish(&f), runs[i].status);
+	}
+}
+
+static void test_i3_a_renamed_top_folder_is_judged_by_what_it_held(void **state)
 {
 	struct fixture f;
 
-	begin(&f, 1, "f");
-	show(&f, 900, 2, 3, (struct verdict){ .kind = VERDICT_CONFLICT });
-	for (size_t i = 0; i < f.changes.count; i++)
-		f.changes.items[i].base = NULL;
-	assert_int_equal(finish(&f), 0);
+	begin(&f, 60, "d/");
+	for (int i = 0; i < 200; i++)
+		census_add(&f.census, "e/x", &agreed_file);
+	delete (&f, 55, "n/", SIDE_INITIATOR);
+	for (size_t i = 0; i < f.changes.count; i++) {
+		char *old = arena_strdup(&f.changes.arena, f.changes.items[i].path);
+
+		old[0] = 'd';
+		f.changes.items[i].moved_from = old;
+	}
+	assert_int_equal(finish(&f), -1);
+	assert_non_null(strstr(f.err.msg, "55 of 60 files in 'd'"));
 }
 
 static int judge_rewritten(unsigned files, unsigned changed, enum side from)
@@ -374,7 +407,9 @@ int main(void)
 		cmocka_unit_test(test_i3_a_version_that_loses_counts_as_a_deletion),
 		cmocka_unit_test(
 			test_i3_a_file_that_is_emptied_or_no_file_any_more_counts_as_a_deletion),
-		cmocka_unit_test(test_without_history_nothing_counts),
+		cmocka_unit_test(
+			test_i3_versions_without_history_that_lose_count_among_those_on_both_sides),
+		cmocka_unit_test(test_i3_a_renamed_top_folder_is_judged_by_what_it_held),
 		cmocka_unit_test(test_i4_both_limits_must_be_exceeded),
 		cmocka_unit_test(test_i4_the_message_tells_the_side_and_the_way_on),
 		cmocka_unit_test(test_i4_changes_that_meet_edits_of_the_other_side_count),
