@@ -74,31 +74,45 @@ static void finish_change(struct apply *apply, struct change *change)
 		record_agreed(apply->session, apply->changes, change);
 }
 
-/* Whether something below this folder failed, which then is why it could not go. */
-static bool failed_below(const struct apply *apply, const struct change *folder)
+/* What has failed below a folder is why it could not go. */
+struct below {
+	bool failed; /* really */
+	bool left;   /* a folder that holds files which are not synced */
+};
+
+static struct below look_below(const struct apply *apply, const struct change *folder)
 {
 	const struct change *end = apply->changes->items + apply->changes->count;
+	struct below below = { false, false };
 
 	for (const struct change *change = folder + 1;
-	     change < end && path_is_below(change->path, folder->path); change++)
-		if (change->failed)
-			return true;
-	return false;
+	     change < end && path_is_below(change->path, folder->path); change++) {
+		below.failed |= change->failed && !change->left;
+		below.left |= change->left;
+	}
+	return below;
 }
 
 /*
  * A deleted folder that holds files which are not synced stays, and so does what is in it. It is
- * forgotten, so that the next run makes it a folder on both sides again.
+ * forgotten, as are those above it, so that the next run makes them folders on both sides again.
  */
 static bool left_for_ignored_files(struct apply *apply, const struct op *op, const struct err *why)
 {
+	struct below below;
+
 	if (op->kind != OP_DELETE || !op->change || !op->expect || op->expect->type != ENTRY_DIR ||
-	    why->sys != ENOTEMPTY || failed_below(apply, op->change))
+	    why->sys != ENOTEMPTY)
 		return false;
+	below = look_below(apply, op->change);
+	if (below.failed)
+		return false;
+	op->change->left = true;
 	session_record(apply->session, op->path, NULL);
-	report_skipped(
-		apply->session->report, op->path,
-		"deleted on one side, but the folder holds files that are not synced: it is kept");
+	if (!below.left)
+		report_skipped(apply->session->report, op->path,
+			       "deleted on one side, but the folder holds files that are not "
+			       "synced: it is kept");
 	return true;
 }
 

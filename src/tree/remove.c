@@ -62,19 +62,28 @@ static bool holds_names(const struct parent *parent)
 	return false;
 }
 
+/* ENOTEMPTY tells it from one that was changed. */
+static int not_empty(const struct change *change, struct err *err)
+{
+	change_differs(change, "is not empty", err);
+	if (err)
+		err->sys = ENOTEMPTY;
+	return -1;
+}
+
 /* The kernel refuses to remove a folder with anything in it, so nothing needs to be put back. */
 static int delete_folder(struct change *change, const struct entry *before, struct err *err)
 {
 	struct parent *parent = &change->parent;
 
 	if (holds_names(parent))
-		return change_differs(change, "is not empty", err);
+		return not_empty(change, err);
 	sys_point("before-place");
 	if (trash_folder(change, before, err) < 0)
 		return err_wrap(err, "cannot keep the old version");
 	if (sys_unlinkat(parent->fd, parent->name, AT_REMOVEDIR) < 0) {
 		if (errno == ENOTEMPTY || errno == EEXIST)
-			return change_differs(change, "is not empty", err);
+			return not_empty(change, err);
 		return change_failed(change, errno, err);
 	}
 	parent->changed = true;

@@ -76,3 +76,23 @@ def test_i8_an_ignored_file_survives_what_is_done_to_its_folder(local, side, kin
     assert not local.exists(side, "d/sub/p.o") and not local.exists(side, "e/sub/p.o")
     assert not local.exists(OTHER[side], "d/sub/file")
     local.at_rest = False
+
+
+@pytest.mark.parametrize("what", ["p.o", ".osync_workdir/p"])
+@pytest.mark.parametrize("side", SIDES)
+def test_i8_a_deleted_folder_with_something_ignored_comes_back_and_is_at_rest(local, side, what):
+    local.options = [*RULE]
+    local.write("initiator", "d/sub/file")
+    local.write("initiator", "d/other/file")
+    local.run()
+    local.write(OTHER[side], f"d/sub/{what}")
+    local.remove(side, "d")
+    result = local.run(expect=LOOK)
+    assert [event["path"] for event in result.problems] == ["d/sub"]
+    assert result.says("not synced", "kept")
+    assert local.run().ops("create") == ["d", "d/sub"]
+    assert local.names(side) == ["d", "d/sub"]
+    assert local.run().changes == []
+    local.remove(OTHER[side], f"d/sub/{what}")
+    if "/" in what:
+        local.remove(OTHER[side], "d/sub/.osync_workdir")
