@@ -96,3 +96,4 @@ def test_i8_a_deleted_folder_with_something_ignored_comes_back_and_is_at_rest(lo
     local.remove(OTHER[side], f"d/sub/{what}")
     if "/" in what:
         local.remove(OTHER[side], "d/sub/.osync_workdir")
+    local.run()
