@@ -3,17 +3,19 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t caught;
 
 static void on_signal(int signal)
 {
-	caught = signal;
+	if (!caught)
+		caught = signal;
 }
 
 static void set_handlers(void (*handler)(int), int flags)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
 	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
 
 	sigemptyset(&action.sa_mask);
@@ -33,16 +35,23 @@ int stop_signal(void)
 	return caught;
 }
 
+void stop_after(unsigned seconds)
+{
+	alarm(seconds);
+}
+
 int stop_forgive(void)
 {
 	int signal = caught;
 
+	alarm(0);
 	caught = 0;
 	return signal;
 }
 
 void stop_reset(void)
 {
+	alarm(0);
 	set_handlers(SIG_DFL, 0);
 	signal(SIGPIPE, SIG_DFL);
 	caught = 0;

@@ -29,6 +29,10 @@ void config_free(struct config *config)
 		free(config->before_cmd[side]);
 		free(config->after_cmd[side]);
 	}
+	free(config->on_conflict_cmd);
+	free(config->on_error_cmd);
+	free(config->slow_start_cmd);
+	free(config->slow_stop_cmd);
 	free(config->transport_command);
 	free(config->ssh_key_file);
 	free(config->ssh_password_file);
@@ -94,6 +98,7 @@ static void take_options(const struct options *options, struct config *config)
 	config->quiet = options->quiet;
 	config->allow_deletes = options->allow_deletes;
 	config->allow_changes = options->allow_changes;
+	config->no_maxtime = options->no_maxtime;
 	config->adopt = options->adopt;
 	config->initialize = options->initialize;
 	config->log_level = options->quiet ? LOG_QUIET : LOG_WARN;

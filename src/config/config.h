@@ -104,6 +104,16 @@ struct config {
 	int after_limit_s;
 	bool stop_on_cmd_error;
 	bool run_after_cmd_on_error;
+	char *on_conflict_cmd;
+	char *on_error_cmd;
+	int slow_sync_s; /* after so long the first of these is run; 0: never */
+	char *slow_start_cmd;
+	char *slow_stop_cmd;
+
+	/* the time of a run, in s; 0: any */
+	int soft_limit_s;
+	int hard_limit_s;
+	int keep_logging_s; /* between two signs of life in the log; 0: none */
 
 	/* this run only: options */
 	bool dry_run;
@@ -113,6 +123,7 @@ struct config {
 	int64_t allow_deletes; /* confirm the deletion guard once, for so many files */
 	int64_t allow_changes; /* confirm the change guard once, likewise */
 	bool initialize;       /* record what is equal, change nothing */
+	bool no_maxtime;       /* neither of the two limits counts */
 	bool adopt;	       /* confirm another root identity once */
 	bool from_cron;	       /* set by `osync cron`, where nobody watches: jitter, no output */
 	enum log_level log_level;

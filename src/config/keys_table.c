@@ -151,6 +151,17 @@ const struct key keys_table[] = {
 	INT("MAX_EXEC_TIME_PER_CMD_AFTER", "0", 0, WEEK_S, after_limit_s),
 	BOOL("STOP_ON_CMD_ERROR", "true", stop_on_cmd_error),
 	BOOL("RUN_AFTER_CMD_ON_ERROR", "false", run_after_cmd_on_error),
+	TEXT("ON_CONFLICT_CMD", NULL, on_conflict_cmd),
+	TEXT("ON_ERROR_CMD", NULL, on_error_cmd),
+	INT("SLOW_SYNC_TIME", "0", 0, WEEK_S, slow_sync_s),
+	TEXT("SLOW_SYNC_START_CMD", NULL, slow_start_cmd),
+	TEXT("SLOW_SYNC_STOP_CMD", NULL, slow_stop_cmd),
+
+	/* time */
+	INT("SOFT_MAX_EXEC_TIME", "0", 0, WEEK_S, soft_limit_s),
+	INT("HARD_MAX_EXEC_TIME", "0", 0, WEEK_S, hard_limit_s),
+	/* osync 1.3's, of which nobody knows why it is that */
+	INT("KEEP_LOGGING", "1801", 0, WEEK_S, keep_logging_s),
 
 	/* always so */
 	ALWAYS("SOFT_DELETE", "what is deleted always goes to the trash"),
@@ -158,7 +169,6 @@ const struct key keys_table[] = {
 	ACCEPTED("CONFLICT_BACKUP_MULTIPLE"), /* the trash has a folder for each run */
 	ACCEPTED("LOG_CONFLICTS"), /* the log has them all */
 	ACCEPTED("RESUME_TRY"),
-	ACCEPTED("KEEP_LOGGING"),
 
 	/* matter only together with a key or an option that is refused */
 	ACCEPTED("MIN_WAIT"),
@@ -174,8 +184,6 @@ const struct key keys_table[] = {
 	/* not yet */
 	LATER("MINIMUM_SPACE", "0", "watching the free space"),
 	LATER("BANDWIDTH", "0", "limiting the bandwidth"),
-	LATER("SOFT_MAX_EXEC_TIME", "0", "limiting the time of a run"),
-	LATER("HARD_MAX_EXEC_TIME", "0", "limiting the time of a run"),
 	LATER("ALERT_CONFLICTS", "false", "sending mail"),
 	LATER("CONFLICT_BACKUP_DAYS", "0", "emptying the trash by age"),
 	LATER("SOFT_DELETE_DAYS", "0", "emptying the trash by age"),

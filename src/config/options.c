@@ -90,6 +90,8 @@ static const struct option table[] = {
 	SWITCH("force-unlock", "FORCE_STRANGER_LOCK_RESUME", "true",
 	       "take over the lock of a run that is silent"),
 
+	FLAG("no-maxtime", 0, no_maxtime, "this run may take any time"),
+
 	FLAG("json", 0, json, "report as JSON"),
 	FLAG("summary", 0, summary, "list every change and the totals"),
 	{ "verbose", 'v', NULL, COUNT, NULL, NULL, offsetof(struct options, verbose),
@@ -114,7 +116,6 @@ static const struct option table[] = {
 	QUIETLY("non-interactive"),
 	QUIETLY("stats"),
 	QUIETLY("partial"),
-	QUIETLY("no-maxtime"),
 	QUIETLY("no-resume"),
 	REFUSED("no-locks", "a run without locks could lose files"),
 	REFUSED("on-changes", NO_DAEMON),

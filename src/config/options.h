@@ -33,6 +33,7 @@ struct options {
 	bool quiet;
 	int64_t allow_deletes; /* how many files; INT64_MAX: any number */
 	int64_t allow_changes;
+	bool no_maxtime;
 	bool adopt;
 	bool initialize;
 	int verbose; /* how many -v */

@@ -14,6 +14,7 @@
 #include "peer/msg.h"
 #include "peer/protocol.h"
 #include "run/facts.h"
+#include "run/limits.h"
 #include "run/report.h"
 #include "run/session.h"
 #include "transport/lines.h"
@@ -96,6 +97,7 @@ static int run_hook(struct session *session, const struct hook *hook, const stru
 	int followed = 0;
 
 	lines.plain = true;
+	limits_doing(session->limits, hook->key);
 	log_info("%s: running on the %s", hook->key, side_name(hook->side));
 	ask(session, hook, facts);
 	followed = follow(session, hook, &lines, &status, err);
@@ -144,6 +146,7 @@ int hooks_before(struct session *session, struct err *err)
 		if (run_hook(session, &hook, &facts, &failure, err) < 0 ||
 		    judge(session, &failure, err) < 0)
 			return -1;
+		session_edited(session);
 	}
 	return 0;
 }

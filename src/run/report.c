@@ -4,11 +4,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "config/config.h"
@@ -21,7 +25,9 @@ struct report {
 	uint64_t conflicts;
 	uint64_t failed;
 	uint64_t skipped;
-	uint64_t looks; /* calls of report_look() */
+	uint64_t looks;	    /* calls of report_look() */
+	bool overdue;	    /* report_overdue() was called */
+	int conflict_paths; /* a file in memory, for ON_CONFLICT_CMD; -1: there is none */
 	uint64_t hashed_bytes;
 	struct buf line; /* scratch */
 };
@@ -38,6 +44,8 @@ struct report *report_new(const struct config *config, const char *run)
 	report->config = config;
 	report->run = xstrdup(run);
 	report->start_ms = clock_monotonic_ms();
+	report->conflict_paths =
+		config->on_conflict_cmd ? memfd_create("conflicts", MFD_CLOEXEC) : -1;
 	return report;
 }
 
@@ -45,6 +53,7 @@ void report_free(struct report *report)
 {
 	if (!report)
 		return;
+	cleanup_close(&report->conflict_paths);
 	free(report->run);
 	buf_release(&report->line);
 	free(report);
@@ -156,12 +165,20 @@ static void add_whereabouts(struct buf *line, const char *copy, bool keep_loser)
 	buf_addch(line, '\'');
 }
 
+static void count_conflict(struct report *report, const char *path)
+{
+	report->conflicts++;
+	/* Where there is no memory for it the list is short, and the report is not. */
+	if (report->conflict_paths >= 0)
+		sys_write_all(report->conflict_paths, path, strlen(path) + 1);
+}
+
 void report_conflict(struct report *report, const char *path, enum side loser, const char *copy,
 		     bool keep_loser, enum reason reason)
 {
 	struct buf *line = &report->line;
 
-	report->conflicts++;
+	count_conflict(report, path);
 	buf_addf(line, "%s  conflict  ", arrow(loser));
 	text_add_escaped(line, path);
 	buf_addf(line, "  (%s; the %s's version is kept ", reason_text(reason), side_name(loser));
@@ -211,7 +228,7 @@ void report_skipped(struct report *report, const char *path, const char *message
 
 void report_unresolved(struct report *report, const char *path, const char *message)
 {
-	report->conflicts++;
+	count_conflict(report, path);
 	report_skipped(report, path, message);
 }
 
@@ -233,6 +250,19 @@ void report_look(struct report *report, const char *message)
 {
 	report->looks++;
 	report_warning(report, message);
+}
+
+void report_overdue(struct report *report, const char *message)
+{
+	report->overdue = true;
+	report_look(report, message);
+}
+
+int report_conflicts(const struct report *report)
+{
+	if (report->conflict_paths >= 0)
+		lseek(report->conflict_paths, 0, SEEK_SET);
+	return report->conflict_paths;
 }
 
 void report_hashed(struct report *report, uint64_t bytes)
@@ -326,6 +356,7 @@ struct report_tally report_tally(const struct report *report)
 		.conflicts = report->conflicts,
 		.failed = report->failed,
 		.skipped = report->skipped,
+		.overdue = report->overdue,
 	};
 }
 

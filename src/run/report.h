@@ -59,12 +59,22 @@ void report_warning(struct report *report, const char *message);
 /* The same, where it makes the exit code EXIT_LOOK at least: a hook that failed, a run that took long. */
 void report_look(struct report *report, const char *message);
 
+/* The same, of SOFT_MAX_EXEC_TIME. */
+void report_overdue(struct report *report, const char *message);
+
+/*
+ * The paths of all conflicts, in a file that can be read from its start, each ended by a NUL byte.
+ * Borrowed; -1 where there is no ON_CONFLICT_CMD.
+ */
+int report_conflicts(const struct report *report);
+
 /* What there was so far. */
 struct report_tally {
 	uint64_t changes[SIDES]; /* made to that side */
 	uint64_t conflicts;
 	uint64_t failed;
 	uint64_t skipped;
+	bool overdue; /* longer than SOFT_MAX_EXEC_TIME */
 };
 struct report_tally report_tally(const struct report *report);
 

@@ -20,10 +20,12 @@
 #include "run/ability.h"
 #include "run/apply.h"
 #include "run/collect.h"
+#include "run/commands.h"
 #include "run/conflict.h"
 #include "run/hooks.h"
 #include "run/import.h"
 #include "run/jitter.h"
+#include "run/limits.h"
 #include "run/record.h"
 #include "run/report.h"
 #include "run/session.h"
@@ -132,12 +134,14 @@ static int decide(struct session *session, struct work *work, const struct polic
 	const struct config *config = session->config;
 	const struct guard_limits limits = limits_of(config);
 
+	limits_doing(session->limits, "listing both folders");
 	if (collect(session, &work->changes, &work->census, err) < 0)
 		return -1;
 	import_osync_lists(session, &work->changes, &work->census);
 	sys_point("after-scan");
 	structure_block_unknown(&work->changes);
 	work->reuse = reuse_new(&work->changes);
+	limits_doing(session->limits, "comparing");
 	if (settle(session, &work->changes, work->reuse, err) < 0)
 		return -1;
 	if (!config->initialize)
@@ -198,6 +202,7 @@ static int act(struct session *session, struct work *work, struct err *err)
 		if (is_newly_seen(&work->changes.items[i]))
 			record_seen(session, &work->changes.items[i]);
 	session_let_time_pass(session);
+	limits_doing(session->limits, "carrying out the plan");
 	if (apply(session, &work->changes, &work->plan, err) < 0)
 		return -1;
 	return session_commit(session, err);
@@ -230,16 +235,14 @@ static int sync_locked(struct session *session, const struct config *config, str
 	}
 	if (has_work(session, work) && act(session, work, err) < 0)
 		return -1;
+	limits_doing(session->limits, "reading files again");
 	return verify(session, &work->census, err);
 }
 
 /* Asked to stop, the agents may have gone first: that is not a lost connection. */
-static int blame_signal(struct err *err)
+static int failed(const struct session *session, struct err *err)
 {
-	int signal = stop_signal();
-
-	if (signal)
-		err_set_at(err, ERR_SIGNAL, signal, ERR_WHERE, "stopped by signal %d", signal);
+	limits_blame(session->config, err);
 	return -1;
 }
 
@@ -249,13 +252,16 @@ static int run_session(struct session *session, const struct config *config, str
 {
 	int status = 0;
 
-	if (session_open(session, config, report, run, err) < 0 || hooks_check(session, err) < 0 ||
-	    session_lock(session, err) < 0)
-		return blame_signal(err);
+	limits_doing(session->limits, "connecting");
+	if (session_open(session, config, report, run, err) < 0 || hooks_check(session, err) < 0)
+		return failed(session, err);
+	limits_doing(session->limits, "waiting for the locks");
+	if (session_lock(session, err) < 0)
+		return failed(session, err);
 	status = sync_locked(session, config, work, err);
 	if (status < 0)
-		blame_signal(err);
-	return hooks_after(session, status, err) < 0 ? blame_signal(err) : 0;
+		failed(session, err);
+	return hooks_after(session, status, err) < 0 ? failed(session, err) : 0;
 }
 
 static struct report_totals totals_of(const struct session *session)
@@ -286,6 +292,7 @@ int run_sync(const struct config *config)
 	struct work work = { CHANGES_INIT, CENSUS_INIT, MOVES_INIT, NULL, PLAN_INIT };
 	struct err err = ERR_INIT;
 	struct session session;
+	struct limits limits;
 	struct report_totals totals;
 	struct report *report = NULL;
 	char run[RUN_NAME];
@@ -298,9 +305,13 @@ int run_sync(const struct config *config)
 	report = report_new(config, run);
 	report_begin(report);
 	jitter_wait(config);
+	limits_start(&limits, config, report, run);
+	session.limits = &limits;
 	run_session(&session, config, report, run, &work, &err);
 	totals = totals_of(&session);
 	session_close(&session);
+	limits_end(&limits);
+	commands_after_run(config, report, run, &err);
 	code = report_end(report, &totals, &err);
 	work_release(&work);
 	report_free(report);

@@ -22,6 +22,7 @@
 #include "peer/patience.h"
 #include "peer/protocol.h"
 #include "run/identity.h"
+#include "run/limits.h"
 #include "run/recall.h"
 #include "run/report.h"
 #include "store/atomic.h"
@@ -59,6 +60,8 @@ int session_pump(struct session *session, int timeout_ms, struct err *err)
 	struct channel *channels[SIDES] = { session->sides[0].channel, session->sides[1].channel };
 	struct channel *failed = NULL;
 
+	limits_tick(session->limits);
+	timeout_ms = limits_wait_ms(session->limits, timeout_ms);
 	if (channel_pump(channels, SIDES, timeout_ms, &failed, err) == 0)
 		return 0;
 	for (int s = 0; s < SIDES; s++)
@@ -104,6 +107,7 @@ static int pump_alone(struct session *session, enum side side, struct err *err)
 	struct channel *failed = NULL;
 	struct err why = ERR_INIT;
 
+	limits_tick(session->limits);
 	if (channel_pump(channels, other->lost ? 1 : SIDES, GREETING_POLL_MS, &failed, &why) == 0)
 		return 0;
 	if (failed && failed == other->channel) {
@@ -271,7 +275,8 @@ static int connect_side(struct session *session, enum side side, struct err *err
 int session_open(struct session *session, const struct config *config, struct report *report,
 		 const char *run, struct err *err)
 {
-	*session = (struct session){ .config = config,
+	*session = (struct session){ .limits = session->limits,
+				     .config = config,
 				     .report = report,
 				     .run = run,
 				     .owners = owners_new(),
@@ -470,6 +475,11 @@ int session_prepare(struct session *session, struct err *err)
 	log_info("this run is %s; what it replaces or deletes goes to the trash under that name",
 		 session->run);
 	return 0;
+}
+
+void session_edited(struct session *session)
+{
+	session->started_ms = clock_monotonic_ms();
 }
 
 void session_let_time_pass(const struct session *session)

@@ -30,6 +30,7 @@
 struct channel;
 struct config;
 struct err;
+struct limits;
 struct owners;
 struct report;
 struct transport;
@@ -52,13 +53,14 @@ struct session_side {
 };
 
 struct session {
+	struct limits *limits; /* to be set before session_open() */
 	const struct config *config;
 	struct report *report;
 	const char *run; /* names this run and its trash folders */
 	struct session_side sides[SIDES];
 	struct owners *owners;
-	int64_t skew_ns; /* target's clock minus this machine's */
-	int64_t started_ms;
+	int64_t skew_ns;    /* target's clock minus this machine's */
+	int64_t started_ms; /* or when session_edited() was called */
 	bool no_history;    /* the saved list is not to be believed */
 	struct saved saved; /* the saved list; no list: no history */
 	bool locked;	    /* both locks are ours */
@@ -95,8 +97,10 @@ int session_pump(struct session *session, int timeout_ms, struct err *err);
 /* A frame of another type than expected ends the run. */
 int session_expect(const struct frame *frame, uint8_t type, struct err *err);
 
+/* Something of this run may just have edited files: a hook. */
+void session_edited(struct session *session);
 /*
- * Let a moment pass since the start of the run, so that files edited just before it are older
+ * Let a moment pass since the start of the run (and since session_edited), so that files edited just before it are older
  * than the precision of their time stamps when they are read.
  */
 void session_let_time_pass(const struct session *session);

@@ -162,11 +162,10 @@ static void test_unknown_keys_are_warned_about_with_the_nearest_one(void **state
 static void test_what_is_not_done_yet_is_refused_by_name(void **state)
 {
 	static const char *const asks[] = {
-		"BANDWIDTH=500",       "SOFT_DELETE_DAYS=30",	  "CONFLICT_BACKUP_DAYS=30",
-		"MINIMUM_SPACE=10240", "SOFT_MAX_EXEC_TIME=7200", "HARD_MAX_EXEC_TIME=7200",
-		"ALERT_CONFLICTS=yes", "DESTINATION_MAILS=a@b.c", "ALWAYS_SEND_MAILS=true",
-		"TRASH_DAYS=5",	       "TRASH_PACK_DAYS=5",	  "SMTP_URL=smtp://x",
-		"MAIL_ON=error",       "DIGEST=sha256",
+		"BANDWIDTH=500",	  "SOFT_DELETE_DAYS=30", "CONFLICT_BACKUP_DAYS=30",
+		"MINIMUM_SPACE=10240",	  "ALERT_CONFLICTS=yes", "DESTINATION_MAILS=a@b.c",
+		"ALWAYS_SEND_MAILS=true", "TRASH_DAYS=5",	 "TRASH_PACK_DAYS=5",
+		"SMTP_URL=smtp://x",	  "MAIL_ON=error",	 "DIGEST=sha256",
 	};
 
 	for (size_t i = 0; i < sizeof(asks) / sizeof(*asks); i++) {
@@ -374,10 +373,6 @@ static void test_all_problems_of_a_file_of_osync_1_3_are_told_at_once(void **sta
 		"_REMOTE_TOKEN=\"\" to go on\n"
 		"t.conf:14: MINIMUM_SPACE: this version does not do that yet (watching the free "
 		"space); set MINIMUM_SPACE=0 to go on\n"
-		"t.conf:48: SOFT_MAX_EXEC_TIME: this version does not do that yet (limiting the "
-		"time of a run); set SOFT_MAX_EXEC_TIME=0 to go on\n"
-		"t.conf:49: HARD_MAX_EXEC_TIME: this version does not do that yet (limiting the "
-		"time of a run); set HARD_MAX_EXEC_TIME=0 to go on\n"
 		"t.conf:58: CONFLICT_BACKUP_DAYS: this version does not do that yet (emptying the "
 		"trash by age); set CONFLICT_BACKUP_DAYS=0 to go on\n"
 		"t.conf:61: SOFT_DELETE_DAYS: this version does not do that yet (emptying the "
@@ -386,7 +381,7 @@ static void test_all_problems_of_a_file_of_osync_1_3_are_told_at_once(void **sta
 		"set DESTINATION_MAILS=\"\" to go on\n"
 		"t.conf:34: warning: REMOTE_3RD_PARTY_HOSTS has no effect: the connection itself "
 		"is the test\n");
-	assert_non_null(strstr(load.err.msg, "(and 6 more problems)"));
+	assert_non_null(strstr(load.err.msg, "(and 4 more problems)"));
 }
 
 /* What the messages say to set is all that it takes. */
@@ -395,7 +390,7 @@ static void test_a_file_of_osync_1_3_loads_once_it_is_mended_as_told(void **stat
 	config_help_write("t.conf", osync_sample);
 	{
 		AUTO_LOAD load = LOAD("t.conf", "--set=_REMOTE_TOKEN=", "--set=MINIMUM_SPACE=0",
-				      "--set=SOFT_MAX_EXEC_TIME=0", "--set=HARD_MAX_EXEC_TIME=0",
+
 				      "--set=CONFLICT_BACKUP_DAYS=0", "--set=SOFT_DELETE_DAYS=0",
 				      "--set=DESTINATION_MAILS=", "--set=REMOTE_3RD_PARTY_HOSTS=");
 

@@ -119,6 +119,36 @@ static void test_a_wait_ends(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void test_a_timer_asks_as_well(void **state)
+{
+	stop_install();
+	stop_after(1);
+	/* Whatever it waits for. */
+	pause();
+	assert_int_equal(stop_signal(), SIGALRM);
+}
+
+static void test_the_first_signal_counts(void **state)
+{
+	stop_install();
+	raise(SIGALRM);
+	raise(SIGTERM);
+	assert_int_equal(stop_signal(), SIGALRM);
+}
+
+static void test_who_is_forgiven_is_asked_anew(void **state)
+{
+	stop_install();
+	stop_after(1000);
+	raise(SIGTERM);
+	assert_int_equal(stop_forgive(), SIGTERM);
+	assert_int_equal(stop_signal(), 0);
+	/* No limit is left: this would say what is left of it. */
+	assert_int_equal(alarm(0), 0);
+	raise(SIGHUP);
+	assert_int_equal(stop_signal(), SIGHUP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +159,9 @@ int main(void)
 		TEST(test_after_a_reset_signals_do_what_they_always_did),
 		TEST(test_a_broken_pipe_is_an_error_not_a_signal),
 		TEST(test_a_wait_ends),
+		TEST(test_a_timer_asks_as_well),
+		TEST(test_the_first_signal_counts),
+		TEST(test_who_is_forgiven_is_asked_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
