@@ -481,6 +481,20 @@ void plan_sort(struct plan *plan)
 		plan->ops[i] = order[i].op;
 }
 
+bool plan_put_instead(struct op *op)
+{
+	if (op->kind != OP_COPY || !op->put_from)
+		return false;
+	op->kind = OP_PUT;
+	op->phase = PHASE_CONTENT;
+	op->state = OP_WAITING;
+	op->from = op->put_from;
+	op->source = op->put_source;
+	op->put_from = NULL;
+	op->answered = false;
+	return true;
+}
+
 /* List the folders above a rename's new path that are still to be made, topmost first. */
 static void list_folders_above(struct builder *b, const struct op *move, struct op **order,
 			       size_t *count)

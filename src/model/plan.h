@@ -81,6 +81,8 @@ struct op {
 	struct change *change;	    /* whose saved-list record waits for it */
 	const struct entry *expect; /* at `path` (OP_MOVE: at `from`) before; NULL: nothing */
 	struct entry *source; /* what is copied, linked or put: type, size, digest, link target */
+	const char *put_from; /* a copy instead of a put: what that had as `from`, else NULL */
+	struct entry *put_source; /* and as `source` */
 	struct op_meta meta;
 	struct op *after; /* without which this is void; in PHASE_MOVE maybe of the other side */
 	struct op *next_on_side; /* for the runner */
@@ -113,6 +115,11 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 
 /* Put the operations in order again after the phase of some was changed. */
 void plan_sort(struct plan *plan);
+/*
+ * A copy of what the receiver has, which it could not make, is the put again that it was: false where it
+ * was none. The caller then calls plan_sort, as soon as nothing under way is known by its number.
+ */
+bool plan_put_instead(struct op *op);
 
 /*
  * Whether the renames that brought this change's path where it is have all been done: only then

@@ -232,6 +232,8 @@ static void reuse_one(const struct reuse *reuse, const struct changes *changes,
 			continue;
 		op->kind = OP_COPY;
 		op->phase = PHASE_KEEP;
+		op->put_from = op->from;
+		op->put_source = op->source;
 		op->from = arena_strdup(&plan->arena, offer->path);
 		op->source = arena_alloc(&plan->arena, sizeof(*op->source));
 		*op->source = *there;

@@ -9,7 +9,8 @@
  *	reuse_in_plan		puts whose content was found become copies on the receiving side
  *
  * A copy is made from a file that is still the agreed version there, is checked by its digest and
- * staged before anything of the plan replaces it.
+ * staged before anything of the plan replaces it. Where that fails (on a failing disk a file may look
+ * as agreed and be another), the bytes are sent after all: plan_put_instead.
  */
 #ifndef MODEL_REUSE_H
 #define MODEL_REUSE_H

@@ -15,6 +15,7 @@
 #include "peer/channel.h"
 #include "peer/msg.h"
 #include "peer/protocol.h"
+#include "run/failure.h"
 #include "run/links.h"
 #include "run/record.h"
 #include "run/report.h"
@@ -52,6 +53,7 @@ struct apply {
 	size_t attrs_pending;
 	size_t attrs_bytes;
 	bool moves_recorded; /* PHASE_MOVE is over */
+	bool resort;	     /* an operation of this phase is one of a later phase now */
 };
 
 static struct buf *out_of(struct apply *apply, enum side side)
@@ -74,48 +76,6 @@ static void finish_change(struct apply *apply, struct change *change)
 		record_agreed(apply->session, apply->changes, change);
 }
 
-/* What has failed below a folder is why it could not go. */
-struct below {
-	bool failed; /* really */
-	bool left;   /* a folder that holds files which are not synced */
-};
-
-static struct below look_below(const struct apply *apply, const struct change *folder)
-{
-	const struct change *end = apply->changes->items + apply->changes->count;
-	struct below below = { false, false };
-
-	for (const struct change *change = folder + 1;
-	     change < end && path_is_below(change->path, folder->path); change++) {
-		below.failed |= change->failed && !change->left;
-		below.left |= change->left;
-	}
-	return below;
-}
-
-/*
- * A deleted folder that holds files which are not synced stays, and so does what is in it. It is
- * forgotten, as are those above it, so that the next run makes them folders on both sides again.
- */
-static bool left_for_ignored_files(struct apply *apply, const struct op *op, const struct err *why)
-{
-	struct below below;
-
-	if (op->kind != OP_DELETE || !op->change || !op->expect || op->expect->type != ENTRY_DIR ||
-	    why->sys != ENOTEMPTY)
-		return false;
-	below = look_below(apply, op->change);
-	if (below.failed)
-		return false;
-	op->change->left = true;
-	session_record(apply->session, op->path, NULL);
-	if (!below.left)
-		report_skipped(apply->session->report, op->path,
-			       "deleted on one side, but the folder holds files that are not "
-			       "synced: it is kept");
-	return true;
-}
-
 static void op_failed(struct apply *apply, struct op *op, const struct err *why)
 {
 	AUTO_FREE char *message = NULL;
@@ -123,7 +83,7 @@ static void op_failed(struct apply *apply, struct op *op, const struct err *why)
 	op->state = OP_FAILED;
 	if (op->change)
 		op->change->failed = true;
-	if (!left_for_ignored_files(apply, op, why)) {
+	if (!failure_leaves_folder(apply->session, apply->changes, op, why)) {
 		message = xasprintf("on the %s: %s", side_name((enum side)op->side), why->msg);
 		report_failed(apply->session->report, op->path, message);
 	}
@@ -449,7 +409,9 @@ static int take_done(struct apply *apply, enum side from, const struct frame *fr
 	if (status == 0) {
 		op->answered = true;
 		apply->lanes[from].open--;
-		if (op->state == OP_SENT && err_is_set(&result.status))
+		if (op->state == OP_SENT && err_is_set(&result.status) && plan_put_instead(op))
+			apply->resort = true;
+		else if (op->state == OP_SENT && err_is_set(&result.status))
 			op_failed(apply, op, &result.status);
 		else if (op->state == OP_SENT)
 			op_done(apply, op, &result.entry);
@@ -628,6 +590,22 @@ static int run_phase(struct apply *apply, size_t begin, struct err *err)
 }
 
 /*
+ * Between two phases no operation is under way: those of this one that were put off may get other
+ * numbers. apply->end stays where the next phase begins.
+ */
+static void put_off(struct apply *apply, size_t begin, enum op_phase phase)
+{
+	if (!apply->resort)
+		return;
+	for (size_t i = 0; apply->attrs && i < apply->plan->count; i++)
+		buf_release(&apply->attrs[i]);
+	plan_sort(apply->plan);
+	while (apply->end > begin && apply->plan->ops[apply->end - 1]->phase > phase)
+		apply->end--;
+	apply->resort = false;
+}
+
+/*
  * Paths that need no operation, once the move that carried them (if any) has been done. The others
  * that were carried keep their history from there on, whatever becomes of what is still to be done.
  */
@@ -665,17 +643,19 @@ static int run_phases(struct apply *apply, struct err *err)
 
 	record_due(apply, false);
 	for (size_t begin = 0; begin < plan->count; begin = apply->end) {
-		if (plan->ops[begin]->phase > PHASE_MOVE && record_moves(apply, err) < 0)
+		const uint8_t phase = plan->ops[begin]->phase;
+
+		if (phase > PHASE_MOVE && record_moves(apply, err) < 0)
 			return -1;
 		apply->end = begin;
-		while (apply->end < plan->count &&
-		       plan->ops[apply->end]->phase == plan->ops[begin]->phase)
+		while (apply->end < plan->count && plan->ops[apply->end]->phase == phase)
 			apply->end++;
-		if (plan->ops[begin]->phase == PHASE_LINK &&
+		if (phase == PHASE_LINK &&
 		    links_look_again(apply->session, plan, begin, apply->end, err) < 0)
 			return -1;
 		if (run_phase(apply, begin, err) < 0)
 			return -1;
+		put_off(apply, begin, (enum op_phase)phase);
 	}
 	if (record_moves(apply, err) < 0)
 		return -1;

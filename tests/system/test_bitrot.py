@@ -84,6 +84,21 @@ def test_i25_rot_is_reported_and_neither_copy_is_touched(disk):
     assert disk.both("d/2") == contents["d/2"]
 
 
+def test_i25_a_good_copy_of_a_rotten_file_is_sent(disk):
+    """The bytes that the other side seems to have already are not there."""
+    contents = begin(disk, size=20_000)
+    rotten = rot(disk, contents["d/2"])
+    side = OTHER[disk.bad]
+    disk.write(side, "copy", contents["d/2"])
+    disk.write(side, "another copy", contents["d/3"])
+    disk.write(side, "d/new", contents["d/2"])
+    assert disk.run().ops("create") == ["another copy", "copy", "d/new"]
+    assert disk.both("copy") == disk.both("d/new") == contents["d/2"]
+    assert disk.read(disk.bad, "d/2") == rotten
+    disk.write(disk.bad, "d/2", contents["d/2"])
+    disk.run()
+
+
 def test_i25_what_is_to_be_kept_is_an_edit_once_it_is_touched(disk):
     contents = begin(disk)
     rotten = rot(disk, contents["d/2"])

@@ -294,3 +294,17 @@ def test_a_folder_that_was_made_anew_on_the_other_side_is_moved(local, side):
     local.rename(side, "old", "new")
     local.run()
     assert local.gone("old")
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i37_a_copy_of_a_file_that_the_other_side_edits_meanwhile_is_sent(local, side):
+    content = local.write("initiator", "big", os.urandom(20_000))
+    local.run()
+    local.run()
+    local.write(side, "copy", content)
+    source = local.path(OTHER[side], "big")
+    result = local.run(env={"OSYNC_POINT": f"after-scan=echo edited >>{source}"})
+    assert result.ops("create") == ["copy"]
+    assert local.both("copy") == content
+    local.run()
+    assert local.both("big") == content + b"edited\n"
