@@ -247,8 +247,23 @@ static size_t lower_bound(const struct candidates *list, const struct digest *di
 	return low;
 }
 
+/*
+ * Content alone does not tell a file that was moved from another that is alike (of the empty ones all
+ * are), nor does an inode, which may have been free again: the time must have come with them. Where it
+ * has not, what the other side has done to the old file meanwhile must not be done to the new one.
+ */
+static bool may_follow(const struct change *gone, const struct entry *found, enum side side)
+{
+	const struct entry *then = &gone->base->side[side];
+	enum side other = side_other(side);
+
+	return (then->ino == found->ino && then->mtime_ns == found->mtime_ns) ||
+	       !reconcile_changed(gone->base, gone->now[other], other);
+}
+
 /* A free gone file with this content: the one with the inode, else (any_inode) the first. */
-static struct change *take_gone(struct candidates *gone, const struct entry *found, bool any_inode)
+static struct change *take_gone(struct candidates *gone, const struct entry *found, enum side side,
+				bool any_inode)
 {
 	size_t at = lower_bound(gone, &found->digest);
 
@@ -256,7 +271,8 @@ static struct change *take_gone(struct candidates *gone, const struct entry *fou
 		struct candidate *candidate = &gone->items[at];
 		struct change *change = candidate->change;
 
-		if (change && (any_inode || candidate->ino == found->ino)) {
+		if (change && (any_inode || candidate->ino == found->ino) &&
+		    may_follow(change, found, side)) {
 			candidate->change = NULL;
 			return change;
 		}
@@ -277,7 +293,7 @@ static void follow_files(struct changes *changes, struct moves *moves, enum side
 		    !(found->now[side]->flags & ENTRY_HAS_DIGEST) ||
 		    !can_arrive(changes, found, side))
 			continue;
-		from = take_gone(&gone, found->now[side], any_inode);
+		from = take_gone(&gone, found->now[side], side, any_inode);
 		if (!from)
 			continue;
 		move_add(moves, (struct move){ .side = side_other(side),

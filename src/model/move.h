@@ -6,13 +6,14 @@
  * A move on one side is a path that was agreed on and is gone there, together with a
  * new path there that is the same thing: for folders the same inode; for files the same
  * content digest (the same inode preferred).  The other side must still have the old
- * path and nothing at the new one.
+ * path and nothing at the new one; and where it has edited the old file, inode and mtime must
+ * say too that the new one is that file, and not one that is alike.
  *
  * Following means: the saved history and the other side's view of the old path (and of all
  * below it) are put under the new path, and the move becomes an operation of the plan that
  * goes first.  Everything else (edits inside, changes of the other side inside, files put in or
  * taken out) then comes out of reconcile() as if the path had always been called that.  A
- * wrong guess therefore costs nothing but a rename: both sides still end up equal.
+ * wrong guess costs nothing but a rename where the other side has left the file alone.
  *
  * What both sides have moved already is followed first (model/moved.h).
  */

@@ -308,3 +308,30 @@ def test_i37_a_copy_of_a_file_that_the_other_side_edits_meanwhile_is_sent(local,
     assert local.both("copy") == content
     local.run()
     assert local.both("big") == content + b"edited\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"the same"])
+@pytest.mark.parametrize("side", SIDES)
+def test_i15_an_edit_goes_to_no_other_file_that_is_like_the_old_one(local, side, content):
+    local.write("initiator", "p1/__init__.py", content)
+    local.write("initiator", "p2/module")
+    local.run()
+    local.remove(side, "p1/__init__.py")
+    local.write(side, "p2/__init__.py", content)
+    edited = local.write(OTHER[side], "p1/__init__.py")
+    local.run()
+    assert local.both("p2/__init__.py") == content
+    assert local.both("p1/__init__.py") == edited
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i15_an_edit_does_not_go_to_a_copy_whose_original_is_deleted(local, side):
+    content = local.write("initiator", "a")
+    local.write("initiator", "c", content)
+    local.run()
+    local.remove(side, "a")
+    local.write(side, "b", content)
+    edited = local.write(OTHER[side], "a")
+    local.run()
+    assert local.both("a") == edited
+    assert local.both("b") == local.both("c") == content
