@@ -11,6 +11,7 @@
 #include "cmd/load.h"
 #include "config/config.h"
 #include "config/log_places.h"
+#include "run/outcome.h"
 #include "run/run.h"
 
 /* Also with --quiet: who relies on a log has to know that there is none. */
@@ -44,10 +45,11 @@ static void open_log(const struct config *config)
 
 static int run_logged(const struct config *config)
 {
+	AUTO_OUTCOME outcome = OUTCOME_INIT;
 	int code = 0;
 
 	open_log(config);
-	code = run_sync(config);
+	code = run_sync(config, &outcome);
 	if (log_failure())
 		say(log_failure());
 	log_close();

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "config/config.h"
+#include "run/outcome.h"
 
 struct report {
 	const struct config *config;
@@ -29,7 +30,8 @@ struct report {
 	bool overdue;	    /* report_overdue() was called */
 	int conflict_paths; /* a file in memory, for ON_CONFLICT_CMD; -1: there is none */
 	uint64_t hashed_bytes;
-	struct buf line; /* scratch */
+	struct buf line;	 /* scratch */
+	struct outcome *outcome; /* NULL: nobody asks */
 };
 
 static const char *const op_names[REPORT_SILENT] = {
@@ -57,6 +59,11 @@ void report_free(struct report *report)
 	free(report->run);
 	buf_release(&report->line);
 	free(report);
+}
+
+void report_into(struct report *report, struct outcome *outcome)
+{
+	report->outcome = outcome;
 }
 
 /* The line as it is, and end it. */
@@ -97,6 +104,12 @@ void report_begin(struct report *report)
 	buf_addstr(line, config->target.remote ? ", and on the server " : ", and ");
 	text_add_escaped(line, config->target.path);
 	say(report, RANK_INFO, NULL);
+}
+
+/* Keep the line in one of the outcome's lists. */
+static void note(struct report *report, struct outcome_notes *notes)
+{
+	outcome_note(notes, buf_cstr(&report->line));
 }
 
 /* Where calm lines go. */
@@ -185,6 +198,8 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 	add_whereabouts(line, copy, keep_loser);
 	buf_addch(line, ')');
 	/* Also with --quiet: it wants a person's look, and is said only once. */
+	if (report->outcome)
+		note(report, &report->outcome->conflicts);
 	say(report, RANK_WARN, report->config->quiet ? stderr : stdout);
 	if (!report->config->json)
 		return;
@@ -204,6 +219,8 @@ static void print_problem(struct report *report, const char *path, const char *m
 	buf_addch(line, '\'');
 	text_add_escaped(line, path);
 	buf_addf(line, "': %s", message);
+	if (report->outcome)
+		note(report, &report->outcome->problems);
 	say(report, RANK_WARN, stderr);
 	if (!report->config->json)
 		return;
@@ -237,6 +254,8 @@ void report_warning(struct report *report, const char *message)
 	struct buf *line = &report->line;
 
 	buf_addstr(line, message);
+	if (report->outcome)
+		note(report, &report->outcome->problems);
 	say(report, RANK_WARN, stderr);
 	if (!report->config->json)
 		return;
@@ -384,6 +403,8 @@ static void print_people(struct report *report, const struct report_totals *tota
 	add_side(line, report->done[SIDE_INITIATOR]);
 	buf_addf(line, "; %" PRIu64 " conflicts, %" PRIu64 " failed, %" PRIu64 " left alone",
 		 report->conflicts, report->failed, report->skipped);
+	if (report->outcome)
+		report->outcome->summary = xstrdup(buf_cstr(line));
 	say(report, RANK_INFO, calm(report));
 	buf_addf(line,
 		 "scanned %" PRIu64 " here, %" PRIu64 " there; read %" PRIu64
@@ -395,16 +416,25 @@ static void print_people(struct report *report, const struct report_totals *tota
 	say(report, RANK_INFO, report->config->summary ? calm(report) : NULL);
 }
 
-/* Also beside JSON: cron mails what stands on standard error, but the next run will do. */
+/* Also beside JSON: cron mails what stands on standard error. */
 static void print_error(struct report *report, const struct err *err)
 {
-	bool calm = err->kind == ERR_LOCKED;
-
-	log_event(calm ? RANK_INFO : RANK_ERROR, err->msg);
-	if (calm && report->config->from_cron)
+	log_event(err->kind == ERR_LOCKED ? RANK_INFO : RANK_ERROR, err->msg);
+	if (err->kind == ERR_LOCKED && report->config->from_cron)
 		return;
 	buf_addf(&report->line, "osync: %s", err->msg);
 	print_line(report, stderr);
+}
+
+static void fill_outcome(const struct report *report, const struct err *err, int code)
+{
+	struct outcome *outcome = report->outcome;
+
+	outcome->code = code;
+	outcome->failed = report->failed;
+	if (err)
+		outcome->err = *err;
+	snprintf(outcome->run, sizeof(outcome->run), "%s", report->run);
 }
 
 int report_end(struct report *report, const struct report_totals *totals, const struct err *err)
@@ -420,5 +450,7 @@ int report_end(struct report *report, const struct report_totals *totals, const 
 		print_json(report, totals, code, ms, err);
 	buf_addf(&report->line, "ended with exit code %d", code);
 	say(report, code == EXIT_IN_SYNC ? RANK_INFO : RANK_WARN, NULL);
+	if (report->outcome)
+		fill_outcome(report, err, code);
 	return code;
 }

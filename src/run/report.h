@@ -18,6 +18,7 @@
 
 struct config;
 struct err;
+struct outcome;
 struct report;
 
 /* Exit codes (README, "Exit codes"). */
@@ -35,6 +36,8 @@ enum report_exit {
 
 struct report *report_new(const struct config *config, const char *run);
 void report_free(struct report *report);
+/* Put what the run comes to into `outcome` (borrowed) as well. */
+void report_into(struct report *report, struct outcome *outcome);
 
 /* The run begins: for the log. */
 void report_begin(struct report *report);

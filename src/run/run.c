@@ -287,7 +287,7 @@ static void work_release(struct work *work)
 	changes_release(&work->changes);
 }
 
-int run_sync(const struct config *config)
+int run_sync(const struct config *config, struct outcome *outcome)
 {
 	struct work work = { CHANGES_INIT, CENSUS_INIT, MOVES_INIT, NULL, PLAN_INIT };
 	struct err err = ERR_INIT;
@@ -303,6 +303,7 @@ int run_sync(const struct config *config)
 	name_run(run);
 	log_name_run(run);
 	report = report_new(config, run);
+	report_into(report, outcome);
 	report_begin(report);
 	jitter_wait(config);
 	limits_start(&limits, config, report, run);

@@ -6,8 +6,12 @@
 #define RUN_RUN_H
 
 struct config;
+struct outcome;
 
-/* Synchronize once as configured; says what it does (run/report.h) and returns the exit code. */
-int run_sync(const struct config *config);
+/*
+ * Synchronize once as configured; says what it does (run/report.h) and returns the exit code, which is
+ * also in `outcome` (OUTCOME_INIT before, released by the caller) with what led to it.
+ */
+int run_sync(const struct config *config, struct outcome *outcome);
 
 #endif
