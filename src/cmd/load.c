@@ -9,22 +9,30 @@
 #include "config/config.h"
 #include "run/report.h"
 
-int cmd_load(int argc, char **argv, struct config **config)
+int cmd_load_quietly(int argc, char **argv, struct config **config, struct buf *warnings)
 {
-	AUTO_BUF messages = BUF_INIT;
 	struct err err = ERR_INIT;
-	int status = config_load(argc, argv, config, &messages, &err);
 
-	/* Warnings also with --quiet: a misspelt key must not go unseen under cron. */
-	if (messages.len)
-		fputs(buf_cstr(&messages), stderr);
-	if (status < 0) {
+	if (config_load(argc, argv, config, warnings, &err) < 0) {
 		/* The messages are the error, one line a problem. */
-		if (!messages.len)
+		if (warnings->len)
+			fputs(buf_cstr(warnings), stderr);
+		else
 			fprintf(stderr, "osync: %s\n", err.msg);
 		*config = NULL;
 		return report_exit_code(&err);
 	}
 	log_setup((*config)->log_level, "osync");
 	return 0;
+}
+
+int cmd_load(int argc, char **argv, struct config **config)
+{
+	AUTO_BUF warnings = BUF_INIT;
+	int code = cmd_load_quietly(argc, argv, config, &warnings);
+
+	/* Also with --quiet: a misspelt key must not go unseen under cron. */
+	if (*config && warnings.len)
+		fputs(buf_cstr(&warnings), stderr);
+	return code;
 }

@@ -3,6 +3,7 @@
 #ifndef CMD_LOAD_H
 #define CMD_LOAD_H
 
+struct buf;
 struct config;
 
 /*
@@ -10,5 +11,7 @@ struct config;
  * failure; the return value is the exit status then.
  */
 int cmd_load(int argc, char **argv, struct config **config);
+/* The same with the warnings added to `warnings` (lines) instead of printed. */
+int cmd_load_quietly(int argc, char **argv, struct config **config, struct buf *warnings);
 
 #endif

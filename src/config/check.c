@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "config/keys.h"
+#include "config/mail.h"
 #include "config/overlap.h"
 #include "config/settings.h"
 #include "config/target.h"
@@ -320,5 +321,6 @@ void check_config(const struct settings *settings, struct config *config, struct
 	check_state_dir(&c, SIDE_INITIATOR);
 	check_state_dir(&c, SIDE_TARGET);
 	check_log_file(&c);
+	mail_config_check(settings, config, problems);
 	check_ssh(&c);
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "config/mail.h"
 
 struct buf;
 struct err;
@@ -91,6 +92,8 @@ struct config {
 	/* the log */
 	char *log_file; /* NULL: the places of config/log_places.h */
 	bool syslog;
+
+	struct mail_config mail;
 
 	int64_t lock_wait_s;
 	int64_t lock_ttl_s; /* a holder silent for so long loses its lock; 0: never */

@@ -18,6 +18,7 @@
 /* A word's place is stored through an int, whatever the enum. */
 static_assert(sizeof(enum conflict_policy) == sizeof(int), "enums are as wide as int");
 static_assert(sizeof(enum fsync_mode) == sizeof(int), "enums are as wide as int");
+static_assert(sizeof(enum mail_encryption) == sizeof(int), "enums are as wide as int");
 static_assert(sizeof(enum transport_kind) == sizeof(int), "enums are as wide as int");
 
 const struct key *keys_find(const char *name)

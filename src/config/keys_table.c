@@ -71,6 +71,7 @@ enum {
 	HOUR_S = 3600,
 	DAY_S = 24 * HOUR_S,
 	WEEK_S = 7 * DAY_S,
+	YEAR_S = 365 * DAY_S,
 };
 
 /* More files than any file system holds. */
@@ -163,6 +164,26 @@ const struct key keys_table[] = {
 	/* osync 1.3's, of which nobody knows why it is that */
 	INT("KEEP_LOGGING", "1801", 0, WEEK_S, keep_logging_s),
 
+	/* mail */
+	TEXT("DESTINATION_MAILS", NULL, mail.destinations),
+	TEXT("MAIL_ON", "error warning conflict recovery", mail.on_words),
+	BOOL("ALWAYS_SEND_MAILS", "false", mail.always),
+	BOOL("ALERT_CONFLICTS", "false", mail.conflicts),
+	INT("MAIL_REPEAT", "24", 0, 365 * 24, mail.repeat_h),
+	INT64("LOCK_ALERT_AFTER", "7200", 0, YEAR_S, mail.lock_alert_after_s),
+	INT64("OFFLINE_ALERT_AFTER", "86400", 0, YEAR_S, mail.offline_alert_after_s),
+	TEXT("SENDER_MAIL", NULL, mail.sender),
+	TEXT("SENDMAIL", "/usr/sbin/sendmail -t -i", mail.sendmail),
+	TEXT("SMTP_URL", NULL, mail.smtp_url),
+	TEXT("SMTP_SERVER", NULL, mail.server),
+	INT("SMTP_PORT", "0", 0, 65535, mail.port),
+	WORD("SMTP_ENCRYPTION", "none", "none tls ssl", mail.encryption),
+	TEXT("SMTP_USER", NULL, mail.user),
+	TEXT("SMTP_PASSWORD", NULL, mail.password),
+	PATH("SMTP_PASSWORD_FILE", mail.password_file),
+	PATH("SMTP_CA_FILE", mail.ca_file),
+	ACCEPTED("MAIL_BODY_CHARSET"), /* it is UTF-8 */
+
 	/* always so */
 	ALWAYS("SOFT_DELETE", "what is deleted always goes to the trash"),
 	ALWAYS("CONFLICT_BACKUP", "what is overwritten always goes to the trash"),
@@ -173,26 +194,14 @@ const struct key keys_table[] = {
 	/* matter only together with a key or an option that is refused */
 	ACCEPTED("MIN_WAIT"),
 	ACCEPTED("MAX_WAIT"),
-	ACCEPTED("MAIL_BODY_CHARSET"),
-	ACCEPTED("SENDER_MAIL"),
-	ACCEPTED("SMTP_SERVER"),
-	ACCEPTED("SMTP_PORT"),
-	ACCEPTED("SMTP_ENCRYPTION"),
-	ACCEPTED("SMTP_USER"),
-	ACCEPTED("SMTP_PASSWORD"),
 
 	/* not yet */
 	LATER("MINIMUM_SPACE", "0", "watching the free space"),
 	LATER("BANDWIDTH", "0", "limiting the bandwidth"),
-	LATER("ALERT_CONFLICTS", "false", "sending mail"),
 	LATER("CONFLICT_BACKUP_DAYS", "0", "emptying the trash by age"),
 	LATER("SOFT_DELETE_DAYS", "0", "emptying the trash by age"),
-	LATER("DESTINATION_MAILS", "", "sending mail"),
-	LATER("ALWAYS_SEND_MAILS", "false", "sending mail"),
 	LATER("TRASH_DAYS", "0", "emptying the trash by age"),
 	LATER("TRASH_PACK_DAYS", "0", "packing the trash"),
-	LATER("SMTP_URL", "", "sending mail"),
-	LATER("MAIL_ON", "", "sending mail"),
 	{ "DIGEST", KEY_TEXT, KEY_LATER, "", 0, 0, "xxh3 xxh128 xxh3-128", 0,
 	  "digests other than XXH3-128" },
 

@@ -112,6 +112,12 @@ static void note(struct report *report, struct outcome_notes *notes)
 	outcome_note(notes, buf_cstr(&report->line));
 }
 
+/* Where lines go that want a look; NULL where it is judged later whether anybody is disturbed. */
+static FILE *loud(const struct report *report)
+{
+	return report->config->from_cron && log_current() < LOG_INFO ? NULL : stderr;
+}
+
 /* Where calm lines go. */
 static FILE *calm(const struct report *report)
 {
@@ -200,7 +206,7 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 	/* Also with --quiet: it wants a person's look, and is said only once. */
 	if (report->outcome)
 		note(report, &report->outcome->conflicts);
-	say(report, RANK_WARN, report->config->quiet ? stderr : stdout);
+	say(report, RANK_WARN, report->config->quiet ? loud(report) : stdout);
 	if (!report->config->json)
 		return;
 	buf_addf(line, "{\"event\":\"change\",\"op\":\"conflict\",\"to\":\"%s\"", side_name(loser));
@@ -221,7 +227,7 @@ static void print_problem(struct report *report, const char *path, const char *m
 	buf_addf(line, "': %s", message);
 	if (report->outcome)
 		note(report, &report->outcome->problems);
-	say(report, RANK_WARN, stderr);
+	say(report, RANK_WARN, loud(report));
 	if (!report->config->json)
 		return;
 	buf_addstr(line, "{\"event\":\"problem\"");
@@ -256,7 +262,7 @@ void report_warning(struct report *report, const char *message)
 	buf_addstr(line, message);
 	if (report->outcome)
 		note(report, &report->outcome->problems);
-	say(report, RANK_WARN, stderr);
+	say(report, RANK_WARN, loud(report));
 	if (!report->config->json)
 		return;
 	buf_addstr(line, "{\"event\":\"warning\"");
@@ -420,10 +426,10 @@ static void print_people(struct report *report, const struct report_totals *tota
 static void print_error(struct report *report, const struct err *err)
 {
 	log_event(err->kind == ERR_LOCKED ? RANK_INFO : RANK_ERROR, err->msg);
-	if (err->kind == ERR_LOCKED && report->config->from_cron)
+	if (!loud(report))
 		return;
 	buf_addf(&report->line, "osync: %s", err->msg);
-	print_line(report, stderr);
+	print_line(report, loud(report));
 }
 
 static void fill_outcome(const struct report *report, const struct err *err, int code)

@@ -4,8 +4,9 @@
  * end, for people or as JSON (one object a line), and the exit code that follows from it.
  *
  * People's lines go to standard output, problems and errors to standard error; JSON goes to
- * standard output, all of it.  The log (base/log.h) has all lines for people, whatever is printed.
- * Names are escaped.
+ * standard output, all of it.  Under `osync cron` without -v nothing goes to standard error: there the
+ * outcome is judged when the run is over (alert/alert.h).  The log (base/log.h) has all lines for
+ * people, whatever is printed.  Names are escaped.
  */
 #ifndef RUN_REPORT_H
 #define RUN_REPORT_H

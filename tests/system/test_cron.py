@@ -9,13 +9,15 @@ from harness import CONFIG, GUARD, HANG_S, LOCKED, OK, OSYNC, USAGE, Pair, Resul
 
 
 def profile(pair, name, *lines):
-    """A profile of this pair where osync looks for it."""
+    """A profile of this pair where osync looks for it. Of a key that comes again the last counts."""
     folder = pair.home / ".config/osync"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.conf"
     keys = [f'INITIATOR_SYNC_DIR="{pair.initiator}"', f'TARGET_SYNC_DIR="{pair.target}"',
             f"INSTANCE_ID={name}", "LOGFILE=/dev/null"]
-    path.write_text("\n".join([*keys, *lines, ""]))
+    last = {line.partition("=")[0]: line for line in [*keys, *lines]}
+    path.write_text("\n".join([*last.values(), ""]))
+    path.chmod(0o600)
     return path
 
 

@@ -139,7 +139,8 @@ static void test_a_command_makes_any_path_remote(void **state)
 static void test_harmless_options_of_osync_1_3_are_accepted(void **state)
 {
 	assert_good(QUICK("--no-prefix", "--non-interactive", "--stats", "--partial", "--no-resume",
-			  "--no-maxtime", "--log-conflicts"));
+			  "--no-maxtime", "--log-conflicts", "--alert-conflicts",
+			  "--destination-mails=a@b"));
 	assert_good(QUICK("--force-unlock"));
 	assert_good(QUICK("--rsakey=t.key", "--skip-deletion=", "--sync-type="));
 }
@@ -147,10 +148,8 @@ static void test_harmless_options_of_osync_1_3_are_accepted(void **state)
 static void test_other_options_of_osync_1_3_are_refused_by_name(void **state)
 {
 	static const char *const options[] = {
-		"--no-locks",	       "--on-changes",
-		"--on-changes-target", "--krb5",
-		"--ssh-controlmaster", "--alert-conflicts",
-		"--remote-token=x",    "--destination-mails=a@b",
+		"--no-locks", "--on-changes",	     "--on-changes-target",
+		"--krb5",     "--ssh-controlmaster", "--remote-token=x",
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "alert/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "alert/policy.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "config/config.h"
+#include "model/entry.h"
+#include "store/atomic.h"
+
+enum {
+	FILE_MAX = 8192,
+	STALE_S = 24 * 60 * 60, /* nobody writes such a file for that long */
+};
+
+static const char first_line[] = "osync alerts 1\n";
+
+/* The format ---------------------------------------------------------------------- */
+
+void memory_encode(const struct policy_memory *memory, struct buf *out)
+{
+	buf_addstr(out, first_line);
+	buf_addf(out, "told %" PRId64 " %" PRIu64 " %" PRId64 "\n", memory->look_told_s,
+		 memory->looks, memory->mute_s);
+	for (size_t i = 0; i < memory->count; i++) {
+		const struct trouble *trouble = &memory->troubles[i];
+
+		buf_addf(out,
+			 "trouble %d %" PRIx64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRIu32
+			 " %d %d\n",
+			 (int)trouble->kind, trouble->id, trouble->since_s, trouble->seen_s,
+			 trouble->told_s, trouble->runs, trouble->lasts, trouble->owed);
+	}
+}
+
+/* One line, without its end. */
+static int decode_trouble(const char *line, struct trouble *trouble)
+{
+	int kind = -1;
+	int lasts = 0;
+	int owed = 0;
+	int used = 0;
+	int got = sscanf(line,
+			 "trouble %d %" SCNx64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNu32
+			 " %d %d%n",
+			 &kind, &trouble->id, &trouble->since_s, &trouble->seen_s, &trouble->told_s,
+			 &trouble->runs, &lasts, &owed, &used);
+
+	trouble->kind = (enum trouble_kind)kind;
+	trouble->lasts = lasts == 1;
+	trouble->owed = owed == 1;
+	return got == 8 && line[used] == '\n' && kind >= 0 && kind < TROUBLE_KINDS &&
+			       trouble->since_s >= 0 && trouble->seen_s >= 0 && trouble->told_s >= 0
+		       ? 0
+		       : -1;
+}
+
+static int decode_lines(const char *text, struct policy_memory *memory)
+{
+	int used = 0;
+
+	if (strncmp(text, first_line, strlen(first_line)) != 0)
+		return -1;
+	text += strlen(first_line);
+	if (sscanf(text, "told %" SCNd64 " %" SCNu64 " %" SCNd64 "%n", &memory->look_told_s,
+		   &memory->looks, &memory->mute_s, &used) != 3 ||
+	    text[used] != '\n' || memory->look_told_s < 0 || memory->mute_s < 0)
+		return -1;
+	for (text += used + 1; *text; text = strchr(text, '\n') + 1) {
+		if (memory->count == POLICY_ENTRIES ||
+		    decode_trouble(text, &memory->troubles[memory->count]) < 0)
+			return -1;
+		memory->count++;
+	}
+	return 0;
+}
+
+int memory_decode(const char *text, struct policy_memory *memory)
+{
+	*memory = (struct policy_memory){ .count = 0 };
+	if (decode_lines(text, memory) == 0)
+		return 0;
+	*memory = (struct policy_memory){ .count = 0 };
+	return -1;
+}
+
+/* The place ----------------------------------------------------------------------- */
+
+static char *file_name(const struct config *config)
+{
+	AUTO_BUF who = BUF_INIT;
+	char host[HOST_NAME_MAX + 1] = "";
+
+	/* A home folder may be shared by machines. The initiator's path as it is given: it may be gone. */
+	gethostname(host, sizeof(host) - 1);
+	buf_addf(&who, "%s\n%s", host, config->initiator_dir);
+	return xasprintf("%s-%016" PRIx64 ".alerts", config->instance_id,
+			 digest_checksum(who.data, who.len));
+}
+
+static char *home_place(void)
+{
+	const char *state = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	const struct passwd *user = NULL;
+
+	if (state && state[0] == '/')
+		return xasprintf("%s/osync", state);
+	if (!home || home[0] != '/') {
+		user = getpwuid(geteuid());
+		home = user ? user->pw_dir : "";
+	}
+	return home[0] == '/' ? xasprintf("%s/.local/state/osync", home) : NULL;
+}
+
+/* Only where it is there: what is missing may be a disk. */
+static int open_state_folder(const struct config *config, struct err *err)
+{
+	const char *custom = config->state_dir[SIDE_INITIATOR];
+	AUTO_FREE char *dir = custom ? xstrdup(custom)
+				     : xasprintf("%s/.osync_workdir/state", config->initiator_dir);
+	int fd = sys_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+
+	return fd < 0 ? err_sys(err, errno, "cannot open the folder '%s'", dir) : fd;
+}
+
+static int open_place(const struct config *config, struct err *err)
+{
+	AUTO_FREE char *dir = home_place();
+	struct err ignored = ERR_INIT;
+	int fd = dir ? atomic_mkdir_path_open(dir, &ignored) : -1;
+
+	return fd >= 0 ? fd : open_state_folder(config, err);
+}
+
+void memory_load(const struct config *config, struct policy_memory *memory)
+{
+	struct err err = ERR_INIT;
+	AUTO_FREE char *name = file_name(config);
+	AUTO_CLOSE int dirfd = open_place(config, &err);
+	AUTO_BUF text = BUF_INIT;
+	int found = dirfd < 0 ? -1 : atomic_read(dirfd, name, FILE_MAX, &text, &err);
+
+	*memory = (struct policy_memory){ .count = 0 };
+	if (found < 0)
+		log_warn("cannot read what was told before: %s", err.msg);
+	else if (found > 0 && memory_decode(buf_cstr(&text), memory) < 0)
+		log_warn("'%s' is damaged: what was told before is forgotten", name);
+}
+
+/* Remove what a run left that was killed while it wrote. */
+static void sweep(int dirfd, const char *name)
+{
+	int fd = sys_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, 0);
+	AUTO_DIR DIR *dir = fd >= 0 ? sys_fdopendir(fd) : NULL;
+	const struct dirent *item = NULL;
+	struct stat st;
+
+	if (!dir)
+		cleanup_close(&fd);
+	while (dir && (item = sys_readdir(dir)))
+		if (strncmp(item->d_name, name, strlen(name)) == 0 &&
+		    atomic_is_temporary(item->d_name) &&
+		    sys_fstatat(dirfd, item->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    clock_realtime_ns() / NS_PER_SEC - st.st_mtim.tv_sec > STALE_S)
+			sys_unlinkat(dirfd, item->d_name, 0);
+}
+
+int memory_save(const struct config *config, const struct policy_memory *memory, struct err *err)
+{
+	AUTO_FREE char *name = file_name(config);
+	AUTO_CLOSE int dirfd = open_place(config, err);
+	AUTO_BUF text = BUF_INIT;
+
+	if (dirfd < 0)
+		return err_wrap(err, "cannot remember what was told");
+	sweep(dirfd, name);
+	memory_encode(memory, &text);
+	if (atomic_write(dirfd, name, text.data, text.len, err) < 0)
+		return err_wrap(err, "cannot remember what was told");
+	return 0;
+}
