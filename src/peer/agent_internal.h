@@ -75,6 +75,8 @@ struct agent {
 	int state_fd;	 /* folder of caches, -1 before PREPARE where it is not there */
 	char *state_dir; /* "" for the default */
 	char *profile;
+	char *place;	      /* "" for none */
+	struct uuid at_place; /* which initiator was at that place, as far as this root remembers */
 	unsigned scan_flags;
 	uint64_t seed;
 	unsigned fsync_mode;

@@ -19,6 +19,7 @@
 #include "peer/pulse.h"
 #include "store/atomic.h"
 #include "store/done_log.h"
+#include "store/mark.h"
 #include "store/table.h"
 #include "tree/changer.h"
 #include "tree/root.h"
@@ -51,6 +52,34 @@ int agent_open_state(struct agent *agent, bool create, struct err *err)
 static char *cache_name(const struct agent *agent)
 {
 	return xasprintf("%s.cache", agent->profile);
+}
+
+static char *place_name(const struct agent *agent)
+{
+	return xasprintf("%s.place", agent->place);
+}
+
+static void read_place(struct agent *agent)
+{
+	AUTO_FREE char *name = place_name(agent);
+	AUTO_BUF text = BUF_INIT;
+
+	if (agent->place[0] &&
+	    atomic_read(agent->state_fd, name, UUID_TEXT_LEN, &text, NULL) == 1 &&
+	    uuid_parse(buf_cstr(&text), &agent->at_place) < 0)
+		agent->at_place = (struct uuid){ { 0 } };
+}
+
+/* Remember who is there, for when that folder is empty or another one day. */
+static int write_place(struct agent *agent, struct err *err)
+{
+	AUTO_FREE char *name = place_name(agent);
+	char text[UUID_TEXT_LEN + 1];
+
+	if (!agent->place[0] || uuid_same(&agent->at_place, &agent->head.initiator))
+		return 0;
+	uuid_text(&agent->head.initiator, text);
+	return atomic_write(agent->state_fd, name, text, UUID_TEXT_LEN, err);
 }
 
 static void read_head(const struct table *table, struct cache_head *head)
@@ -112,8 +141,10 @@ static int open_root(struct agent *agent, bool create, struct uuid *identity, st
 	}
 	if (!agent->root || root_identity(agent->root, identity, err) < 0)
 		return -1;
-	if (agent_open_state(agent, false, NULL) == 0)
+	if (agent_open_state(agent, false, NULL) == 0) {
 		agent_open_cache(agent, TABLE_READ);
+		read_place(agent);
+	}
 	return 0;
 }
 
@@ -142,6 +173,13 @@ static void confine(struct agent *agent)
 	pulse_work(agent->pulse);
 }
 
+static uint64_t read_mark(const struct agent *agent)
+{
+	int workdir = agent->root ? root_workdir(agent->root) : -1;
+
+	return workdir < 0 ? 0 : mark_read(workdir, agent->profile);
+}
+
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct msg_hello hello = { 0 };
@@ -158,6 +196,7 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 		return msg_malformed(frame, err);
 	agent->dry = (hello.flags & PEER_HELLO_DRY) != 0;
 	agent->profile = xstrdup(hello.profile);
+	agent->place = xstrdup(hello.place);
 	agent->state_dir = xstrdup(hello.state_dir);
 	agent->scan_flags = hello.scan_flags;
 	agent->fsync_mode = hello.fsync_mode;
@@ -168,9 +207,10 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent_hook_prepare(agent, hello.flags);
 	confine(agent);
 	welcome.hooks = agent->runner != NULL;
-	welcome.known = agent->head.known;
-	welcome.known_initiator = agent->head.initiator;
-	welcome.known_generation = agent->head.generation;
+	welcome.known = !uuid_is_none(&agent->at_place);
+	welcome.known_initiator = agent->at_place;
+	welcome.known_generation = agent->head.known ? agent->head.generation : 0;
+	welcome.mark = read_mark(agent);
 	welcome.can_chown = geteuid() == 0;
 	welcome.clock_ns = clock_realtime_ns();
 	msg_put_welcome(&agent->out, &welcome);
@@ -209,6 +249,8 @@ static int prepare(struct agent *agent, const struct request *request, struct uu
 		agent->head.initiator = request->initiator;
 	}
 	confine(agent);
+	if (mark_write(root_workdir(agent->root), agent->profile, request->generation, err) < 0)
+		return -1;
 	agent->ops = agent_ops_open(agent, request->run, request->generation, err);
 	return agent->ops ? 0 : -1;
 }
@@ -307,6 +349,8 @@ static int commit(struct agent *agent, uint64_t generation, struct err *err)
 
 	if (!agent->cache)
 		return 0;
+	if (write_place(agent, err) < 0)
+		return -1;
 	agent->head.generation = generation;
 	agent->head.known = true;
 	msg_enc_uuid(&head, &agent->head.initiator);
@@ -342,4 +386,5 @@ void agent_session_close(struct agent *agent)
 	cleanup_close(&agent->state_fd);
 	free(agent->state_dir);
 	free(agent->profile);
+	free(agent->place);
 }

@@ -145,12 +145,19 @@ void msg_put_hello(struct buf *out, const struct msg_hello *hello)
 	enc_int(out, hello->clock_ns);
 	enc_str(out, hello->build);
 	enc_str(out, hello->profile);
+	enc_str(out, hello->place ? hello->place : "");
 	enc_u8(out, hello->flags);
 	enc_str(out, hello->state_dir);
 	enc_uint(out, hello->scan_flags);
 	enc_u8(out, hello->fsync_mode);
 	enc_uint(out, hello->silence_s);
 	frame_end(out, start);
+}
+
+/* Profile and place become part of file names. */
+static bool is_file_name(const char *name)
+{
+	return path_valid(name, strlen(name)) && !strchr(name, '/') && name[0] != '.';
 }
 
 int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hello *hello,
@@ -164,14 +171,13 @@ int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hel
 	hello->clock_ns = dec_int(&dec);
 	hello->build = dec_str(&dec, PEER_NAME_MAX, arena);
 	hello->profile = dec_str(&dec, PEER_NAME_MAX, arena);
+	hello->place = dec_str(&dec, PEER_NAME_MAX, arena);
 	hello->flags = dec_u8(&dec);
 	hello->state_dir = dec_str(&dec, PEER_TEXT_MAX, arena);
 	hello->scan_flags = dec_u32(&dec);
 	hello->fsync_mode = dec_u8(&dec);
 	hello->silence_s = dec_u32(&dec);
-	/* The profile becomes part of a file name. */
-	if (!path_valid(hello->profile, strlen(hello->profile)) || strchr(hello->profile, '/') ||
-	    hello->profile[0] == '.')
+	if (!is_file_name(hello->profile) || (hello->place[0] && !is_file_name(hello->place)))
 		dec.bad = true;
 	if (hello->state_dir[0] && hello->state_dir[0] != '/')
 		dec.bad = true;
@@ -190,10 +196,10 @@ void msg_put_welcome(struct buf *out, const struct msg_welcome *welcome)
 	enc_str(out, welcome->build);
 	msg_enc_uuid(out, &welcome->identity);
 	enc_u8(out, welcome->known);
-	if (welcome->known) {
+	if (welcome->known)
 		msg_enc_uuid(out, &welcome->known_initiator);
-		enc_le64(out, welcome->known_generation);
-	}
+	enc_le64(out, welcome->known_generation);
+	enc_le64(out, welcome->mark);
 	enc_u8(out, welcome->can_chown);
 	enc_u8(out, welcome->hooks);
 	frame_end(out, start);
@@ -211,10 +217,10 @@ int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_w
 	welcome->build = msg_dec_text(&dec, PEER_NAME_MAX, arena);
 	msg_dec_uuid(&dec, &welcome->identity);
 	welcome->known = dec_bool(&dec);
-	if (welcome->known) {
+	if (welcome->known)
 		msg_dec_uuid(&dec, &welcome->known_initiator);
-		welcome->known_generation = dec_le64(&dec);
-	}
+	welcome->known_generation = dec_le64(&dec);
+	welcome->mark = dec_le64(&dec);
 	welcome->can_chown = dec_bool(&dec);
 	welcome->hooks = dec_bool(&dec);
 	return finish(&dec, frame, err);

@@ -27,7 +27,8 @@ struct msg_hello {
 	uint64_t version_max;
 	int64_t clock_ns;
 	const char *build;
-	const char *profile;   /* names this pair of folders to the target */
+	const char *profile;   /* names the initiator's folder and its job */
+	const char *place;     /* names where that folder is; NULL or "": nowhere */
 	unsigned flags;	       /* enum peer_hello_flag */
 	const char *state_dir; /* "": the default */
 	unsigned scan_flags;
@@ -40,9 +41,10 @@ struct msg_welcome {
 	int64_t clock_ns;
 	const char *build;
 	struct uuid identity;
-	bool known; /* this profile was here before, with: */
+	bool known; /* a folder at this place was here before: */
 	struct uuid known_initiator;
-	uint64_t known_generation;
+	uint64_t known_generation; /* of the cache for this profile, 0 for none */
+	uint64_t mark;		   /* store/mark.h, likewise */
 	bool can_chown;
 	bool hooks; /* HOOK is welcome */
 };

@@ -28,12 +28,13 @@
  *
  *	type		from	payload
  *	HELLO		I	uint min, uint max protocol version; int clock (ns); str build;
- *				str profile; u8 flags (PEER_HELLO_*); str state folder ("" = default);
- *				uint scan flags (tree/scan.h); u8 fsync mode; uint how long either side may be
- *				silent (s)
+ *				str profile; str place ("" = none); u8 flags (PEER_HELLO_*); str state
+ *				folder ("" = default); uint scan flags (tree/scan.h); u8 fsync mode; uint how
+ *				long either side may be silent (s)
  *	WELCOME		A	uint version; int clock (ns); str build; 16 bytes root identity (0: none);
- *				u8 1 if this profile was here before, then 16 bytes initiator's identity and
- *				le64 generation of that time; u8 1 if owners can be set;
+ *				u8 1 if a folder at this place was here before, then 16 bytes its identity;
+ *				le64 generation of the cache for this profile, le64 generation in the mark
+ *				(store/mark.h; 0: none); u8 1 if owners can be set;
  *				u8 1 if it runs hooks (asked for with PEER_HELLO_HOOKS, and allowed)
  *	ERROR		A	status: ends the session
  *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s, an agent says
@@ -48,8 +49,8 @@
  *				le64 generation and str records (store/done_log.h) of what a run that was
  *				killed has done here, "" for nothing
  *	PREPARE		I	str run; 16 bytes identity for a root that has none yet; 16 bytes
- *				initiator's identity (0: this is the initiator); le64 generation of the
- *				saved list
+ *				initiator's identity (0: this is the initiator); le64 the generation that
+ *				this run begins, for the mark
  *	READY		A	status; 16 bytes root identity
  *	SCAN		I	u8 1 to leave out what the cache has; le64 digest seed for this session;
  *				filter

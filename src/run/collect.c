@@ -354,7 +354,7 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 	    struct err *err)
 {
 	const struct session_side *target = &session->sides[SIDE_TARGET];
-	bool delta = session->saved.list && session->saved.head.generation && target->known &&
+	bool delta = session->saved.list && session->saved.head.generation &&
 		     target->known_generation == session->saved.head.generation;
 	bool trusted_cache = true;
 	bool trusted = true;

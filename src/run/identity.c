@@ -35,21 +35,49 @@ static void add_file(struct buf *out, const char *path)
 		buf_add(out, text, (size_t)len);
 }
 
-char *identity_profile(const struct config *config)
+/* INSTANCE-DIGITS, the digits from `who`. */
+static char *name_of(const struct config *config, const struct buf *who)
+{
+	struct digest digest = digest_of(who->data, who->len, 0);
+	char hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(&digest, hex);
+	return xasprintf("%s-%.*s", config->instance_id, PROFILE_DIGITS, hex);
+}
+
+char *identity_profile(const struct config *config, const struct uuid *initiator)
+{
+	AUTO_BUF who = BUF_INIT;
+
+	buf_add(&who, initiator->bytes, sizeof(initiator->bytes));
+	buf_addstr(&who, config->instance_id);
+	return name_of(config, &who);
+}
+
+char *identity_place(const struct config *config)
 {
 	AUTO_BUF who = BUF_INIT;
 	AUTO_FREE char *real = realpath(config->initiator_dir, NULL);
 	char host[HOST_NAME_MAX + 1] = "";
-	char hex[DIGEST_HEX_LEN + 1];
-	struct digest digest;
 
-	gethostname(host, sizeof(host) - 1);
 	add_file(&who, "/etc/machine-id");
+	/* A host's name changes with its network: only where nothing else tells machines apart. */
+	if (who.len == 0)
+		gethostname(host, sizeof(host) - 1);
 	buf_addf(&who, "\n%s\n%s\n%s", host, real ? real : config->initiator_dir,
 		 config->instance_id);
-	digest = digest_of(who.data, who.len, 0);
-	digest_hex(&digest, hex);
-	return xasprintf("%s-%.*s", config->instance_id, PROFILE_DIGITS, hex);
+	return name_of(config, &who);
+}
+
+struct uuid identity_of_initiator(const struct session *session)
+{
+	struct root *root = root_open(session->config->initiator_dir, ROOT_MUST_EXIST, NULL);
+	struct uuid identity = { { 0 } };
+
+	if (!root || root_identity(root, &identity, NULL) < 1)
+		identity = session->saved.head.identity[SIDE_INITIATOR];
+	root_close(root);
+	return uuid_is_none(&identity) ? uuid_new() : identity;
 }
 
 char *identity_folder(const struct config *config, enum side side)
@@ -144,15 +172,18 @@ static const char *mismatch(const struct session *session, enum side *side)
 	return NULL;
 }
 
-/* Whether one of the two ends was put back to an older state than the other. */
+/* Whether the list or a root was put back to an older state than the others. */
 static bool rolled_back(const struct session *session)
 {
-	const struct session_side *target = &session->sides[SIDE_TARGET];
+	const struct list_head *head = &session->saved.head;
 
-	if (!session->saved.list || !target->known)
-		return false;
-	return target->known_generation != session->saved.head.generation &&
-	       target->known_generation != session->saved.head.next;
+	for (int s = 0; s < SIDES && session->saved.list; s++) {
+		uint64_t mark = session->sides[s].mark;
+
+		if (mark == 0 || (mark != head->generation && mark != head->next))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -206,7 +237,7 @@ int identity_check(struct session *session, struct err *err)
 		why = "an older copy of the saved file list was put back";
 		report_warning(
 			session->report,
-			"the saved file list and the target remember different states, as if one of them "
+			"the saved file list and the two folders remember different states, as if one of them "
 			"was restored from a backup; going on without history: nothing is deleted, what "
 			"differs is kept twice");
 	}

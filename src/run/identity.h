@@ -12,12 +12,21 @@
 struct config;
 struct err;
 struct session;
+struct uuid;
 
 /*
- * The name by which the target remembers this initiator: INSTANCE-DIGITS, the digits from this
- * machine and the initiator's path, so that several machines may use one configuration.  Malloc'ed.
+ * The name by which both roots know this job: INSTANCE-DIGITS, the digits from the identity of the
+ * initiator's folder. So it stays the same when that folder is mounted elsewhere, on another
+ * machine or under another host name, and several machines may use one configuration. Malloc'ed.
  */
-char *identity_profile(const struct config *config);
+char *identity_profile(const struct config *config, const struct uuid *initiator);
+/*
+ * The name by which the target remembers which folder was at this place: INSTANCE-DIGITS, the digits
+ * from this machine and the folder's path.  Malloc'ed.
+ */
+char *identity_place(const struct config *config);
+/* The identity in the initiator's folder, else in the saved list, else a new one for it to get. */
+struct uuid identity_of_initiator(const struct session *session);
 /* A side's folder as the user gave it, escaped for messages. Malloc'ed. */
 char *identity_folder(const struct config *config, enum side side);
 /* "PID@HOST INSTANCE", for the lock. Malloc'ed. */

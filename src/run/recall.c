@@ -29,6 +29,7 @@ struct recalled {
 	enum side *sides; /* where each was done */
 	size_t count;
 	size_t cap;
+	size_t split;			    /* those of the initiator come first */
 	const struct done_record **renames; /* by their old names */
 	size_t rename_count;
 	struct carried *carried;
@@ -96,9 +97,15 @@ static void sort_renames(struct recalled *recalled)
 		      rename_cmp);
 }
 
-/* The first rename of exactly this name that was done at `since` or later, or NULL. */
+/* What one side has done, in that order, less what a path has been through already. */
+struct span {
+	const struct done_record *next;
+	const struct done_record *end;
+};
+
+/* The first rename of exactly this name in the span, or NULL. */
 static const struct done_record *rename_of(const struct recalled *recalled, const char *name,
-					   const struct done_record *since)
+					   const struct span *span)
 {
 	size_t low = 0;
 	size_t high = recalled->rename_count;
@@ -108,19 +115,20 @@ static const struct done_record *rename_of(const struct recalled *recalled, cons
 		const struct done_record *at = recalled->renames[middle];
 		int order = strcmp(at->from, name);
 
-		if (order < 0 || (order == 0 && at < since))
+		if (order < 0 || (order == 0 && at < span->next))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < recalled->rename_count && strcmp(recalled->renames[low]->from, name) == 0
+	return low < recalled->rename_count && recalled->renames[low] < span->end &&
+			       strcmp(recalled->renames[low]->from, name) == 0
 		       ? recalled->renames[low]
 		       : NULL;
 }
 
-/* The first rename from `since` on of this path or of a folder above it, or NULL. */
-static const struct done_record *next_rename(const struct recalled *recalled, const char *path,
-					     const struct done_record *since)
+/* The first rename in the span of this path or of a folder above it, or NULL. */
+static const struct done_record *first_rename(const struct recalled *recalled, const char *path,
+					      const struct span *span)
 {
 	AUTO_FREE char *name = xstrdup(path);
 	const struct done_record *first = NULL;
@@ -130,10 +138,30 @@ static const struct done_record *next_rename(const struct recalled *recalled, co
 
 		if (slash != name)
 			*slash = '\0';
-		found = rename_of(recalled, name, since);
+		found = rename_of(recalled, name, span);
 		if (found && (!first || found < first))
 			first = found;
 	}
+	return first;
+}
+
+/*
+ * The next rename that concerns this path, or NULL. Each side's are followed in their order. Between
+ * the sides there is none: where both have one, what is deeper is called by the old name of what is
+ * above it, and goes first.
+ */
+static const struct done_record *next_rename(const struct recalled *recalled, const char *path,
+					     struct span spans[SIDES])
+{
+	const struct done_record *one = first_rename(recalled, path, &spans[SIDE_INITIATOR]);
+	const struct done_record *other = first_rename(recalled, path, &spans[SIDE_TARGET]);
+	enum side side = one && (!other || strlen(one->from) >= strlen(other->from))
+				 ? SIDE_INITIATOR
+				 : SIDE_TARGET;
+	const struct done_record *first = side == SIDE_INITIATOR ? one : other;
+
+	if (first)
+		spans[side].next = first + 1;
 	return first;
 }
 
@@ -143,10 +171,13 @@ static const struct done_record *next_rename(const struct recalled *recalled, co
  */
 static const char *carry(struct recalled *recalled, const char *path)
 {
-	const struct done_record *rename = next_rename(recalled, path, recalled->records);
+	const struct done_record *records = recalled->records;
+	const struct done_record *split = records + recalled->split;
+	struct span spans[SIDES] = { { records, split }, { split, records + recalled->count } };
+	const struct done_record *rename = NULL;
 	const char *now = NULL;
 
-	for (; rename; rename = next_rename(recalled, now ? now : path, rename + 1)) {
+	while ((rename = next_rename(recalled, now ? now : path, spans))) {
 		const char *rest = (now ? now : path) + strlen(rename->from);
 		AUTO_FREE char *next = xasprintf("%s%s", rename->path, rest);
 
@@ -234,10 +265,12 @@ int recall(struct session *session, struct err *err)
 
 	if (!session->saved.list || session->config->dry_run)
 		return 0;
-	for (int s = 0; s < SIDES && status == 0; s++)
+	for (int s = 0; s < SIDES && status == 0; s++) {
+		recalled.split = s == SIDE_INITIATOR ? 0 : recalled.count;
 		if (session->sides[s].recall.generation == session->saved.head.generation)
 			status = read_records(&recalled, (enum side)s,
 					      &session->sides[s].recall.done, err);
+	}
 	if (status == 0 && recalled.count > 0)
 		status = take_over(&recalled, err);
 	free(recalled.records);

@@ -177,12 +177,14 @@ static void send_hello(struct session *session, enum side side)
 {
 	const struct config *config = session->config;
 	const char *state_dir = config->state_dir[side];
-	AUTO_FREE char *profile = identity_profile(config);
+	AUTO_FREE char *profile = identity_profile(config, &session->initiator);
+	AUTO_FREE char *place = identity_place(config);
 	struct msg_hello hello = { .version_min = PEER_VERSION,
 				   .version_max = PEER_VERSION,
 				   .clock_ns = clock_realtime_ns(),
 				   .build = version_build,
 				   .profile = profile,
+				   .place = side == SIDE_TARGET ? place : "",
 				   .flags = hello_flags(session, side),
 				   .state_dir = side == SIDE_TARGET && state_dir ? state_dir : "",
 				   .scan_flags = scan_flags(config),
@@ -227,6 +229,7 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 	peer->known = welcome.known;
 	peer->known_initiator = welcome.known_initiator;
 	peer->known_generation = welcome.known_generation;
+	peer->mark = welcome.mark;
 	peer->can_chown = welcome.can_chown;
 	peer->hooks = welcome.hooks;
 	if (channel_noise(peer->channel))
@@ -285,6 +288,7 @@ int session_open(struct session *session, const struct config *config, struct re
 				     .records = LISTING_WRITER_INIT(PEER_RECORD) };
 	if (identity_open_list(session, TABLE_READ, err) < 0)
 		return -1;
+	session->initiator = identity_of_initiator(session);
 	if (connect_side(session, SIDE_INITIATOR, err) < 0 ||
 	    connect_side(session, SIDE_TARGET, err) < 0)
 		return -1;
@@ -402,10 +406,11 @@ int session_lock(struct session *session, struct err *err)
 	}
 }
 
-static int prepare_side(struct session *session, enum side side, struct err *err)
+static int prepare_side(struct session *session, enum side side, uint64_t generation,
+			struct err *err)
 {
 	struct buf *out = channel_out(session->sides[side].channel);
-	struct uuid identity = uuid_new();
+	struct uuid identity = side == SIDE_INITIATOR ? session->initiator : uuid_new();
 	struct uuid none = { { 0 } };
 	struct msg_ready ready;
 	struct frame frame;
@@ -414,7 +419,7 @@ static int prepare_side(struct session *session, enum side side, struct err *err
 	enc_str(out, session->run);
 	msg_enc_uuid(out, &identity);
 	msg_enc_uuid(out, side == SIDE_TARGET ? &session->sides[SIDE_INITIATOR].identity : &none);
-	enc_le64(out, session->saved.head.generation);
+	enc_le64(out, generation);
 	frame_end(out, start);
 	if (session_wait(session, side, &frame, err) < 0 ||
 	    session_expect(&frame, PEER_READY, err) < 0 || msg_get_ready(&frame, &ready, err) < 0)
@@ -461,13 +466,57 @@ static int retell_target(struct session *session, struct err *err)
 	return got;
 }
 
+static uint64_t new_generation(void)
+{
+	uint64_t generation = 0;
+
+	while (generation == 0)
+		generation = random_u64();
+	return generation;
+}
+
+static int write_head(struct session *session, struct err *err)
+{
+	list_set_head(session->saved.list, &session->saved.head);
+	return list_flush(session->saved.list, err);
+}
+
+/*
+ * The generation that this run begins. One that was begun and not made current is begun again: a
+ * root may have it, and nothing was done under it.
+ */
+static int begin_generation(struct session *session, struct err *err)
+{
+	struct list_head *head = &session->saved.head;
+
+	if (head->next == 0)
+		head->next = new_generation();
+	return session->saved.list ? write_head(session, err) : 0;
+}
+
+/* Both roots have it. */
+static int make_current(struct session *session, struct err *err)
+{
+	struct list_head *head = &session->saved.head;
+
+	head->generation = head->next;
+	head->next = 0;
+	for (int s = 0; s < SIDES; s++)
+		head->identity[s] = session->sides[s].identity;
+	return session->saved.list ? write_head(session, err) : identity_create_list(session, err);
+}
+
 int session_prepare(struct session *session, struct err *err)
 {
 	bool history = session->saved.list != NULL;
 
+	if (begin_generation(session, err) < 0)
+		return -1;
 	/* The initiator first: the target remembers its identity. */
-	if (prepare_side(session, SIDE_INITIATOR, err) < 0 ||
-	    prepare_side(session, SIDE_TARGET, err) < 0 || identity_create_list(session, err) < 0)
+	for (int s = 0; s < SIDES; s++)
+		if (prepare_side(session, (enum side)s, session->saved.head.next, err) < 0)
+			return -1;
+	if (make_current(session, err) < 0)
 		return -1;
 	if ((session->retell || !history) && retell_target(session, err) < 0)
 		return -1;
@@ -521,7 +570,7 @@ static int commit_target(struct session *session, struct err *err)
 
 	listing_take(&session->records, out);
 	start = frame_begin(out, PEER_COMMIT);
-	enc_le64(out, session->saved.head.next);
+	enc_le64(out, session->saved.head.generation);
 	frame_end(out, start);
 	return ask_status(session, SIDE_TARGET, PEER_COMMITTED, err);
 }
@@ -533,18 +582,8 @@ int session_commit(struct session *session, struct err *err)
 	for (int s = 0; s < SIDES; s++)
 		if (ask_status(session, (enum side)s, PEER_FINISHED, err) < 0)
 			return -1;
-	do {
-		session->saved.head.next = random_u64();
-	} while (session->saved.head.next == 0);
-	for (int s = 0; s < SIDES; s++)
-		session->saved.head.identity[s] = session->sides[s].identity;
-	list_set_head(session->saved.list, &session->saved.head);
-	if (list_flush(session->saved.list, err) < 0 || commit_target(session, err) < 0)
-		return -1;
-	session->saved.head.generation = session->saved.head.next;
-	session->saved.head.next = 0;
-	list_set_head(session->saved.list, &session->saved.head);
-	if (list_flush(session->saved.list, err) < 0)
+	session->saved.head.complete = true;
+	if (write_head(session, err) < 0 || commit_target(session, err) < 0)
 		return -1;
 	return list_tidy(session->saved.list, err);
 }

@@ -39,9 +39,10 @@ struct session_side {
 	struct transport *transport;
 	struct channel *channel;
 	struct uuid identity; /* none: this root was never synced */
-	bool known;	      /* the target knows this profile, with: */
+	bool known;	      /* the target remembers a folder at the initiator's place: */
 	struct uuid known_initiator;
-	uint64_t known_generation;
+	uint64_t known_generation; /* of the target's cache, 0: none */
+	uint64_t mark;		   /* generation in the root, 0: none */
 	bool can_chown;
 	bool hooks;	      /* it runs hooks */
 	int hooks_open;	      /* asked for and not ended yet */
@@ -58,6 +59,7 @@ struct session {
 	struct report *report;
 	const char *run; /* names this run and its trash folders */
 	struct session_side sides[SIDES];
+	struct uuid initiator; /* the initiator's identity, or the one it is to get */
 	struct owners *owners;
 	int64_t skew_ns;    /* target's clock minus this machine's */
 	int64_t started_ms; /* or when session_edited() was called */

@@ -3,10 +3,11 @@
  * The saved file list: for each path what both sides last agreed on (struct base), and
  * a head that says between whom.  A typed view of store/table.h, whose promises hold here.
  *
- * The generation is a random number that both ends hold.  Before the target is told a new one
- * it is written here as `next`, and made current when the target has it: so after a crash at any
- * point the target's number is one of the two, and any other number means that one of the two
- * ends was put back to an older state.
+ * The generation is a random number that the list and both roots hold (store/mark.h), new with every
+ * run that changes or records anything.  Before the roots are told it is written here as `next`, and
+ * it is made current when both have it, which is before the first change: so after a crash at any
+ * point the roots' numbers are among the two, and any other number means that the list or a root was
+ * put back to an older state.
  */
 #ifndef STORE_LIST_H
 #define STORE_LIST_H
@@ -25,6 +26,7 @@ struct list_head {
 	uint64_t generation; /* 0: none yet */
 	uint64_t next;	     /* 0: none under way */
 	uint64_t seed;	     /* keys the digests in this list */
+	bool complete;	     /* a run has come to its end with this list */
 };
 
 /*

@@ -194,6 +194,7 @@ void far_hello(struct far *far, unsigned flags)
 					 .version_max = PEER_VERSION,
 					 .build = "test",
 					 .profile = "profile",
+					 .place = "place",
 					 .flags = flags,
 					 .silence_s = 180,
 					 .state_dir = "" };

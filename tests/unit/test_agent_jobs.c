@@ -203,6 +203,7 @@ static void test_the_cache_is_known_at_the_next_hello(void **state)
 		assert_true(welcome.known);
 		assert_int_equal(welcome.known_generation, 5);
 		assert_int_equal(welcome.known_initiator.bytes[0], 2);
+		assert_true(welcome.mark == FAR_GENERATION);
 		assert_int_equal(welcome.identity.bytes[0], 1);
 		assert_int_equal(far_end(&far), 0);
 	}

@@ -78,37 +78,55 @@ static void stage_history(struct stage *stage)
 	assert_non_null(session->saved.list);
 	session->sides[SIDE_TARGET].known = true;
 	session->sides[SIDE_TARGET].known_initiator = here;
-	session->sides[SIDE_TARGET].known_generation = 5;
+	session->sides[SIDE_INITIATOR].mark = session->sides[SIDE_TARGET].mark = 5;
 }
 
 /* Names ----------------------------------------------------------------------------- */
 
-static void test_a_profile_is_a_file_name_of_its_own(void **state)
+static void test_a_profile_goes_with_the_folder_and_the_job(void **state)
+{
+	AUTO_STAGE stage = { .dir = "" };
+	AUTO_FREE char *first = NULL;
+	AUTO_FREE char *moved = NULL;
+	AUTO_FREE char *other_folder = NULL;
+	AUTO_FREE char *other_instance = NULL;
+
+	stage_set(&stage);
+	first = identity_profile(&stage.config, &here);
+	stage.config.initiator_dir = (char *)(uintptr_t) "/somewhere/else";
+	moved = identity_profile(&stage.config, &here);
+	assert_string_equal(first, moved);
+	assert_int_equal(strncmp(first, "home-", 5), 0);
+	assert_true(path_valid(first, strlen(first)));
+	assert_null(strchr(first, '/'));
+	other_folder = identity_profile(&stage.config, &elsewhere);
+	assert_string_not_equal(first, other_folder);
+	stage.config.initiator_dir = stage.dir;
+	stage.config.instance_id = (char *)(uintptr_t) "work";
+	other_instance = identity_profile(&stage.config, &here);
+	assert_string_not_equal(first + 5, other_instance + 5);
+}
+
+static void test_a_place_is_where_the_folder_is(void **state)
 {
 	AUTO_STAGE stage = { .dir = "" };
 	AUTO_FREE char *first = NULL;
 	AUTO_FREE char *again = NULL;
 	AUTO_FREE char *other_dir = NULL;
-	AUTO_FREE char *other_instance = NULL;
 
 	stage_set(&stage);
-	first = identity_profile(&stage.config);
-	again = identity_profile(&stage.config);
+	first = identity_place(&stage.config);
+	again = identity_place(&stage.config);
 	assert_string_equal(first, again);
-	assert_int_equal(strncmp(first, "home-", 5), 0);
 	assert_true(path_valid(first, strlen(first)));
 	assert_null(strchr(first, '/'));
 	stage.config.initiator_dir = (char *)(uintptr_t) "/somewhere/else";
-	other_dir = identity_profile(&stage.config);
+	other_dir = identity_place(&stage.config);
 	assert_string_not_equal(first, other_dir);
-	stage.config.initiator_dir = stage.dir;
-	stage.config.instance_id = (char *)(uintptr_t) "work";
-	other_instance = identity_profile(&stage.config);
-	assert_string_not_equal(first + 5, other_instance + 5);
 }
 
 /* The folder counts, not the way to it. */
-static void test_a_profile_sees_through_links(void **state)
+static void test_a_place_sees_through_links(void **state)
 {
 	AUTO_STAGE stage = { .dir = "" };
 	AUTO_FREE char *direct = NULL;
@@ -116,9 +134,9 @@ static void test_a_profile_sees_through_links(void **state)
 
 	help_sh("ln -s t link");
 	stage_set(&stage);
-	direct = identity_profile(&stage.config);
+	direct = identity_place(&stage.config);
 	stage.config.initiator_dir = xasprintf("%.*slink", (int)strlen(stage.dir) - 1, stage.dir);
-	linked = identity_profile(&stage.config);
+	linked = identity_place(&stage.config);
 	cleanup_free(&stage.config.initiator_dir);
 	assert_string_equal(direct, linked);
 }
@@ -203,7 +221,7 @@ static void test_a_list_that_is_not_believed_is_kept_for_a_person(void **state)
 	AUTO_STAGE stage = { .dir = "" };
 
 	stage_history(&stage);
-	stage.session.sides[SIDE_TARGET].known_generation = 4;
+	stage.session.sides[SIDE_TARGET].mark = 4;
 	assert_int_equal(identity_check(&stage.session, NULL), 0);
 	assert_true(stage.session.no_history);
 	assert_null(stage.session.saved.list);
@@ -294,15 +312,19 @@ static void test_i9_states_that_differ_are_no_history(void **state)
 	static const struct {
 		uint64_t generation; /* of the list */
 		uint64_t next;
-		uint64_t known; /* by the target */
+		uint64_t marks[SIDES];
 		bool believed;
 	} cases[] = {
-		{ 5, 0, 5, true },  /* as after every run */
-		{ 5, 6, 5, true },  /* killed before the target was told */
-		{ 5, 6, 6, true },  /* killed after */
-		{ 5, 0, 6, false }, /* the list is older */
-		{ 5, 0, 4, false }, /* the target is */
-		{ 5, 6, 7, false },
+		{ 5, 0, { 5, 5 }, true },  /* as after every run */
+		{ 5, 6, { 5, 5 }, true },  /* killed before a root was told */
+		{ 5, 6, { 6, 5 }, true },  /* killed in between */
+		{ 5, 6, { 6, 6 }, true },  /* killed after */
+		{ 5, 0, { 6, 6 }, false }, /* the list is older */
+		{ 5, 0, { 4, 5 }, false }, /* the initiator is */
+		{ 5, 0, { 5, 4 }, false }, /* the target is */
+		{ 5, 6, { 5, 7 }, false }, /* of another time altogether */
+		{ 5, 0, { 0, 5 }, false }, /* before the first run */
+		{ 5, 0, { 5, 0 }, false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -315,9 +337,8 @@ static void test_i9_states_that_differ_are_no_history(void **state)
 		assert_int_equal(identity_create_list(&stage.session, NULL), 0);
 		saved_close(&stage.session.saved);
 		assert_int_equal(identity_open_list(&stage.session, TABLE_READ, NULL), 0);
-		stage.session.sides[SIDE_TARGET].known = true;
-		stage.session.sides[SIDE_TARGET].known_initiator = here;
-		stage.session.sides[SIDE_TARGET].known_generation = cases[i].known;
+		for (int s = 0; s < SIDES; s++)
+			stage.session.sides[s].mark = cases[i].marks[s];
 		assert_int_equal(identity_check(&stage.session, NULL), 0);
 		assert_int_equal(stage.session.no_history, !cases[i].believed);
 		assert_int_equal(stage.session.saved.list != NULL, cases[i].believed);
@@ -496,8 +517,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
-		TEST(test_a_profile_is_a_file_name_of_its_own),
-		TEST(test_a_profile_sees_through_links),
+		TEST(test_a_profile_goes_with_the_folder_and_the_job),
+		TEST(test_a_place_is_where_the_folder_is),
+		TEST(test_a_place_sees_through_links),
 		TEST(test_folders_and_holders_are_fit_to_print),
 		TEST(test_no_list_is_no_error_and_makes_none),
 		TEST(test_a_list_is_made_and_found_again),

@@ -17,7 +17,8 @@
 static const struct list_head some_head = { .identity = { { { 1, 2, 3 } }, { { 4, 5, 6 } } },
 					    .generation = UINT64_MAX,
 					    .next = 7,
-					    .seed = 0x0123456789abcdef };
+					    .seed = 0x0123456789abcdef,
+					    .complete = true };
 
 static struct base some_base(uint64_t size)
 {
@@ -114,6 +115,7 @@ static void test_the_head_comes_back(void **state)
 	assert_true(head.generation == some_head.generation);
 	assert_true(head.next == some_head.next);
 	assert_true(head.seed == some_head.seed);
+	assert_true(head.complete);
 	list_close(list);
 }
 
@@ -193,6 +195,7 @@ static void good_head(struct buf *out, unsigned version)
 		enc_u8(out, 1);
 	for (int i = 0; i < 3; i++)
 		enc_le64(out, 9);
+	enc_u8(out, 1);
 }
 
 static void refuse_head(const struct buf *head, const char *why)
@@ -211,7 +214,7 @@ static void test_heads_that_make_no_sense_are_refused(void **state)
 {
 	AUTO_BUF head = BUF_INIT;
 
-	good_head(&head, 1);
+	good_head(&head, 2);
 	for (size_t len = 1; len < head.len; len++) {
 		struct buf part = { head.data, len, len };
 
@@ -220,7 +223,7 @@ static void test_heads_that_make_no_sense_are_refused(void **state)
 	buf_addch(&head, 0);
 	refuse_head(&head, "damaged");
 	buf_reset(&head);
-	good_head(&head, 2);
+	good_head(&head, 1);
 	refuse_head(&head, "another version");
 }
 
@@ -236,7 +239,7 @@ static void test_a_record_that_makes_no_sense_ends_the_walk(void **state)
 	const char *path = NULL;
 	struct base found;
 
-	good_head(&head, 1);
+	good_head(&head, 2);
 	base_encode(&value, &base);
 	buf_addch(&value, 0);
 	write_table(&head, "some/path", value.data, value.len);

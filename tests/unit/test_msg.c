@@ -92,6 +92,7 @@ static void put_welcome(struct buf *out)
 					     .known = true,
 					     .known_initiator = some_uuid,
 					     .known_generation = UINT64_MAX,
+					     .mark = UINT64_MAX - 1,
 					     .can_chown = true,
 					     .hooks = true };
 

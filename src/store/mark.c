@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/mark.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "store/atomic.h"
+
+enum { MARK_MAX = 32 /* bytes: sixteen digits and a newline */ };
+
+static char *mark_name(const char *profile)
+{
+	return xasprintf("mark-%s", profile);
+}
+
+uint64_t mark_read(int dirfd, const char *profile)
+{
+	AUTO_FREE char *name = mark_name(profile);
+	AUTO_BUF text = BUF_INIT;
+	char *end = NULL;
+	uint64_t generation = 0;
+
+	if (atomic_read(dirfd, name, MARK_MAX, &text, NULL) != 1)
+		return 0;
+	generation = strtoull(buf_cstr(&text), &end, 16);
+	return strcmp(end, "\n") == 0 ? generation : 0;
+}
+
+int mark_write(int dirfd, const char *profile, uint64_t generation, struct err *err)
+{
+	AUTO_FREE char *name = mark_name(profile);
+	AUTO_FREE char *text = xasprintf("%016" PRIx64 "\n", generation);
+
+	return atomic_write(dirfd, name, text, strlen(text), err);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How far the history of a profile has come: the generation of the saved list (store/list.h), kept
+ * in each root beside its identity, whoever keeps the list and wherever.
+ *
+ * It is written before a run changes or records anything. So a root that was put back to an older
+ * state, by a backup or a snapshot, shows an older generation than the list does, also where the run
+ * that went on from there was cut off.
+ */
+#ifndef STORE_MARK_H
+#define STORE_MARK_H
+
+#include <stdint.h>
+
+struct err;
+
+/* The generation in the mark of this profile; 0 where there is none that can be read. */
+uint64_t mark_read(int dirfd, const char *profile);
+/* Durable on return. */
+int mark_write(int dirfd, const char *profile, uint64_t generation, struct err *err);
+
+#endif
