@@ -146,7 +146,7 @@ static int begin_work(struct agent *agent, int64_t before_ns, struct err *err)
 		return -1;
 	/* Folders as they were before a run that was killed. */
 	if (!agent->dry)
-		changer_recover_times(agent->root);
+		changer_recover(agent->root);
 	return 0;
 }
 

@@ -90,7 +90,8 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 	changer->trash = -1;
 	/* No name of another run's: one that sleeps must not wake up and place what we have staged. */
 	changer->serial = (unsigned long)(random_u64() >> 16);
-	touched_note_init(&changer->note, workdir);
+	touched_note_init(&changer->note, workdir, TOUCHED_TIMES);
+	touched_note_init(&changer->modes, workdir, TOUCHED_MODES);
 	sweep(changer);
 	return changer;
 }
@@ -109,6 +110,9 @@ void changer_close(struct changer *changer)
 	cleanup_close(&changer->trash);
 	cleanup_close(&changer->stage);
 	touched_note_release(&changer->note);
+	if (changer->unlocked == 0)
+		touched_note_drop(&changer->modes);
+	touched_note_release(&changer->modes);
 	touched_release(&changer->touched);
 	touched_release(&changer->trash_touched);
 	free(changer->run);

@@ -45,10 +45,11 @@
  * Parent folders keep their mtime: the first touch remembers it, changer_restore_times
  * puts it back (unless changer_meta set it later).  What is remembered is also noted in
  * .osync_workdir/touched, before the folder is changed: of a run that is killed,
- * changer_recover_times puts the mtimes back at the start of the next one (what somebody else has
+ * changer_recover puts the mtimes back at the start of the next one (what somebody else has
  * made of the mtime of such a folder between the two is lost).  For each path the last record
  * counts: one that changer_meta writes supersedes that of the first touch.  A note that cannot be
- * written or read costs no more than the mtimes.
+ * written or read costs no more than the mtimes.  The mode of a parent that is opened for the moment
+ * is noted likewise, in .osync_workdir/unlocked, and put back unless somebody has changed it since.
  *
  * A parent without write permission that
  * belongs to us is opened for the moment of the change and closed again.
@@ -101,11 +102,11 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 /* Times not put back yet, because the run broke off, are put back as far as can be. */
 void changer_close(struct changer *changer);
 /*
- * Put back the mtimes of folders that a killed run has touched, and remove its note. For the holder
- * of the lock, before anything is looked at. Only folders below the root that still have their inode
+ * Put back the mtimes of folders that a killed run has touched, and the modes of those that it has
+ * made writable, and remove its notes. For the holder of the lock, before anything is looked at. Only folders below the root that still have their inode
  * are touched, and no link is followed; whatever fails is left, silently. O(n log n).
  */
-void changer_recover_times(struct root *root);
+void changer_recover(struct root *root);
 
 struct staged *staged_file(struct changer *changer, struct err *err);
 int staged_write(struct staged *staged, const void *data, size_t len, struct err *err);

@@ -43,9 +43,11 @@ struct changer {
 	unsigned pending_count;
 	bool stage_dirty; /* names were added to the stage since it was synced */
 	struct touched touched;
-	struct touched_note note; /* of the mtimes in it, for the next run if this one is killed */
-	int trash;		  /* trash/RUN, -1: nothing was put there yet */
-	struct chain trash_chain; /* folders below it, made where missing */
+	struct touched_note note;  /* of the mtimes in it, for the next run if this one is killed */
+	struct touched_note modes; /* of folders made writable for the moment, likewise */
+	unsigned unlocked;	   /* how many of them have their mode still to be put back */
+	int trash;		   /* trash/RUN, -1: nothing was put there yet */
+	struct chain trash_chain;  /* folders below it, made where missing */
 	struct touched trash_touched;
 	bool trash_grown; /* it has folders whose own names are not durable yet */
 	int *metas;	  /* descriptors whose metadata was set and is not durable yet */
@@ -140,6 +142,8 @@ void times_moving(struct changer *changer, const char *from, const char *to);
  * ours is made so for the moment.
  */
 struct own_folder {
+	const struct parent *parent; /* borrowed */
+	const char *to;		     /* where it may be by the end, or NULL; borrowed */
 	int fd;
 	mode_t mode;
 	bool unlocked;
@@ -151,11 +155,16 @@ struct own_folder {
 	}
 #define AUTO_OWN_FOLDER AUTO(own_folder_close) struct own_folder
 
-/* Does nothing where `found`, which is at the parent's name, is no folder or needs no help. */
-void own_folder_open(const struct parent *parent, const struct entry *found,
+/*
+ * Does nothing where `found`, which is at the parent's name, is no folder or needs no help. `to`: the
+ * path to which it is about to be renamed, or NULL. Both are kept until it is closed.
+ */
+void own_folder_open(const struct parent *parent, const struct entry *found, const char *to,
 		     struct own_folder *own);
 /* Put its mode back, wherever it is by now. Keeps errno. */
 void own_folder_close(struct own_folder *own);
+/* Put back the modes that a killed run could not, where nobody has changed them since. */
+void modes_recover(struct root *root, int workdir);
 
 enum { SLOT_NAME_SIZE = 256 };
 

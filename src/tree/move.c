@@ -57,7 +57,7 @@ static int rename_to(struct change *change, struct parent *to, const struct entr
 	struct parent *from = &change->parent;
 	AUTO_OWN_FOLDER own = OWN_FOLDER_INIT;
 
-	own_folder_open(from, before, &own);
+	own_folder_open(from, before, to->path, &own);
 	sys_point("before-place");
 	if (before->type == ENTRY_DIR)
 		times_moving(change->changer, change->path, to->path);

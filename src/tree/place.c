@@ -175,7 +175,7 @@ static int place(struct change *change, struct staged *staged, struct entry *res
 		return -1;
 	if (change->expect->type == ENTRY_SPECIAL)
 		return change_differs(change, "is a special file, which is never replaced", err);
-	own_folder_open(&change->parent, &before, &own);
+	own_folder_open(&change->parent, &before, NULL, &own);
 	if (before.type == ENTRY_ABSENT)
 		placed = create(change, staged, err);
 	else if (root_caps(change->changer->root)->exchange)

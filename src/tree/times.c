@@ -128,18 +128,27 @@ int changer_restore_times(struct changer *changer, struct err *err)
 	return -1;
 }
 
-void changer_recover_times(struct root *root)
+static void recover_times(struct root *root, int workdir)
 {
 	AUTO(touched_marks_release) struct touched_marks marks = TOUCHED_MARKS_INIT;
-	int workdir = root_workdir(root);
 
-	if (workdir < 0 || touched_note_read(workdir, &marks) == 0)
+	if (touched_note_read(workdir, TOUCHED_TIMES, &marks) == 0)
 		return;
 	for (size_t i = marks.count; i > 0; i--) {
 		const struct touched_mark *mark = &marks.marks[i - 1];
 
-		put_back(root, mark->path, mark->ino, mark->mtime_ns);
+		put_back(root, mark->path, mark->ino, mark->value);
 	}
-	touched_note_remove(workdir);
+	touched_note_remove(workdir, TOUCHED_TIMES);
 	root_forget(root, "");
+}
+
+void changer_recover(struct root *root)
+{
+	int workdir = root_workdir(root);
+
+	if (workdir < 0)
+		return;
+	modes_recover(root, workdir);
+	recover_times(root, workdir);
 }

@@ -12,13 +12,11 @@
 #include "store/atomic.h"
 #include "store/note.h"
 
-static const char NAME[] = "touched";
-
 enum { RECORD_MAX = 3 * 10 + PATH_BYTES_MAX + 1 /* bytes: three numbers, and a path with NUL */ };
 
-void touched_note_init(struct touched_note *note, int workdir)
+void touched_note_init(struct touched_note *note, int workdir, const char *name)
 {
-	*note = (struct touched_note){ .workdir = workdir, .fd = -1 };
+	*note = (struct touched_note){ .workdir = workdir, .name = name, .fd = -1 };
 }
 
 void touched_note_release(struct touched_note *note)
@@ -34,20 +32,19 @@ static bool open_note(struct touched_note *note)
 
 	if (note->fd >= 0 || note->useless)
 		return !note->useless;
-	note->fd = sys_openat(note->workdir, NAME, flags, 0600);
+	note->fd = sys_openat(note->workdir, note->name, flags, 0600);
 	if (note->fd < 0 || sys_fstat(note->fd, &st) < 0 || !S_ISREG(st.st_mode))
 		note->useless = true;
 	note->len = (uint64_t)st.st_size;
 	return !note->useless;
 }
 
-static void put_record(struct buf *out, const char *path, size_t len, uint64_t ino,
-		       int64_t mtime_ns)
+static void put_record(struct buf *out, const char *path, size_t len, uint64_t ino, int64_t value)
 {
 	AUTO_BUF payload = BUF_INIT;
 
 	enc_uint(&payload, ino);
-	enc_int(&payload, mtime_ns);
+	enc_int(&payload, value);
 	enc_uint(&payload, len + 1);
 	enc_raw(&payload, path, len);
 	enc_u8(&payload, 0);
@@ -55,13 +52,13 @@ static void put_record(struct buf *out, const char *path, size_t len, uint64_t i
 }
 
 void touched_note_add(struct touched_note *note, const char *path, size_t len, uint64_t ino,
-		      int64_t mtime_ns)
+		      int64_t value)
 {
 	AUTO_BUF record = BUF_INIT;
 
 	if (!open_note(note))
 		return;
-	put_record(&record, path, len, ino, mtime_ns);
+	put_record(&record, path, len, ino, value);
 	if (note->len + record.len > TOUCHED_NOTE_MAX) {
 		note->useless = true;
 	} else if (sys_write_all(note->fd, record.data, record.len) == 0) {
@@ -75,14 +72,14 @@ void touched_note_add(struct touched_note *note, const char *path, size_t len, u
 void touched_note_drop(struct touched_note *note)
 {
 	if (note->fd >= 0)
-		touched_note_remove(note->workdir);
+		touched_note_remove(note->workdir, note->name);
 	cleanup_close(&note->fd);
 	note->useless = false;
 }
 
-void touched_note_remove(int workdir)
+void touched_note_remove(int workdir, const char *name)
 {
-	sys_unlinkat(workdir, NAME, 0);
+	sys_unlinkat(workdir, name, 0);
 }
 
 static void add_mark(struct touched_marks *marks, const struct touched_mark *mark)
@@ -105,7 +102,7 @@ static bool read_record(struct dec *dec, struct touched_marks *marks)
 	if (!note_next(dec, RECORD_MAX, &payload))
 		return false;
 	mark.ino = dec_uint(&payload);
-	mark.mtime_ns = dec_int(&payload);
+	mark.value = dec_int(&payload);
 	path = dec_bytes(&payload, PATH_BYTES_MAX + 1, &len);
 	if (!dec_done(&payload) || len == 0 || path[len - 1] != '\0')
 		return true;
@@ -140,10 +137,10 @@ static void keep_last(struct touched_marks *marks)
 	marks->count = kept;
 }
 
-int touched_note_read(int workdir, struct touched_marks *marks)
+int touched_note_read(int workdir, const char *name, struct touched_marks *marks)
 {
 	struct dec dec = { 0 };
-	int found = atomic_read(workdir, NAME, TOUCHED_NOTE_MAX, &marks->bytes, NULL);
+	int found = atomic_read(workdir, name, TOUCHED_NOTE_MAX, &marks->bytes, NULL);
 
 	if (found != 1)
 		return found;

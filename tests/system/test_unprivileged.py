@@ -206,3 +206,37 @@ def test_i37_a_folder_made_below_a_rename_that_failed_is_not_agreed_on(user, sid
     user.run()
     assert user.both("p/e/new/three") == content
     assert not user.path(other, "p/d").exists()
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("what", ["edit", "move"])
+def test_i41_a_kill_leaves_no_folder_writable(user, side, what):
+    """What the run has opened for the moment is not taken for what a user wants."""
+    user.write("initiator", "d/x")
+    user.write("initiator", "d/sub/y")
+    for folder in ("d", "d/sub"):
+        user.path("initiator", folder).chmod(0o555)
+    user.run()
+    if what == "edit":
+        user.write(side, "d/x")
+    else:
+        user.rename(side, "d/sub", "sub")
+    user.run(env={"OSYNC_POINT": "before-place=kill -9 $PPID"}, expect=None)
+    opened = [user.path(OTHER[side], folder).stat().st_mode & 0o777 for folder in ("d", "d/sub")]
+    assert opened == [0o755, 0o555 if what == "edit" else 0o755]
+    user.run()
+    for root in SIDES:
+        for folder in ("d", "d/sub" if what == "edit" else "sub"):
+            assert user.path(root, folder).stat().st_mode & 0o777 == 0o555
+    assert not list(user.root(OTHER[side]).glob(".osync_workdir/unlocked"))
+
+
+def test_i41_what_a_user_made_of_a_folder_after_a_kill_stays(user):
+    user.write("initiator", "d/x")
+    user.path("initiator", "d").chmod(0o555)
+    user.run()
+    user.write("initiator", "d/x")
+    user.run(env={"OSYNC_POINT": "before-place=kill -9 $PPID"}, expect=None)
+    user.path("target", "d").chmod(0o700)
+    user.run()
+    assert user.path("initiator", "d").stat().st_mode & 0o777 == 0o700

@@ -56,7 +56,7 @@ static void recover(void)
 {
 	struct root *root = help_root();
 
-	changer_recover_times(root);
+	changer_recover(root);
 	root_close(root);
 }
 
