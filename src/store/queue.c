@@ -166,7 +166,7 @@ static bool was_overtaken(int errnum)
 struct queue_place *queue_join(int workdir, const char *who, struct err *err)
 {
 	AUTO_CLOSE int dirfd = atomic_mkdir_open(workdir, QUEUE_DIR, err);
-	AUTO_FREE char *cut = xstrndup(who, WHO_MAX);
+	AUTO_FREE char *cut = xstrndup(who, strnlen(who, WHO_MAX));
 	AUTO_FREE struct queue_place *place = xcalloc(1, sizeof(*place));
 	struct stat st;
 
