@@ -347,6 +347,8 @@ static int serve_loop(struct agent *agent, struct err *err)
 			return -1;
 		if (!agent->done)
 			agent_lock_step(agent);
+		if (agent_hook_check(agent, err) < 0)
+			return -1;
 		beat(agent);
 	}
 	return agent_flush(agent, err);

@@ -29,6 +29,8 @@ int agent_on_hook(struct agent *agent, const struct frame *frame, struct err *er
 		return -1;
 	if (!agent->lock || agent->dry || agent->hooks_open >= PEER_HOOKS_MAX)
 		return msg_malformed(frame, err);
+	if (agent_lock_check(agent, err) < 0)
+		return -1;
 	agent->hook_keeps_root = hook.keeps_root;
 	if (!agent->runner)
 		err_set(&status, ERR_DENIED, "the agent may not run commands");
@@ -37,6 +39,11 @@ int agent_on_hook(struct agent *agent, const struct frame *frame, struct err *er
 	if (err_is_set(&status))
 		msg_put_status(&agent->out, PEER_HOOKED, &status);
 	return 0;
+}
+
+int agent_hook_check(const struct agent *agent, struct err *err)
+{
+	return agent->hooks_open > 0 ? agent_lock_check(agent, err) : 0;
 }
 
 int agent_hook_fd(const struct agent *agent)

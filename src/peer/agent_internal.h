@@ -158,6 +158,8 @@ int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *
 /* Have a process ready that may run hooks, where they are wanted and allowed. Before confining. */
 void agent_hook_prepare(struct agent *agent, unsigned hello_flags);
 int agent_on_hook(struct agent *agent, const struct frame *frame, struct err *err);
+/* Whether the lock is still ours, while a hook runs: it must not run beside those of another run. */
+int agent_hook_check(const struct agent *agent, struct err *err);
 /* Readable when agent_hook_take() has something to do; -1 while no hook runs. */
 int agent_hook_fd(const struct agent *agent);
 void agent_hook_take(struct agent *agent);

@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from harness import (DENIED, FAILED, GUARD, LOCKED, LOOK, OK, OSYNC, SIDES, eventually, finish,
-                     holders)
+from harness import (DENIED, FAILED, GUARD, LOCKED, LOOK, OK, OSYNC, SIDES, UNREACHABLE,
+                     eventually, finish, holders, start)
 from sshd import make_key
 from test_locks import Held
 
@@ -285,3 +285,38 @@ def test_a_server_that_forces_its_command_decides_about_hooks(remote):
             assert not remote.exists("target", "x")
             # Without hooks it serves as ever, and those of this machine are no business of it.
             remote.run(*hook("initiator", "AFTER", "true"), "--ssh-key", str(key))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i42_a_hook_ends_when_another_run_has_taken_the_lock(local, side):
+    stubborn = Stubborn(local)
+    process = start(local.args(*hook(side, "BEFORE", f"{stubborn.command()}; sleep 1000")),
+                    local.env(OSYNC_HURRY="20"))
+    assert eventually(stubborn.is_up, 60)
+    lock = local.workdir(side) / "lock"
+    lock.with_name("other").touch()
+    lock.with_name("other").rename(lock)
+    finish(process, LOCKED)
+    assert stubborn.is_gone()
+
+
+@pytest.mark.parametrize("when", ["BEFORE", "AFTER"])
+def test_a_lost_server_does_not_keep_this_machine_from_its_after_hook(remote, when):
+    """What a hook has frozen here is thawed, though the target cannot be asked any more."""
+    notes, up, go = Notes(remote), remote.base / "up", remote.base / "go"
+    wait = f"touch {up}; while [ ! -e {go} ]; do sleep 0.02; done"
+    lost = {"BEFORE": hook("initiator", "BEFORE", wait), "AFTER": hook("target", "AFTER", wait)}
+    process = remote.start(*hook("initiator", "AFTER", notes.command("$OSYNC_STATUS")),
+                           *lost[when], *setting("RUN_AFTER_CMD_ON_ERROR", "yes"))
+    assert eventually(up.exists, 60)
+    for pid in holders(remote.workdir("target") / "lock"):
+        os.kill(pid, signal.SIGKILL)
+    if when == "BEFORE":
+        finish(process, UNREACHABLE)
+        assert notes.lines == [str(UNREACHABLE)]
+    else:
+        # All was done by then, but nobody knows how that hook has ended.
+        finish(process, UNREACHABLE)
+        assert notes.lines == ["0"]
+    go.touch()
+    remote.run()

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -43,6 +44,16 @@ static void test_hooks_need_the_lock(void **state)
 
 	add_hook(&far, "true", NULL);
 	far_refuses(&far, ERR_PROTOCOL);
+}
+
+static void test_i42_who_was_overtaken_runs_no_hook(void **state)
+{
+	AUTO_FAR far = far_locked();
+
+	help_write("t/.osync_workdir/other", "");
+	assert_int_equal(rename("t/.osync_workdir/other", "t/.osync_workdir/lock"), 0);
+	add_hook(&far, "true", NULL);
+	far_refuses(&far, ERR_LOCKED);
 }
 
 static void test_a_hook_sets_no_variables_but_its_own(void **state)
@@ -162,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_agent_that_may_not_says_so_and_goes_on),
 		TEST(test_hooks_need_the_lock),
+		TEST(test_i42_who_was_overtaken_runs_no_hook),
 		TEST(test_a_hook_sets_no_variables_but_its_own),
 		cmocka_unit_test(test_a_runner_serves_one_after_the_other),
 		cmocka_unit_test(test_a_hook_ends_when_the_next_is_asked_for),
