@@ -84,7 +84,7 @@ static int run(struct job *job)
 		return run_sync(job->config, &outcome);
 	open_log(job);
 	log_lines(&job->setup);
-	code = run_sync(job->config, &outcome);
+	run_sync(job->config, &outcome);
 	if (log_failure())
 		mention(job, log_failure());
 	code = alert_after(job->config, &outcome, buf_cstr(&job->setup));
@@ -107,11 +107,13 @@ int job_run(int argc, char **argv, enum job_start start)
 	int code = start == JOB_BY_CRON ? cmd_load_quietly(argc, argv, &job.config, &job.setup)
 					: cmd_load(argc, argv, &job.config);
 
-	if (job.config) {
-		if (start == JOB_BY_CRON)
-			prepare_for_cron(job.config);
+	/* A dry run is for somebody's eyes, whatever it stands in. */
+	if (job.config && start == JOB_BY_CRON && !job.config->dry_run)
+		prepare_for_cron(job.config);
+	else if (job.config)
+		fputs(buf_cstr(&job.setup), stderr);
+	if (job.config)
 		code = run(&job);
-	}
 	config_free(job.config);
 	buf_release(&job.setup);
 	return code;

@@ -5,7 +5,7 @@
 
 enum job_start {
 	JOB_BY_HAND,
-	JOB_BY_CRON, /* nobody watches: jitter, no output while all is well, a log */
+	JOB_BY_CRON, /* nobody watches: jitter, no output while all is well, a log (no dry run) */
 };
 
 /*

@@ -92,6 +92,18 @@ def test_without_a_profile_there_is_nothing_to_do(local, line, code):
     assert cron(local.home, line, code).err
 
 
+def test_a_dry_run_shows_what_a_line_would_do(local):
+    profile(local, "test", "CHECKSOM=yes")
+    local.write("initiator", "x")
+    result = cron(local.home, "osync cron test --dry-run")
+    assert "create    x" in result.out and "CHECKSUM" in result.err
+    local.initiator.rename(local.base / "away")
+    assert str(local.initiator) in cron(local.home, "osync cron test --dry-run", GUARD).err
+    (local.base / "away").rename(local.initiator)
+    assert not local.exists("target", "x")
+    local.run()
+
+
 def test_folders_may_be_named_instead(local):
     content = local.write("initiator", "x")
     line = f"osync cron --initiator {local.initiator} --target {local.target} --instance-id test"
