@@ -41,52 +41,87 @@ void memory_encode(const struct policy_memory *memory, struct buf *out)
 		const struct trouble *trouble = &memory->troubles[i];
 
 		buf_addf(out,
-			 "trouble %d %" PRIx64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRIu32
+			 "trouble %d %" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRIu32
 			 " %d %d\n",
 			 (int)trouble->kind, trouble->id, trouble->since_s, trouble->seen_s,
 			 trouble->told_s, trouble->runs, trouble->lasts, trouble->owed);
 	}
 }
 
-/* One line, without its end. */
-static int decode_trouble(const char *line, struct trouble *trouble)
+/* " NUMBER" of at most `max`; moves *text behind it. */
+static int take_number(const char **text, uint64_t max, uint64_t *number)
 {
-	int kind = -1;
-	int lasts = 0;
-	int owed = 0;
-	int used = 0;
-	int got = sscanf(line,
-			 "trouble %d %" SCNx64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNu32
-			 " %d %d%n",
-			 &kind, &trouble->id, &trouble->since_s, &trouble->seen_s, &trouble->told_s,
-			 &trouble->runs, &lasts, &owed, &used);
+	const char *pos = *text;
 
-	trouble->kind = (enum trouble_kind)kind;
-	trouble->lasts = lasts == 1;
-	trouble->owed = owed == 1;
-	return got == 8 && line[used] == '\n' && kind >= 0 && kind < TROUBLE_KINDS &&
-			       trouble->since_s >= 0 && trouble->seen_s >= 0 && trouble->told_s >= 0
-		       ? 0
-		       : -1;
+	*number = 0;
+	if (*pos++ != ' ' || *pos < '0' || *pos > '9')
+		return -1;
+	for (; *pos >= '0' && *pos <= '9'; pos++) {
+		uint64_t digit = (uint64_t)(*pos - '0');
+
+		if (digit > max || *number > (max - digit) / 10)
+			return -1;
+		*number = *number * 10 + digit;
+	}
+	*text = pos;
+	return 0;
+}
+
+/* A word, `count` numbers behind it, and the end of the line. */
+static int take_line(const char **text, const char *word, const uint64_t *max, uint64_t *numbers,
+		     size_t count)
+{
+	const char *pos = *text;
+
+	if (strncmp(pos, word, strlen(word)) != 0)
+		return -1;
+	pos += strlen(word);
+	for (size_t i = 0; i < count; i++)
+		if (take_number(&pos, max[i], &numbers[i]) < 0)
+			return -1;
+	if (*pos != '\n')
+		return -1;
+	*text = pos + 1;
+	return 0;
+}
+
+static int take_trouble(const char **text, struct trouble *trouble)
+{
+	enum { KIND, ID, SINCE, SEEN, TOLD, RUNS, LASTS, OWED, NUMBERS };
+	static const uint64_t max[NUMBERS] = { TROUBLE_KINDS - 1, UINT64_MAX, INT64_MAX, INT64_MAX,
+					       INT64_MAX,	  UINT32_MAX, 1,	 1 };
+	uint64_t numbers[NUMBERS] = { 0 };
+
+	if (take_line(text, "trouble", max, numbers, NUMBERS) < 0)
+		return -1;
+	*trouble = (struct trouble){ .kind = (enum trouble_kind)numbers[KIND],
+				     .id = numbers[ID],
+				     .since_s = (int64_t)numbers[SINCE],
+				     .seen_s = (int64_t)numbers[SEEN],
+				     .told_s = (int64_t)numbers[TOLD],
+				     .runs = (uint32_t)numbers[RUNS],
+				     .lasts = numbers[LASTS] == 1,
+				     .owed = numbers[OWED] == 1 };
+	return 0;
 }
 
 static int decode_lines(const char *text, struct policy_memory *memory)
 {
-	int used = 0;
+	static const uint64_t max[] = { INT64_MAX, UINT64_MAX, INT64_MAX };
+	uint64_t numbers[3] = { 0 };
 
 	if (strncmp(text, first_line, strlen(first_line)) != 0)
 		return -1;
 	text += strlen(first_line);
-	if (sscanf(text, "told %" SCNd64 " %" SCNu64 " %" SCNd64 "%n", &memory->look_told_s,
-		   &memory->looks, &memory->mute_s, &used) != 3 ||
-	    text[used] != '\n' || memory->look_told_s < 0 || memory->mute_s < 0)
+	if (take_line(&text, "told", max, numbers, 3) < 0)
 		return -1;
-	for (text += used + 1; *text; text = strchr(text, '\n') + 1) {
+	memory->look_told_s = (int64_t)numbers[0];
+	memory->looks = numbers[1];
+	memory->mute_s = (int64_t)numbers[2];
+	for (; *text; memory->count++)
 		if (memory->count == POLICY_ENTRIES ||
-		    decode_trouble(text, &memory->troubles[memory->count]) < 0)
+		    take_trouble(&text, &memory->troubles[memory->count]) < 0)
 			return -1;
-		memory->count++;
-	}
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "alert/smtp.h"
 
+#include <assert.h>
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -46,21 +47,16 @@ static int take_symbol(void *library, const char *name, void *function)
 	return symbol ? 0 : -1;
 }
 
-static int load_library(struct curl_calls *calls, struct err *err)
+static bool load_library(struct curl_calls *calls)
 {
 	calls->library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-	if (!calls->library)
-		return err_set(err, ERR_SYSTEM,
-			       "mail by SMTP needs libcurl (the package libcurl4): %s", dlerror());
-	if (take_symbol(calls->library, "curl_easy_init", &calls->init) < 0 ||
-	    take_symbol(calls->library, "curl_easy_setopt", &calls->setopt) < 0 ||
-	    take_symbol(calls->library, "curl_easy_perform", &calls->perform) < 0 ||
-	    take_symbol(calls->library, "curl_easy_cleanup", &calls->cleanup) < 0 ||
-	    take_symbol(calls->library, "curl_easy_strerror", &calls->describe) < 0 ||
-	    take_symbol(calls->library, "curl_slist_append", &calls->append) < 0 ||
-	    take_symbol(calls->library, "curl_slist_free_all", &calls->free_all) < 0)
-		return err_set(err, ERR_SYSTEM, "this libcurl cannot be used: %s", dlerror());
-	return 0;
+	return calls->library && take_symbol(calls->library, "curl_easy_init", &calls->init) == 0 &&
+	       take_symbol(calls->library, "curl_easy_setopt", &calls->setopt) == 0 &&
+	       take_symbol(calls->library, "curl_easy_perform", &calls->perform) == 0 &&
+	       take_symbol(calls->library, "curl_easy_cleanup", &calls->cleanup) == 0 &&
+	       take_symbol(calls->library, "curl_easy_strerror", &calls->describe) == 0 &&
+	       take_symbol(calls->library, "curl_slist_append", &calls->append) == 0 &&
+	       take_symbol(calls->library, "curl_slist_free_all", &calls->free_all) == 0;
 }
 
 static void delivery_end(struct delivery *delivery)
@@ -102,8 +98,13 @@ static int delivery_begin(struct delivery *delivery, const struct mail_config *m
 {
 	AUTO_FREE char *from = xasprintf("<%s>", sender);
 
-	if (load_library(&delivery->calls, err) < 0)
+	if (!load_library(&delivery->calls)) {
+		err_set(err, ERR_SYSTEM, "mail by SMTP needs libcurl (the package libcurl4): %s",
+			dlerror());
 		return -1;
+	}
+	assert(delivery->calls.init && delivery->calls.setopt && delivery->calls.append &&
+	       delivery->calls.free_all);
 	CURLcode (*set)(CURL *, CURLoption, ...) = delivery->calls.setopt;
 	CURL *curl = delivery->curl = delivery->calls.init();
 

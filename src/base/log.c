@@ -202,7 +202,7 @@ void log_event(enum log_rank rank, const char *text)
 	if (!log_is_on())
 		return;
 	if (sink.syslog)
-		log_syslog_line(rank, text);
+		log_syslog_line((int)rank, text);
 	add_time(&line);
 	buf_addf(&line, " %s %-5s ", sink.run[0] ? sink.run : "-", rank_name(rank));
 	add_harmless(&line, text);

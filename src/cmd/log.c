@@ -162,7 +162,7 @@ static int show(const struct config *config, const struct wish *wish, struct err
 	AUTO_CLOSE int fd = find_log(&places, &path, err);
 	off_t pos = 0;
 
-	if (fd < 0)
+	if (fd < 0 || !path)
 		return -1;
 	pos = tail_start(fd, wish->lines);
 	print_from(fd, &pos);

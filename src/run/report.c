@@ -425,11 +425,13 @@ static void print_people(struct report *report, const struct report_totals *tota
 /* Also beside JSON: cron mails what stands on standard error. */
 static void print_error(struct report *report, const struct err *err)
 {
+	FILE *stream = loud(report);
+
 	log_event(err->kind == ERR_LOCKED ? RANK_INFO : RANK_ERROR, err->msg);
-	if (!loud(report))
+	if (!stream)
 		return;
 	buf_addf(&report->line, "osync: %s", err->msg);
-	print_line(report, loud(report));
+	print_line(report, stream);
 }
 
 static void fill_outcome(const struct report *report, const struct err *err, int code)
