@@ -29,14 +29,20 @@ static bool is_staged(const struct staged *staged, const struct entry *found)
 	       (found->size == entry->size && found->mtime_ns == entry->mtime_ns);
 }
 
-/* A folder may have been given something while it was in place: rmdir has the last word. */
+/*
+ * It was in place for a moment. A folder may have been given something: rmdir has the last word. A file
+ * may have been opened by somebody who is still to write to it: it stays in the trash, unless it has
+ * another name anyway.
+ */
 static bool take_back(struct change *change, struct staged *staged)
 {
-	if (staged->entry.type != ENTRY_DIR) {
+	if (staged->entry.type == ENTRY_SYMLINK || staged->linked) {
 		return_staged(change, staged);
 		return true;
 	}
 	staged->state = STAGED_GONE;
+	if (staged->entry.type == ENTRY_FILE)
+		return true;
 	return sys_unlinkat(change->slot.dirfd, change->slot.name, AT_REMOVEDIR) == 0;
 }
 

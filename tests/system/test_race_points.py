@@ -7,9 +7,10 @@ What is done in `make check` alternates between the sides; OSYNC_LONG=1 asks for
 """
 
 import os
+from pathlib import Path
 
 import pytest
-from harness import FAILED, LOOK, OK, OTHER, SIDES, execute, token, versions
+from harness import FAILED, LOOK, OK, OTHER, SIDES, eventually, execute, token, versions
 
 POINTS = ("after-scan", "before-look", "before-place", "between-exchange-and-look",
           "before-put-back", "before-journal")
@@ -109,3 +110,22 @@ def table():
 @pytest.mark.parametrize("point,job,act,side", table())
 def test_i28_i29_i30_i31_what_a_user_does_at_a_named_point_survives(local, point, job, act, side):
     race(local, point, job, act, side)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_i29_what_is_written_to_a_version_that_was_in_place_for_a_moment_is_kept(local, side):
+    """Opened between the exchange and the put-back, written to when the run has ended."""
+    local.write("initiator", "log")
+    local.run()
+    local.write(side, "log")
+    log, mark = local.path(OTHER[side], "log"), local.base / "mark"
+    late = f"(echo >{mark}.open; until [ -e {mark}.go ]; do sleep 0.01; done; echo late >&3; " \
+        f"echo >{mark}.done) 3>>{log} >/dev/null 2>&1 & " \
+        f"until [ -e {mark}.open ]; do sleep 0.01; done"
+    run_anyhow(local, {"OSYNC_POINT": f"before-place=echo edited >>{log}\n"
+                                      f"between-exchange-and-look={late}"})
+    Path(f"{mark}.go").touch()
+    assert eventually(Path(f"{mark}.done").exists)
+    kept = [content for _, _, content in local.trash(OTHER[side])]
+    assert [content for content in kept if content.endswith(b"late\n")], kept
+    local.run(expect=LOOK)

@@ -176,7 +176,8 @@ static void test_unexpected_version_is_put_back(void **state)
 			assert_int_equal(bench.err.kind, ERR_CHANGED);
 			assert_string_equal(help_read("t/f"), "user");
 			assert_false(help_exists("t/g"));
-			assert_int_equal(help_count(RUN), 0);
+			/* A file that was in place for a moment may be open somewhere. */
+			assert_int_equal(help_count(RUN), how == 0 && displacing[op] == put_file);
 			bench_close(&bench);
 		}
 	}
@@ -192,6 +193,8 @@ static void test_displaced_version_written_in_place_is_put_back(void **state)
 	bench_at("between-exchange-and-look", "printf user >> " RUN "/f");
 	assert_int_equal(put_file(&bench, &expect), -1);
 	assert_string_equal(help_read("t/f"), "olduser");
+	/* What was in place for that moment has the name in the trash. */
+	bench_at("between-exchange-and-look", "printf user >> " RUN "/f~2");
 	expect = help_entry(bench.root, "f");
 	assert_int_equal(delete_it(&bench, &expect), -1);
 	assert_string_equal(help_read("t/f"), "olduseruser");
