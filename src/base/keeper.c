@@ -37,20 +37,22 @@ struct ending {
 /* The parent of a process by /proc, or -1. "PID (NAME) STATE PPID ...", and the name may hold anything. */
 static pid_t parent_of(int proc, const char *pid)
 {
+	static const char state[] = ") S ";
 	char path[64];
 	char line[512];
-	int parent = -1;
+	const char *after = NULL;
 
 	snprintf(path, sizeof(path), "%.20s/stat", pid);
 	AUTO_CLOSE int fd = sys_openat(proc, path, O_RDONLY | O_CLOEXEC, 0);
 	ssize_t got = fd < 0 ? -1 : sys_read(fd, line, sizeof(line) - 1);
-	const char *after = NULL;
 
 	if (got <= 0)
 		return -1;
 	line[got] = '\0';
-	after = strrchr(line, ')');
-	return after && sscanf(after + 1, " %*c %d", &parent) == 1 ? (pid_t)parent : -1;
+	after = strrchr(line, state[0]);
+	if (!after || strlen(after) < sizeof(state))
+		return -1;
+	return (pid_t)strtol(after + sizeof(state) - 1, NULL, 10);
 }
 
 /* Ask a group once. */

@@ -148,6 +148,7 @@ static void test_nothing_is_inherited_but_the_environment(void **state)
 	};
 	AUTO_BUF wanted = BUF_INIT;
 
+	assert_true(secret > STDERR_FILENO);
 	buf_addf(&wanted, "/dev/null\n0\na b\n'c'||%s\n", getenv("PATH"));
 	assert_int_equal(run(&job, &out, &err), 0);
 	assert_string_equal(buf_cstr(&out), buf_cstr(&wanted));
