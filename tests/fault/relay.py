@@ -52,9 +52,11 @@ class Direction:
             self.frames, self.wanted = self.frames + 1, None
         return whole, bool(self.held)
 
-    def pass_on(self):
+    def pass_on(self, is_swallowed):
         """Move what there is; False when the link ends here."""
         data = os.read(self.source, 65536)
+        while is_swallowed():
+            time.sleep(1)
         if not data:
             return False
         whole, over = self.split(data)
@@ -83,9 +85,8 @@ def main(spec, command):
     def carry(way):
         """In a thread of its own: neither way waits for the other."""
         with contextlib.suppress(OSError):
-            while way.pass_on():
-                while is_swallowed(ways, spec):
-                    time.sleep(1)
+            while way.pass_on(lambda: is_swallowed(ways, spec)):
+                pass
         over.set()
 
     for way in ways:
