@@ -100,6 +100,12 @@ struct config {
 	bool force_unlock;  /* as soon as it is seen to be silent at all */
 	int64_t start_jitter_s;
 
+	/* days for which the trash is kept, and after which it is packed; 0: for ever, never */
+	int trash_days;
+	int soft_delete_days;
+	int conflict_backup_days;
+	int trash_pack_days;
+
 	/* commands of the user, by enum side where there are two; NULL: none */
 	char *before_cmd[2]; /* LOCAL_ and REMOTE_RUN_BEFORE_CMD */
 	char *after_cmd[2];

@@ -184,6 +184,12 @@ const struct key keys_table[] = {
 	PATH("SMTP_CA_FILE", mail.ca_file),
 	ACCEPTED("MAIL_BODY_CHARSET"), /* it is UTF-8 */
 
+	/* the trash */
+	INT("TRASH_DAYS", "0", 0, 36500, trash_days),
+	INT("SOFT_DELETE_DAYS", "0", 0, 36500, soft_delete_days),
+	INT("CONFLICT_BACKUP_DAYS", "0", 0, 36500, conflict_backup_days),
+	INT("TRASH_PACK_DAYS", "0", 0, 36500, trash_pack_days),
+
 	/* always so */
 	ALWAYS("SOFT_DELETE", "what is deleted always goes to the trash"),
 	ALWAYS("CONFLICT_BACKUP", "what is overwritten always goes to the trash"),
@@ -198,10 +204,6 @@ const struct key keys_table[] = {
 	/* not yet */
 	LATER("MINIMUM_SPACE", "0", "watching the free space"),
 	LATER("BANDWIDTH", "0", "limiting the bandwidth"),
-	LATER("CONFLICT_BACKUP_DAYS", "0", "emptying the trash by age"),
-	LATER("SOFT_DELETE_DAYS", "0", "emptying the trash by age"),
-	LATER("TRASH_DAYS", "0", "emptying the trash by age"),
-	LATER("TRASH_PACK_DAYS", "0", "packing the trash"),
 	{ "DIGEST", KEY_TEXT, KEY_LATER, "", 0, 0, "xxh3 xxh128 xxh3-128", 0,
 	  "digests other than XXH3-128" },
 

@@ -18,6 +18,7 @@
 struct agent;
 struct agent_ops;
 struct filter;
+struct keep;
 struct frame;
 struct hook_runner;
 struct pulse;
@@ -116,6 +117,9 @@ void agent_lock_step(struct agent *agent);
 int agent_lock_check(const struct agent *agent, struct err *err);
 void agent_lock_close(struct agent *agent);
 
+/* agent_tidy.c: TIDY */
+int agent_on_tidy(struct agent *agent, const struct frame *frame, struct err *err);
+
 /* agent_session.c: HELLO, PREPARE, COMMIT */
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err);
 /* The folder of caches, if it is there; with `create`, made. -1 without err where it is not there. */
@@ -144,7 +148,7 @@ void agent_jobs_free(struct agent *agent);
 
 /* agent_ops.c: OP, DATA, HOLE, PUT_END, FLUSH, RECORDED, FINISH */
 struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t generation,
-				 struct err *err);
+				 const struct keep *keep, struct err *err);
 void agent_ops_close(struct agent_ops *ops);
 int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err);

@@ -73,12 +73,13 @@ void agent_ops_close(struct agent_ops *ops)
 }
 
 struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t generation,
-				 struct err *err)
+				 const struct keep *keep, struct err *err)
 {
 	struct changer_options options = { .run = run,
 					   .sync = (enum changer_sync_mode)agent->fsync_mode,
 					   .scan_flags = agent->scan_flags,
 					   .seed = agent->seed,
+					   .keep = *keep,
 					   .lock = agent->lock };
 	struct agent_ops *ops = xcalloc(1, sizeof(*ops));
 

@@ -224,6 +224,7 @@ struct request {
 	struct uuid identity; /* for a root that has none */
 	struct uuid initiator;
 	uint64_t generation;
+	struct keep keep;
 };
 
 static int prepare(struct agent *agent, const struct request *request, struct uuid *now,
@@ -251,7 +252,7 @@ static int prepare(struct agent *agent, const struct request *request, struct uu
 	confine(agent);
 	if (mark_write(root_workdir(agent->root), agent->profile, request->generation, err) < 0)
 		return -1;
-	agent->ops = agent_ops_open(agent, request->run, request->generation, err);
+	agent->ops = agent_ops_open(agent, request->run, request->generation, &request->keep, err);
 	return agent->ops ? 0 : -1;
 }
 
@@ -266,6 +267,8 @@ int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err 
 	msg_dec_uuid(&dec, &request.identity);
 	msg_dec_uuid(&dec, &request.initiator);
 	request.generation = dec_le64(&dec);
+	request.keep.trash_days = dec_u32(&dec);
+	request.keep.pack_days = dec_u32(&dec);
 	if (!dec_done(&dec) || strchr(request.run, '/') || agent->dry || !agent->lock || agent->ops)
 		return msg_malformed(frame, err);
 	if (agent_lock_check(agent, err) < 0)

@@ -50,7 +50,8 @@
  *				killed has done here, "" for nothing
  *	PREPARE		I	str run; 16 bytes identity for a root that has none yet; 16 bytes
  *				initiator's identity (0: this is the initiator); le64 the generation that
- *				this run begins, for the mark
+ *				this run begins, for the mark; uint days for which the trash of this run is to
+ *				be kept, uint days after which it may be packed (0: for ever, never)
  *	READY		A	status; 16 bytes root identity
  *	SCAN		I	u8 1 to leave out what the cache has; le64 digest seed for this session;
  *				filter
@@ -86,6 +87,8 @@
  *				environment (NAME begins with OSYNC_)
  *	OUTPUT		A	bytes to the end of the frame: what it has printed
  *	HOOKED		A	status: it has ended, and nothing that it started is left
+ *	TIDY		I	empty: with the lock; remove and pack old trash, where a day has passed since
+ *	TIDIED		A	status; uint removed, packed, failed
  *	BYE		I	empty
  *
  *	status	u8 kind (enum err_kind, 0 = well); uint errno; str message (only if kind is not 0)
@@ -192,6 +195,8 @@ enum peer_type {
 	PEER_HOOK,
 	PEER_OUTPUT,
 	PEER_HOOKED,
+	PEER_TIDY,
+	PEER_TIDIED,
 };
 
 enum peer_hello_flag {

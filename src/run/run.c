@@ -30,6 +30,7 @@
 #include "run/report.h"
 #include "run/session.h"
 #include "run/settle.h"
+#include "run/trash.h"
 #include "run/verify.h"
 
 /* "YYYYMMDD-HHMMSS-xxxxxx": sorts by time, unique among machines. */
@@ -236,7 +237,9 @@ static int sync_locked(struct session *session, const struct config *config, str
 	if (has_work(session, work) && act(session, work, err) < 0)
 		return -1;
 	limits_doing(session->limits, "reading files again");
-	return verify(session, &work->census, err);
+	if (verify(session, &work->census, err) < 0)
+		return -1;
+	return trash_end_of_run(session, err);
 }
 
 /* Asked to stop, the agents may have gone first: that is not a lost connection. */

@@ -25,6 +25,7 @@
 #include "run/limits.h"
 #include "run/recall.h"
 #include "run/report.h"
+#include "run/trash.h"
 #include "store/atomic.h"
 #include "store/lock.h"
 #include "transport/transport.h"
@@ -412,6 +413,7 @@ static int prepare_side(struct session *session, enum side side, uint64_t genera
 	struct buf *out = channel_out(session->sides[side].channel);
 	struct uuid identity = side == SIDE_INITIATOR ? session->initiator : uuid_new();
 	struct uuid none = { { 0 } };
+	struct keep keep = trash_keep(session->config);
 	struct msg_ready ready;
 	struct frame frame;
 	size_t start = frame_begin(out, PEER_PREPARE);
@@ -420,6 +422,8 @@ static int prepare_side(struct session *session, enum side side, uint64_t genera
 	msg_enc_uuid(out, &identity);
 	msg_enc_uuid(out, side == SIDE_TARGET ? &session->sides[SIDE_INITIATOR].identity : &none);
 	enc_le64(out, generation);
+	enc_uint(out, keep.trash_days);
+	enc_uint(out, keep.pack_days);
 	frame_end(out, start);
 	if (session_wait(session, side, &frame, err) < 0 ||
 	    session_expect(&frame, PEER_READY, err) < 0 || msg_get_ready(&frame, &ready, err) < 0)

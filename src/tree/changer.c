@@ -82,6 +82,7 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 	changer = xcalloc(1, sizeof(*changer));
 	changer->root = root;
 	changer->lock = options->lock;
+	changer->keep = options->keep;
 	changer->look = (struct look){ root, options->scan_flags, options->seed };
 	changer->run = xstrdup(options->run);
 	changer->sync = options->sync;

@@ -33,6 +33,7 @@
 struct changer {
 	struct root *root;
 	const struct lock *lock;
+	struct keep keep;
 	struct look look;
 	char *run;
 	enum changer_sync_mode sync;

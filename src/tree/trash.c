@@ -63,6 +63,9 @@ static int open_run(struct changer *changer, struct err *err)
 	if (workdir < 0)
 		return err_sys(err, errno, "cannot open '" ROOT_WORKDIR "'");
 	trash = atomic_mkdir_open(workdir, "trash", err);
+	/* Before the folder: one without it is kept for ever. */
+	if (trash >= 0 && keep_write(trash, changer->run, &changer->keep, err) < 0)
+		return err_wrap(err, "cannot open the trash");
 	run = trash < 0 ? -1 : atomic_mkdir_open(trash, changer->run, err);
 	if (run < 0)
 		return err_wrap(err, "cannot open the trash");

@@ -276,6 +276,8 @@ static void add_prepare(struct buf *out, uint8_t choice)
 	msg_enc_uuid(out, &identity);
 	msg_enc_uuid(out, &initiator);
 	enc_le64(out, choice);
+	enc_uint(out, choice % 3);
+	enc_uint(out, choice % 2);
 }
 
 static void add_put_end(struct program *program)

@@ -224,6 +224,8 @@ void far_prepare(struct far *far, const char *run)
 	msg_enc_uuid(&far->out, &identity);
 	msg_enc_uuid(&far->out, &initiator);
 	enc_le64(&far->out, FAR_GENERATION);
+	enc_uint(&far->out, 0);
+	enc_uint(&far->out, 0);
 	frame_end(&far->out, start);
 }
 

@@ -162,8 +162,8 @@ static void test_unknown_keys_are_warned_about_with_the_nearest_one(void **state
 static void test_what_is_not_done_yet_is_refused_by_name(void **state)
 {
 	static const char *const asks[] = {
-		"BANDWIDTH=500",       "SOFT_DELETE_DAYS=30", "CONFLICT_BACKUP_DAYS=30",
-		"MINIMUM_SPACE=10240", "TRASH_DAYS=5",	      "TRASH_PACK_DAYS=5",
+		"BANDWIDTH=500",
+		"MINIMUM_SPACE=10240",
 		"DIGEST=sha256",
 	};
 
@@ -372,13 +372,9 @@ static void test_all_problems_of_a_file_of_osync_1_3_are_told_at_once(void **sta
 		"_REMOTE_TOKEN=\"\" to go on\n"
 		"t.conf:14: MINIMUM_SPACE: this version does not do that yet (watching the free "
 		"space); set MINIMUM_SPACE=0 to go on\n"
-		"t.conf:58: CONFLICT_BACKUP_DAYS: this version does not do that yet (emptying the "
-		"trash by age); set CONFLICT_BACKUP_DAYS=0 to go on\n"
-		"t.conf:61: SOFT_DELETE_DAYS: this version does not do that yet (emptying the "
-		"trash by age); set SOFT_DELETE_DAYS=0 to go on\n"
 		"t.conf:34: warning: REMOTE_3RD_PARTY_HOSTS has no effect: the connection itself "
 		"is the test\n");
-	assert_non_null(strstr(load.err.msg, "(and 3 more problems)"));
+	assert_non_null(strstr(load.err.msg, "(and 1 more problem)"));
 }
 
 /* What the messages say to set is all that it takes. */
