@@ -165,6 +165,7 @@ build/id: FORCE
 
 install: build/release/osync ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 build/release/osync $(DESTDIR)$(PREFIX)/bin/osync
+	install -m 755 scripts/osync-reap $(DESTDIR)$(PREFIX)/bin/osync-reap
 
 setup: ## install the packages that building and testing need
 	scripts/setup build test

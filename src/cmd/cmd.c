@@ -15,8 +15,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "sync", cmd_sync }, { "cron", cmd_cron }, { "agent", cmd_agent },
-	{ "log", cmd_log },   { "list", cmd_list }, { "help", cmd_help },
+	{ "sync", cmd_sync }, { "cron", cmd_cron }, { "agent", cmd_agent }, { "log", cmd_log },
+	{ "list", cmd_list }, { "reap", cmd_reap }, { "help", cmd_help },
 };
 
 static const char usage[] =
@@ -35,6 +35,8 @@ static const char usage[] =
 	"  osync agent [--allow-hooks] --root DIR\n"
 	"        serve one folder on standard input and output (what ssh starts); with hooks also\n"
 	"        run the initiator's REMOTE_RUN_BEFORE_CMD and REMOTE_RUN_AFTER_CMD\n"
+	"  osync reap [options] DIR...\n"
+	"        clean synced folders up: dead locks, leftovers, old trash\n"
 	"\n"
 	"options of sync:\n";
 

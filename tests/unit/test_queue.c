@@ -203,7 +203,7 @@ static void five_at_once_stand_one_behind_the_other(void **state)
 
 	assert_int_equal(pipe2(ready, O_CLOEXEC) | pipe2(go, O_CLOEXEC), 0);
 	for (int i = 0; i < 5; i++) {
-		char who[8];
+		char who[16];
 
 		snprintf(who, sizeof(who), "p%d", i);
 		if (fork() > 0)
