@@ -20,11 +20,14 @@
 #include "store/atomic.h"
 #include "store/done_log.h"
 #include "store/mark.h"
+#include "store/note.h"
 #include "store/table.h"
 #include "tree/changer.h"
 #include "tree/root.h"
 
 #define STATE_DIR "state"
+
+enum { PLACE_MAX = 64 /* bytes: a checksum, a length, an identity */ };
 
 int agent_open_state(struct agent *agent, bool create, struct err *err)
 {
@@ -59,27 +62,37 @@ static char *place_name(const struct agent *agent)
 	return xasprintf("%s.place", agent->place);
 }
 
+/* A damaged one is as good as none: it must not name somebody else. */
 static void read_place(struct agent *agent)
 {
 	AUTO_FREE char *name = place_name(agent);
-	AUTO_BUF text = BUF_INIT;
+	AUTO_BUF bytes = BUF_INIT;
+	struct uuid initiator;
+	struct dec dec;
+	struct dec payload;
 
-	if (agent->place[0] &&
-	    atomic_read(agent->state_fd, name, UUID_TEXT_LEN, &text, NULL) == 1 &&
-	    uuid_parse(buf_cstr(&text), &agent->at_place) < 0)
-		agent->at_place = (struct uuid){ { 0 } };
+	if (!agent->place[0] || atomic_read(agent->state_fd, name, PLACE_MAX, &bytes, NULL) != 1)
+		return;
+	dec_init(&dec, bytes.data, bytes.len);
+	if (!note_next(&dec, PLACE_MAX, &payload))
+		return;
+	msg_dec_uuid(&payload, &initiator);
+	if (dec_done(&payload))
+		agent->at_place = initiator;
 }
 
 /* Remember who is there, for when that folder is empty or another one day. */
 static int write_place(struct agent *agent, struct err *err)
 {
 	AUTO_FREE char *name = place_name(agent);
-	char text[UUID_TEXT_LEN + 1];
+	AUTO_BUF payload = BUF_INIT;
+	AUTO_BUF bytes = BUF_INIT;
 
 	if (!agent->place[0] || uuid_same(&agent->at_place, &agent->head.initiator))
 		return 0;
-	uuid_text(&agent->head.initiator, text);
-	return atomic_write(agent->state_fd, name, text, UUID_TEXT_LEN, err);
+	msg_enc_uuid(&payload, &agent->head.initiator);
+	note_put(&bytes, &payload);
+	return atomic_write(agent->state_fd, name, bytes.data, bytes.len, err);
 }
 
 static void read_head(const struct table *table, struct cache_head *head)

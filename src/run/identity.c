@@ -69,15 +69,37 @@ char *identity_place(const struct config *config)
 	return name_of(config, &who);
 }
 
-struct uuid identity_of_initiator(const struct session *session)
+/* 1 and the identity in the initiator's folder; 0 where there is none, or no folder yet. */
+static int read_initiator(const struct config *config, struct uuid *identity, struct err *err)
 {
-	struct root *root = root_open(session->config->initiator_dir, ROOT_MUST_EXIST, NULL);
-	struct uuid identity = { { 0 } };
+	struct err why = ERR_INIT;
+	struct root *root = root_open(config->initiator_dir, ROOT_MUST_EXIST, &why);
+	int found = root ? root_identity(root, identity, err) : 0;
 
-	if (!root || root_identity(root, &identity, NULL) < 1)
-		identity = session->saved.head.identity[SIDE_INITIATOR];
+	/* What is wrong with the folder is for its agent to say. */
 	root_close(root);
-	return uuid_is_none(&identity) ? uuid_new() : identity;
+	return found;
+}
+
+int identity_of_initiator(struct session *session, struct err *err)
+{
+	int found = read_initiator(session->config, &session->initiator, err);
+
+	if (found == 0)
+		session->initiator = session->saved.head.identity[SIDE_INITIATOR];
+	if (found == 0 && uuid_is_none(&session->initiator))
+		session->initiator = uuid_new();
+	return found < 0 ? -1 : 0;
+}
+
+int identity_is_still_ours(const struct session *session, struct err *err)
+{
+	struct uuid now = { { 0 } };
+	int found = read_initiator(session->config, &now, err);
+
+	if (found < 0)
+		return -1;
+	return found == 0 || uuid_same(&now, &session->initiator);
 }
 
 char *identity_folder(const struct config *config, enum side side)

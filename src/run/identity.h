@@ -25,8 +25,16 @@ char *identity_profile(const struct config *config, const struct uuid *initiator
  * from this machine and the folder's path.  Malloc'ed.
  */
 char *identity_place(const struct config *config);
-/* The identity in the initiator's folder, else in the saved list, else a new one for it to get. */
-struct uuid identity_of_initiator(const struct session *session);
+/*
+ * Set session->initiator: the identity in the initiator's folder, else in the saved list, else a new
+ * one for it to get. ERR_SYSTEM where there is one that cannot be read.
+ */
+int identity_of_initiator(struct session *session, struct err *err);
+/*
+ * With the lock: 1 where session->initiator is what the folder has, or is to get. 0 where another
+ * first run has given it an identity meanwhile.
+ */
+int identity_is_still_ours(const struct session *session, struct err *err);
 /* A side's folder as the user gave it, escaped for messages. Malloc'ed. */
 char *identity_folder(const struct config *config, enum side side);
 /* "PID@HOST INSTANCE", for the lock. Malloc'ed. */

@@ -249,17 +249,38 @@ static int failed(const struct session *session, struct err *err)
 	return -1;
 }
 
+/*
+ * Connect and lock. Begun again where another first run came between; once, since what made the two
+ * go by different names is over then.
+ */
+static int open_and_lock(struct session *session, const struct config *config,
+			 struct report *report, const char *run, struct err *err)
+{
+	int locked = 1;
+
+	for (int tries = 0; tries < 2 && locked == 1; tries++) {
+		if (tries > 0)
+			session_close(session);
+		limits_doing(session->limits, "connecting");
+		if (session_open(session, config, report, run, err) < 0 ||
+		    hooks_check(session, err) < 0)
+			return -1;
+		limits_doing(session->limits, "waiting for the locks");
+		locked = session_lock(session, err);
+	}
+	if (locked == 1)
+		return err_set(err, ERR_LOCKED,
+			       "the initiator is given another identity again and again");
+	return locked;
+}
+
 /* The pipeline. */
 static int run_session(struct session *session, const struct config *config, struct report *report,
 		       const char *run, struct work *work, struct err *err)
 {
 	int status = 0;
 
-	limits_doing(session->limits, "connecting");
-	if (session_open(session, config, report, run, err) < 0 || hooks_check(session, err) < 0)
-		return failed(session, err);
-	limits_doing(session->limits, "waiting for the locks");
-	if (session_lock(session, err) < 0)
+	if (open_and_lock(session, config, report, run, err) < 0)
 		return failed(session, err);
 	status = sync_locked(session, config, work, err);
 	if (status < 0)

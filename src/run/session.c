@@ -289,7 +289,8 @@ int session_open(struct session *session, const struct config *config, struct re
 				     .records = LISTING_WRITER_INIT(PEER_RECORD) };
 	if (identity_open_list(session, TABLE_READ, err) < 0)
 		return -1;
-	session->initiator = identity_of_initiator(session);
+	if (identity_of_initiator(session, err) < 0)
+		return -1;
 	if (connect_side(session, SIDE_INITIATOR, err) < 0 ||
 	    connect_side(session, SIDE_TARGET, err) < 0)
 		return -1;
@@ -384,10 +385,14 @@ static int wait_for_lock(struct session *session, enum side side, int64_t deadli
 int session_lock(struct session *session, struct err *err)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + lock_wait_ms(session->config);
+	int ours = 0;
 
 	for (int s = 0; s < SIDES; s++)
 		if (wait_for_lock(session, (enum side)s, deadline_ms, err) < 0)
 			return -1;
+	ours = identity_is_still_ours(session, err);
+	if (ours <= 0)
+		return ours < 0 ? -1 : 1;
 	session->locked = true;
 	log_info("both sides are locked");
 	if (session->no_history)

@@ -78,7 +78,11 @@ struct session {
  */
 int session_open(struct session *session, const struct config *config, struct report *report,
 		 const char *run, struct err *err);
-/* Take both locks, waiting up to LOCK_WAIT. ERR_LOCKED names the holder. Then open the list for writing. */
+/*
+ * Take both locks, waiting up to LOCK_WAIT. ERR_LOCKED names the holder. Then open the list for writing.
+ * 1 where another first run came before this one, which must be begun again: close the session, open
+ * it anew.
+ */
 int session_lock(struct session *session, struct err *err);
 /* Make both sides ready for changes, and the saved list. */
 int session_prepare(struct session *session, struct err *err);

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from harness import GUARD, LOOK, OK, SIDES, Pair, nothing_lost, set_mtime
+from harness import (GUARD, LOOK, OK, SIDES, Pair, eventually, finish, nothing_lost, set_mtime,
+                     start)
 
 
 def test_a_first_run_makes_the_union(pair):
@@ -326,3 +327,18 @@ def test_a_second_profile_over_the_same_folders_has_its_own_list(local):
     local.name = "test"
     local.run()
     assert local.gone("x")
+
+
+def test_i9_two_first_runs_at_once_have_one_history(pair):
+    pair.write("initiator", "x")
+    started, go = pair.base / "started", pair.base / "go"
+    wait = f"after-scan=touch {started}; until [ -e {go} ]; do sleep 0.05; done"
+    first = start(pair.args("--json"), pair.env(OSYNC_POINT=wait))
+    assert eventually(started.exists)
+    second = pair.start("--lock-wait=60", "-v")
+    assert any(b"waiting up to" in line for line in second.stderr), "it does not wait"
+    go.touch()
+    assert finish(first).ops("create") == ["x"]
+    assert not finish(second).changes
+    pair.remove("initiator", "x")
+    assert pair.run().ops("delete") == ["x"]

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from harness import FAILED, LOOK, OK, OTHER, SIDES, UNREACHABLE, environment
+from harness import FAILED, GUARD, LOOK, OK, OTHER, SIDES, UNREACHABLE, environment
 
 KILLED = -9
 CUT = {"OSYNC_POINT": "before-journal=kill -9 $PPID"}
@@ -180,3 +180,18 @@ def test_i18_renames_on_both_sides_in_a_run_that_was_cut_off(local, mover, cuts)
     local.remove("initiator", "e/y")
     local.run()
     assert local.names("initiator") == local.names("target") == ["e", "e/z"]
+
+
+def test_i9_a_damaged_memory_of_a_place_names_nobody(local):
+    """Any bit of what the target remembers of where the initiator was."""
+    synced(local)
+    memory, = (local.workdir("target") / "state").glob("*.place")
+    whole = memory.read_bytes()
+    for at in range(len(whole)):
+        memory.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+        assert not local.run().changes
+    memory.write_bytes(whole)
+    shutil.rmtree(local.initiator)
+    local.initiator.mkdir()
+    local.at_rest = False
+    local.run(expect=GUARD)
