@@ -11,7 +11,7 @@ import subprocess
 import threading
 
 import pytest
-from harness import (GUARD, LOOK, OK, OSYNC, UNREACHABLE, USAGE, eventually, execute, finish,
+from harness import (GUARD, LOOK, OK, OSYNC, USAGE, eventually, execute, finish,
                      start, token)
 from test_cron import cron, profile
 
@@ -94,13 +94,15 @@ def test_an_error_is_in_the_log(local, log):
 
 
 def test_what_the_server_says_is_in_the_log(local, log):
+    """A child process of the run hears it, and nobody else."""
     far = local.base / "far"
-    far.write_text("#!/bin/sh\necho 'osync: mind the gap' >&2\necho 'banner' >&2\nexit 3\n")
+    far.write_text("#!/bin/sh\necho 'osync: mind the gap' >&2\necho 'banner' >&2\n"
+                   "exec sh -c \"$*\"\n")
     far.chmod(0o755)
-    local.run("--transport-command", str(far), expect=UNREACHABLE)
-    told = texts(log)
-    assert [text for text in told if "mind the gap" in text]
-    assert [text for text in told if "banner" in text]
+    local.write("initiator", "x")
+    local.run("--transport-command", str(far), "--remote-osync", OSYNC)
+    assert [text for text in texts(log, "warn") if "mind the gap" in text]
+    assert [text for text in texts(log, "info") if "banner" in text]
     local.options = []
 
 
