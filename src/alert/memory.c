@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,12 +175,16 @@ static int open_state_folder(const struct config *config, struct err *err)
 	return fd < 0 ? err_sys(err, errno, "cannot open the folder '%s'", dir) : fd;
 }
 
-static int open_place(const struct config *config, struct err *err)
+/* Where it is, or where it is going to be: only what is written makes folders. */
+static int open_place(const struct config *config, bool make, struct err *err)
 {
 	AUTO_FREE char *dir = home_place();
 	struct err ignored = ERR_INIT;
-	int fd = dir ? atomic_mkdir_path_open(dir, &ignored) : -1;
+	int fd = -1;
 
+	if (dir)
+		fd = make ? atomic_mkdir_path_open(dir, &ignored)
+			  : sys_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
 	return fd >= 0 ? fd : open_state_folder(config, err);
 }
 
@@ -187,11 +192,15 @@ void memory_load(const struct config *config, struct policy_memory *memory)
 {
 	struct err err = ERR_INIT;
 	AUTO_FREE char *name = file_name(config);
-	AUTO_CLOSE int dirfd = open_place(config, &err);
+	AUTO_CLOSE int dirfd = open_place(config, false, &err);
 	AUTO_BUF text = BUF_INIT;
-	int found = dirfd < 0 ? -1 : atomic_read(dirfd, name, FILE_MAX, &text, &err);
+	int found = 0;
 
 	*memory = (struct policy_memory){ .count = 0 };
+	if (dirfd >= 0)
+		found = atomic_read(dirfd, name, FILE_MAX, &text, &err);
+	else if (err.sys != ENOENT && err.sys != ENOTDIR)
+		found = -1;
 	if (found < 0)
 		log_warn("cannot read what was told before: %s", err.msg);
 	else if (found > 0 && memory_decode(buf_cstr(&text), memory) < 0)
@@ -219,7 +228,7 @@ static void sweep(int dirfd, const char *name)
 int memory_save(const struct config *config, const struct policy_memory *memory, struct err *err)
 {
 	AUTO_FREE char *name = file_name(config);
-	AUTO_CLOSE int dirfd = open_place(config, err);
+	AUTO_CLOSE int dirfd = open_place(config, true, err);
 	AUTO_BUF text = BUF_INIT;
 
 	if (dirfd < 0)

@@ -124,6 +124,8 @@ static void test_it_lies_in_the_home_folder(void **state)
 	set_home("home");
 	memory_load(&config, &memory);
 	assert_int_equal(memory.count, 0);
+	/* Who has nothing to remember makes no folders. */
+	assert_false(box_exists("home"));
 	assert_int_equal(memory_save(&config, &sample, &err), 0);
 	memory_load(&config, &memory);
 	assert_same(&memory, &sample);
