@@ -28,7 +28,7 @@ static const char usage[] =
 	"  osync cron CONF|PROFILE... [options]\n"
 	"        the same for a crontab: one after the other, after START_JITTER, without output\n"
 	"        unless something is wrong\n"
-	"  osync log CONF|PROFILE [-f] [-n LINES]\n"
+	"  osync log [CONF|PROFILE] [-f] [-n LINES]\n"
 	"        print the end of the log; -f goes on with what is added\n"
 	"  osync list --state CONF|PROFILE|--initiator DIR ...\n"
 	"        print the saved file list\n"

@@ -15,6 +15,7 @@
 #include "cmd/cmd.h"
 #include "cmd/load.h"
 #include "config/config.h"
+#include "config/locate.h"
 #include "config/log_places.h"
 #include "run/report.h"
 
@@ -171,6 +172,18 @@ static int show(const struct config *config, const struct wish *wish, struct err
 	return 0;
 }
 
+/* As the arguments say; without any, the only profile there is. */
+static int load(int argc, char **argv, struct config **config)
+{
+	struct err err = ERR_INIT;
+	AUTO_FREE char *only = argc > 0 ? NULL : locate_only(&err);
+
+	if (argc > 0 || only)
+		return cmd_load(argc > 0 ? argc : 1, argc > 0 ? argv : &only, config);
+	fprintf(stderr, "osync: %s\n", err.msg);
+	return report_exit_code(&err);
+}
+
 int cmd_log(int argc, char **argv)
 {
 	struct wish wish = { false, LINES };
@@ -178,11 +191,11 @@ int cmd_log(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int code = 0;
 
-	if (take_options(&argc, argv, &wish) < 0 || argc == 0) {
-		fputs("osync: usage: osync log CONF|PROFILE [-f] [-n LINES]\n", stderr);
+	if (take_options(&argc, argv, &wish) < 0) {
+		fputs("osync: usage: osync log [CONF|PROFILE] [-f] [-n LINES]\n", stderr);
 		return EXIT_BAD_USAGE;
 	}
-	code = cmd_load(argc, argv, &config);
+	code = load(argc, argv, &config);
 	if (!config)
 		return code;
 	if (show(config, &wish, &err) < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/locate.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/sys.h"
+#include "base/text.h"
 
 #define SUFFIX	   ".conf"
 #define SYSTEM_DIR "/etc/osync"
@@ -64,6 +67,53 @@ char *locate_config(const char *name, struct err *err)
 		"there is no file '%.100s' and no profile of that name: "
 		"neither '%.150s' nor '%.150s'",
 		name, user ? user : "(HOME is not set)", system_wide);
+	return NULL;
+}
+
+static bool is_profile_file(const char *name)
+{
+	size_t len = strlen(name);
+
+	return name[0] != '.' && len > strlen(SUFFIX) &&
+	       strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+/* Put the names of a folder's profiles into `names`, and the path of the last into *path. */
+static int add_profiles(const char *folder, struct buf *names, char **path)
+{
+	AUTO_DIR DIR *dir = opendir(folder);
+	const struct dirent *item = NULL;
+	int count = 0;
+
+	while (dir && (item = readdir(dir))) {
+		if (!is_profile_file(item->d_name))
+			continue;
+		buf_addch(names, ' ');
+		buf_add(names, item->d_name, strlen(item->d_name) - strlen(SUFFIX));
+		free(*path);
+		*path = xasprintf("%s/%s", folder, item->d_name);
+		count++;
+	}
+	return count;
+}
+
+char *locate_only(struct err *err)
+{
+	AUTO_FREE char *user = user_dir();
+	AUTO_FREE char *path = NULL;
+	AUTO_BUF names = BUF_INIT;
+	AUTO_BUF shown = BUF_INIT;
+	int count = user ? add_profiles(user, &names, &path) : 0;
+
+	count += add_profiles(SYSTEM_DIR, &names, &path);
+	if (count == 1)
+		return steal_ptr(&path);
+	text_add_escaped(&shown, buf_cstr(&names));
+	if (count == 0)
+		err_set(err, ERR_USAGE, "which one? there is no profile in '%.200s' or " SYSTEM_DIR,
+			user ? user : "(HOME is not set)");
+	else
+		err_set(err, ERR_USAGE, "which one? there are:%.400s", buf_cstr(&shown));
 	return NULL;
 }
 

@@ -20,6 +20,12 @@ struct err;
 char *locate_config(const char *name, struct err *err);
 
 /*
+ * The only profile there is in these places: its path, malloc'ed.  NULL and ERR_USAGE with the
+ * names where there are several, or none.
+ */
+char *locate_only(struct err *err);
+
+/*
  * Append the bytes of a file to *out.  ERR_CONFIG with the reason if it cannot be
  * read or holds more than `max` bytes.
  */

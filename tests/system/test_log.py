@@ -214,6 +214,17 @@ def test_osync_log_prints_the_last_lines(local, log):
     assert show(local, "--lines=0").out == ""
 
 
+def test_osync_log_needs_no_name_where_there_is_only_one(local):
+    log = local.base / "cron.log"
+    profile(local, "test", f"LOGFILE={log}")
+    local.write("initiator", "x")
+    cron(local.home, "osync cron test")
+    assert cron(local.home, "osync log -n 3").out.splitlines() == log.read_text().splitlines()[-3:]
+    profile(local, "other")
+    said = cron(local.home, "osync log", USAGE).err
+    assert "other" in said and "test" in said
+
+
 def test_osync_log_says_where_there_would_be_one(local, log):
     result = show(local, expect=1)
     assert str(log) in result.err and result.out == ""
