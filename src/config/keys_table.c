@@ -148,21 +148,21 @@ const struct key keys_table[] = {
 	TEXT("LOCAL_RUN_AFTER_CMD", NULL, after_cmd[SIDE_INITIATOR]),
 	TEXT("REMOTE_RUN_BEFORE_CMD", NULL, before_cmd[SIDE_TARGET]),
 	TEXT("REMOTE_RUN_AFTER_CMD", NULL, after_cmd[SIDE_TARGET]),
-	INT("MAX_EXEC_TIME_PER_CMD_BEFORE", "0", 0, WEEK_S, before_limit_s),
-	INT("MAX_EXEC_TIME_PER_CMD_AFTER", "0", 0, WEEK_S, after_limit_s),
+	INT("MAX_EXEC_TIME_PER_CMD_BEFORE", "0", 0, YEAR_S, before_limit_s),
+	INT("MAX_EXEC_TIME_PER_CMD_AFTER", "0", 0, YEAR_S, after_limit_s),
 	BOOL("STOP_ON_CMD_ERROR", "true", stop_on_cmd_error),
 	BOOL("RUN_AFTER_CMD_ON_ERROR", "false", run_after_cmd_on_error),
 	TEXT("ON_CONFLICT_CMD", NULL, on_conflict_cmd),
 	TEXT("ON_ERROR_CMD", NULL, on_error_cmd),
-	INT("SLOW_SYNC_TIME", "0", 0, WEEK_S, slow_sync_s),
+	INT("SLOW_SYNC_TIME", "0", 0, YEAR_S, slow_sync_s),
 	TEXT("SLOW_SYNC_START_CMD", NULL, slow_start_cmd),
 	TEXT("SLOW_SYNC_STOP_CMD", NULL, slow_stop_cmd),
 
 	/* time */
-	INT("SOFT_MAX_EXEC_TIME", "0", 0, WEEK_S, soft_limit_s),
-	INT("HARD_MAX_EXEC_TIME", "0", 0, WEEK_S, hard_limit_s),
+	INT("SOFT_MAX_EXEC_TIME", "0", 0, YEAR_S, soft_limit_s),
+	INT("HARD_MAX_EXEC_TIME", "0", 0, YEAR_S, hard_limit_s),
 	/* osync 1.3's, of which nobody knows why it is that */
-	INT("KEEP_LOGGING", "1801", 0, WEEK_S, keep_logging_s),
+	INT("KEEP_LOGGING", "1801", 0, YEAR_S, keep_logging_s),
 
 	/* mail */
 	TEXT("DESTINATION_MAILS", NULL, mail.destinations),

@@ -270,6 +270,15 @@ def test_a_hook_may_take_longer_than_a_silent_agent(pair):
     assert pair.both("x") == x
 
 
+def test_hooks_run_behind_any_command_that_reaches_an_agent(local):
+    notes = Notes(local)
+    local.target_url = lambda: f"ssh://nobody@nowhere/{local.target}"
+    local.options = ["--set", "TRANSPORT=command", "--set", "TRANSPORT_COMMAND=env",
+                     "--remote-osync", OSYNC]
+    local.run(*hook("target", "BEFORE", notes.command("$OSYNC_TARGET")))
+    assert notes.lines == [local.target_url()]
+
+
 def test_a_server_that_forces_its_command_decides_about_hooks(remote):
     notes = Notes(remote)
     for words, expect in (("", DENIED), ("--allow-hooks ", OK)):
