@@ -31,7 +31,6 @@
 #include "tree/root.h"
 
 enum {
-	DAY_MS = 24 * 3600 * 1000,
 	TTL_DEFAULT_S = 900, /* as LOCK_TTL */
 	TTL_MIN_S = 60,
 	TTL_MAX_S = 7 * 24 * 3600,
@@ -99,7 +98,7 @@ static void say(const struct job *job, const char *word, const char *what, const
 		buf_addch(&line, '\n');
 	}
 	fputs(buf_cstr(&line), bad && !job->options->json ? stderr : stdout);
-	fflush(stdout);
+	(void)fflush(stdout);
 }
 
 static void tell(void *arg, enum reap_deed deed, const char *what, const char *why)
@@ -165,11 +164,11 @@ static int reap_one(const struct options *options, const char *dir)
 	pid_t pid = -1;
 	int status = 0;
 
-	fflush(stdout);
+	(void)fflush(stdout);
 	pid = sys_fork();
 	if (pid == 0) {
 		status = reap_child(options, dir);
-		fflush(stdout);
+		(void)fflush(stdout);
 		_exit(status);
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)

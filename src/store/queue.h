@@ -31,7 +31,7 @@ struct err;
 struct queue_place;
 
 /* A machine that is switched on once a day still finds its place. */
-#define QUEUE_KEEP_NS (25 * 3600 * NS_PER_SEC)
+#define QUEUE_KEEP_NS (INT64_C(90000) * NS_PER_SEC)
 
 enum queue_end {
 	QUEUE_SERVED, /* the place is given up */

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 
-#define STEADY_DAY_NS (24 * 3600 * NS_PER_SEC)
+#define STEADY_DAY_NS (INT64_C(86400) * NS_PER_SEC)
 /* A clean-up job comes once a month at least. */
 #define STEADY_MOST_NS (45 * STEADY_DAY_NS)
 

@@ -24,7 +24,7 @@
 #define LOCK_NEW  "lock.new-" /* of one who was killed while he took a lock over */
 
 /* A temporary lives for as long as a small file is written. */
-static const int64_t TEMPORARY_NS = 24 * 3600 * NS_PER_SEC;
+static const int64_t TEMPORARY_NS = INT64_C(86400) * NS_PER_SEC;
 
 static void tell(struct reap *reap, enum reap_deed deed, const char *what, const char *why)
 {

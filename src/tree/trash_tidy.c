@@ -26,7 +26,7 @@ enum {
 };
 
 /* Less than a day, so that a run at the same hour of the next day is in time. */
-static const int64_t PAUSE_NS = 20 * 3600 * NS_PER_SEC;
+static const int64_t PAUSE_NS = INT64_C(72000) * NS_PER_SEC;
 
 struct work {
 	struct tidy *tidy;
@@ -262,7 +262,8 @@ static int list(int trash, struct names *names, struct err *err)
 	}
 	if (errno)
 		return err_sys(err, errno, "cannot list the trash");
-	qsort(names->items, names->count, sizeof(*names->items), by_name);
+	if (names->count > 0)
+		qsort(names->items, names->count, sizeof(*names->items), by_name);
 	return 0;
 }
 
