@@ -6,11 +6,15 @@
  * Below the root, osync's own folder .osync_workdir (0700, never synced) holds
  *	identity	the root's random UUID, one line of text
  *	lock		see store/lock.h
+ *	lock.silent	for how long its holder has given no sign of life: see store/silence.h
+ *	queue/		who waits for it: see store/queue.h
  *	state/		saved lists and caches (or wherever *_CUSTOM_STATE_DIR says)
  *	stage/		files being received; swept at the start of every run
  *	filesystem	what the file system can do: see tree/caps.h
  *	touched		of a run that is under way, or was killed: see tree/touched_note.h
- *	trash/RUN/	what runs replaced or deleted, the tree preserved
+ *	trash/RUN/	what runs replaced or deleted, the tree preserved; packed, RUN.tar.zst
+ *	trash/RUN.keep	for how long that is wanted: see tree/trash_tidy.h
+ *	trash-clock	since when the clock has been steady: see store/steady.h
  */
 #ifndef TREE_ROOT_H
 #define TREE_ROOT_H
