@@ -55,9 +55,9 @@ def test_the_hard_limit_ends_a_transfer_and_the_next_run_goes_on(remote):
     known = way.known_hosts(remote.base / "known")
     direct = remote.target_url
     remote.target_url = lambda: direct().replace(f":{remote.server.port}/", f":{way.port}/")
-    result = remote.run("--known-hosts", str(known), *setting(HARD, 6), expect=FAILED)
+    result = remote.run("--known-hosts", str(known), *setting(HARD, 12), expect=FAILED)
     assert way.stalled.is_set(), repr(result)
-    assert result.says("stopped after HARD_MAX_EXEC_TIME=6 s"), repr(result)
+    assert result.says("stopped after HARD_MAX_EXEC_TIME=12 s"), repr(result)
     lock = remote.workdir("target") / "lock"
     assert eventually(lambda: not holders(lock), 60), "the agent of the server is still there"
     remote.target_url = direct
@@ -76,15 +76,15 @@ def test_the_hard_limit_ends_a_hook(pair):
     stubborn, notes = Stubborn(pair), Notes(pair)
     after = hook("initiator", "AFTER", notes.command("$OSYNC_STATUS $OSYNC_ERROR"))
     result = pair.run(*hook("target", "BEFORE", f"{stubborn.command()}; sleep 1000"), *after,
-                      *setting("RUN_AFTER_CMD_ON_ERROR", "yes"), *setting(HARD, 3), expect=FAILED)
+                      *setting("RUN_AFTER_CMD_ON_ERROR", "yes"), *setting(HARD, 8), expect=FAILED)
     assert result.says(HARD) and notes.lines == [
-        "1 stopped after HARD_MAX_EXEC_TIME=3 s; the next run goes on from here"], repr(result)
+        "1 stopped after HARD_MAX_EXEC_TIME=8 s; the next run goes on from here"], repr(result)
     assert eventually(stubborn.is_gone, 60)
 
 
 def test_the_hard_limit_ends_an_after_hook_and_keeps_what_is_done(local):
     x = local.write("initiator", "x")
-    local.run(*hook("initiator", "AFTER", "sleep 1000"), *setting(HARD, 2), expect=FAILED)
+    local.run(*hook("initiator", "AFTER", "sleep 1000"), *setting(HARD, 8), expect=FAILED)
     assert local.both("x") == x
 
 
@@ -128,7 +128,7 @@ def test_commands_are_run_around_a_slow_sync_only(local):
     local.run(*slow, *slow_pair(notes, 1))
     assert notes.lines == ["SLOW_SYNC_START_CMD", "SLOW_SYNC_STOP_CMD"]
     # Also where the run fails meanwhile.
-    local.run(*hook("initiator", "BEFORE", "sleep 1000"), *slow_pair(notes, 1), *setting(HARD, 3),
+    local.run(*hook("initiator", "BEFORE", "sleep 1000"), *slow_pair(notes, 1), *setting(HARD, 8),
               expect=FAILED)
     assert notes.lines == ["SLOW_SYNC_START_CMD", "SLOW_SYNC_STOP_CMD"] * 2
 

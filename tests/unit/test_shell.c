@@ -209,10 +209,10 @@ static void test_time_ends_it_with_all_its_children(void **state)
 				 "sleep 1000 & echo $! >> $LIST; echo $$ >> $LIST;" UNTIL(
 					 "3") "echo up; wait",
 				 .input = -1,
-				 .limit_ms = 3000 };
+				 .limit_ms = 8000 };
 
 	assert_int_equal(run(&job, &out, &err), -1);
-	assert_string_equal(err.msg, "did not end within 3 s and was ended");
+	assert_string_equal(err.msg, "did not end within 8 s and was ended");
 	assert_string_equal(buf_cstr(&out), "up\n");
 	assert_all_gone(3);
 }
