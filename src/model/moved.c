@@ -143,6 +143,23 @@ static struct gone *list_gone(const struct changes *changes, enum entry_type typ
 	return list;
 }
 
+/*
+ * Whether nothing was written to it since on one side at least. A file that was made anew may have got
+ * the inode of one that was deleted, and on both sides, where both are used alike; but not its time.
+ */
+static bool is_untouched(const struct change *found, const struct base *base)
+{
+	for (int s = 0; s < SIDES; s++) {
+		const struct entry *now = found->now[s];
+		const struct entry *then = &base->side[s];
+
+		if (now && then->type == now->type && then->size == now->size &&
+		    then->mtime_ns == now->mtime_ns)
+			return true;
+	}
+	return false;
+}
+
 /* The gone path that is now called `found` on both sides, or NULL. */
 static struct change *find_gone(struct changes *changes, const struct gone *list, size_t count,
 				const struct change *found)
@@ -165,7 +182,8 @@ static struct change *find_gone(struct changes *changes, const struct gone *list
 		struct change *gone = &changes->items[list[low].at];
 
 		if (moved_is_gone(gone) && has_inode(found, gone->base, SIDE_INITIATOR) &&
-		    has_inode(found, gone->base, SIDE_TARGET))
+		    has_inode(found, gone->base, SIDE_TARGET) &&
+		    (gone->base->type == ENTRY_DIR || is_untouched(found, gone->base)))
 			return gone;
 	}
 	return NULL;

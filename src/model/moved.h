@@ -8,7 +8,8 @@
  *
  * Such a move is a path that was agreed on and is gone from both sides, together with a path unknown
  * so far that has, on each side, the inode which the old one had there (one that is kept apart was
- * on one side only, and so must the new one be). What is below a folder goes
+ * on one side only, and so must the new one be), and if it is a file, on one side at least the mtime
+ * as well. What is below a folder goes
  * with it where one side at least still shows the inode it had.
  */
 #ifndef MODEL_MOVED_H

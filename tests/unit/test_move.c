@@ -366,6 +366,25 @@ static void test_history_follows_what_both_sides_have_moved(void **state)
 	end(&f);
 }
 
+/* Both sides have deleted x and made y, which got its inode on both. */
+static void test_i24_history_does_not_follow_a_used_inode(void **state)
+{
+	for (int moved = 0; moved <= SIDES; moved++) {
+		struct fixture f;
+		struct change *change = NULL;
+
+		begin(&f);
+		file(&f, "x", 1, 0, 0);
+		change = a_change(&f.changes, "y", ENTRY_FILE, 0, 1, 2);
+		change->now[SIDE_TARGET]->ino = change->now[SIDE_INITIATOR]->ino;
+		for (int s = 0; s < SIDES; s++)
+			change->now[s]->mtime_ns = s == moved ? 1001 : 9000 + s;
+		follow(&f);
+		assert_int_equal(changes_find(&f.changes, "y")->base != NULL, moved < SIDES);
+		end(&f);
+	}
+}
+
 static void test_history_does_not_follow_another_file_of_one_side(void **state)
 {
 	struct fixture f;
@@ -459,6 +478,7 @@ int main(void)
 			test_file_moved_into_a_folder_renamed_on_the_other_side_needs_both),
 		cmocka_unit_test(test_what_came_below_an_unreadable_folder_is_blocked),
 		cmocka_unit_test(test_history_follows_what_both_sides_have_moved),
+		cmocka_unit_test(test_i24_history_does_not_follow_a_used_inode),
 		cmocka_unit_test(test_history_does_not_follow_another_file_of_one_side),
 		cmocka_unit_test(test_history_stays_where_something_is_in_doubt),
 		cmocka_unit_test(test_history_follows_two_moves_of_both_sides),
