@@ -91,6 +91,7 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 	changer->trash = -1;
 	/* No name of another run's: one that sleeps must not wake up and place what we have staged. */
 	changer->serial = (unsigned long)(random_u64() >> 16);
+	witness_init(&changer->witness);
 	touched_note_init(&changer->note, workdir, TOUCHED_TIMES);
 	touched_note_init(&changer->modes, workdir, TOUCHED_MODES);
 	sweep(changer);
@@ -110,6 +111,7 @@ void changer_close(struct changer *changer)
 		chain_release(&changer->trash_chain);
 	cleanup_close(&changer->trash);
 	cleanup_close(&changer->stage);
+	witness_release(&changer->witness);
 	touched_note_release(&changer->note);
 	if (changer->unlocked == 0)
 		touched_note_drop(&changer->modes);

@@ -170,7 +170,8 @@ int changer_move(struct changer *changer, const char *from, const char *to,
  * Set metadata of a file, folder or symlink (links: owner and mtime only). Of a folder's key, the
  * mtime is not compared (what is placed in it changes it). *result has expect's digest.
  * An edit in the microseconds between the last look and the setting of the mtime has its own mtime
- * overwritten; ctime and size still show it, and *result is ENTRY_RACY.
+ * overwritten: it is heard of (tree/witness.h; where that cannot be, the file is read), and is
+ * ERR_CHANGED. The ctime then still shows it to the next run.
  */
 int changer_meta(struct changer *changer, const char *path, const struct entry *expect,
 		 const struct meta *meta, struct entry *result, struct err *err);

@@ -29,6 +29,7 @@
 #include "tree/look.h"
 #include "tree/touched.h"
 #include "tree/touched_note.h"
+#include "tree/witness.h"
 
 struct changer {
 	struct root *root;
@@ -47,8 +48,9 @@ struct changer {
 	struct touched_note note;  /* of the mtimes in it, for the next run if this one is killed */
 	struct touched_note modes; /* of folders made writable for the moment, likewise */
 	unsigned unlocked;	   /* how many of them have their mode still to be put back */
-	int trash;		   /* trash/RUN, -1: nothing was put there yet */
-	struct chain trash_chain;  /* folders below it, made where missing */
+	struct witness witness;
+	int trash;		  /* trash/RUN, -1: nothing was put there yet */
+	struct chain trash_chain; /* folders below it, made where missing */
 	struct touched trash_touched;
 	bool trash_grown; /* it has folders whose own names are not durable yet */
 	int *metas;	  /* descriptors whose metadata was set and is not durable yet */

@@ -10,7 +10,9 @@
 #include "base/sys.h"
 #include "tree/attrs.h"
 #include "tree/changer_internal.h"
+#include "tree/reader.h"
 #include "tree/root.h"
+#include "tree/witness.h"
 
 static const uid_t KEEP = (uid_t)-1; /* chown(2): leave this one alone */
 
@@ -66,10 +68,14 @@ static int change_owner(int fd, int dirfd, const char *name, struct owner owner)
 	return chown_result(-1);
 }
 
+/* With the atime that it has: an mtime alone is told to a witness as if it was a write. */
 static int change_times(int fd, int dirfd, const char *name, int64_t mtime_ns)
 {
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, clock_to_timespec(mtime_ns) };
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, clock_to_timespec(mtime_ns) };
+	struct stat st = { 0 };
 
+	if (fd >= 0 && sys_fstat(fd, &st) == 0)
+		times[0] = st.st_atim;
 	if (fd >= 0 && sys_futimens(fd, times) == 0)
 		return 0;
 	if (fd >= 0 && errno != EBADF)
@@ -142,6 +148,44 @@ static int still_same(const struct change *change, int fd, const struct entry *s
 	return 0;
 }
 
+/* The content of a file whose time was set: 0 where it is what expect says, or nobody can tell. */
+static int check_content(const struct change *change, enum witnessed seen, struct err *err)
+{
+	const struct entry *expect = change->expect;
+	const struct parent *parent = &change->parent;
+	struct entry read = { 0 };
+
+	if (seen == WITNESS_QUIET)
+		return 0;
+	if (seen == WITNESS_NONE &&
+	    (!(expect->flags & ENTRY_HAS_DIGEST) ||
+	     reader_digest_at(&change->changer->look, parent->fd, parent->name, change->path, &read,
+			      NULL) < 0 ||
+	     digest_same(&read.digest, &expect->digest)))
+		return 0;
+	return change_differs(change, "has changed in this moment", err);
+}
+
+/* An edit before the last look is seen there, one after the time was set has a time of its own. */
+static int apply_watched(const struct change *change, int fd, const struct entry *seen,
+			 const struct meta *meta, struct err *why)
+{
+	const struct parent *parent = &change->parent;
+	struct witness *witness = &change->changer->witness;
+	bool hides = seen->type == ENTRY_FILE && meta->mask & META_MTIME;
+	int watch = hides ? witness_begin(witness, fd) : -1;
+	int status = still_same(change, fd, seen, why);
+	enum witnessed written = WITNESS_QUIET;
+
+	if (status == 0) {
+		sys_point("before-times");
+		status = meta_apply(change->changer, fd, parent->fd, parent->name, meta, why);
+	}
+	if (hides)
+		written = witness_end(witness, watch);
+	return status < 0 ? -1 : check_content(change, written, why);
+}
+
 int meta_sync(struct changer *changer, struct err *err)
 {
 	int failed = 0;
@@ -188,9 +232,7 @@ static int set_meta(const struct change *change, const struct entry *seen, const
 	fd = open_for_meta(parent->fd, parent->name);
 	if (fd < 0)
 		return change_failed(change, errno, err);
-	if (still_same(change, fd, seen, err) < 0)
-		return -1;
-	if (meta_apply(change->changer, fd, parent->fd, parent->name, meta, &why) == 0)
+	if (apply_watched(change, fd, seen, meta, &why) == 0)
 		return meta_keep(change->changer, &fd, err);
 	if (why.kind == ERR_SYSTEM)
 		return change_failed(change, why.sys, err);

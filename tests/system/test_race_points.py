@@ -113,6 +113,19 @@ def test_i28_i29_i30_i31_what_a_user_does_at_a_named_point_survives(local, point
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_i28_an_edit_in_the_moment_in_which_its_time_is_set_is_seen(local, side):
+    """Of the same size, and the time that it had is overwritten by the one that is set."""
+    local.write("initiator", "x", "as agreed")
+    local.run()
+    local.run()
+    os.utime(local.path(side, "x"))
+    path = local.path(OTHER[side], "x")
+    run_anyhow(local, {"OSYNC_POINT": f"before-times=printf 'as edited' >{path}"})
+    local.run()
+    assert local.both("x") == b"as edited"
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_i29_what_is_written_to_a_version_that_was_in_place_for_a_moment_is_kept(local, side):
     """Opened between the exchange and the put-back, written to when the run has ended."""
     local.write("initiator", "log")
