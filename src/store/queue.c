@@ -109,18 +109,29 @@ static bool is_held(int dirfd, const char *name)
 	return fd >= 0 && sys_fcntl_lock(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* Hold the file NAME and be sure that it is still there: its descriptor, or -1. */
+/* Hold the file NAME and be sure that it is still there: its descriptor, or -1 with errno. */
 static int hold_named(int dirfd, const char *name, int flags)
 {
 	AUTO_CLOSE int fd = open_file(dirfd, name, O_RDWR | flags);
 	struct stat held;
 	struct stat named;
 
-	if (fd < 0 || sys_fstat(fd, &held) < 0 || !S_ISREG(held.st_mode) || !hold(fd) ||
-	    sys_fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+	if (fd < 0 || sys_fstat(fd, &held) < 0 || !hold(fd) ||
+	    sys_fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
-	return steal_fd(&fd);
+	if (S_ISREG(held.st_mode) && held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+		return steal_fd(&fd);
+	errno = EAGAIN;
+	return -1;
+}
+
+/* Whether this is a place, and nobody's now. */
+static bool is_left(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       !is_held(dirfd, name);
 }
 
 /* The place that `who` has left behind, the first if there are several: its number in *number. */
@@ -137,7 +148,7 @@ static bool find_left(int dirfd, const char *who, char name[static NAME_MAX + 1]
 		if (walk.number > *last)
 			*last = walk.number;
 		if (strcmp(walk.who, who) != 0 || (found && walk.number > best) ||
-		    is_held(dirfd, walk.name))
+		    !is_left(dirfd, walk.name))
 			continue;
 		found = true;
 		best = walk.number;
@@ -146,21 +157,21 @@ static bool find_left(int dirfd, const char *who, char name[static NAME_MAX + 1]
 	return found;
 }
 
-/* Our old place or a new one: its descriptor, or -1 where somebody was faster, or with errno. */
+/* Our old place or a new one: its descriptor, or -1 with errno. */
 static int try_join(int dirfd, const char *who, char name[static NAME_MAX + 1])
 {
 	uint64_t last = 0;
 
-	errno = 0;
 	if (find_left(dirfd, who, name, &last))
 		return hold_named(dirfd, name, 0);
 	snprintf(name, NAME_MAX + 1, "%0*" PRIx64 ".%.*s", NUMBER_DIGITS, last + 1, WHO_MAX, who);
 	return hold_named(dirfd, name, O_CREAT);
 }
 
+/* Somebody was faster. */
 static bool was_overtaken(int errnum)
 {
-	return errnum == 0 || errnum == EAGAIN || errnum == EACCES || errnum == ENOENT;
+	return errnum == EAGAIN || errnum == EACCES || errnum == ENOENT;
 }
 
 struct queue_place *queue_join(int workdir, const char *who, struct err *err)
