@@ -187,8 +187,10 @@ int done_log_next(struct dec *dec, struct arena *arena, struct done_record *reco
 	struct dec payload;
 	unsigned kind = 0;
 
-	if (dec_left(dec) == 0 || !note_next(dec, DONE_LOG_MAX, &payload)) {
-		dec->bad = dec->bad || dec_left(dec) > 0;
+	if (dec_left(dec) == 0)
+		return 0;
+	if (!note_next(dec, DONE_LOG_MAX, &payload)) {
+		dec->bad = true;
 		return 0;
 	}
 	*record = (struct done_record){ .from = NULL };

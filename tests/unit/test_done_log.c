@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "box.h"
 #include "store/done_log.h"
+#include "store/note.h"
 
 enum { GENERATION = 77, HEADER = 8 + 1 + 16 + 8 /* bytes */ };
 
@@ -231,6 +232,7 @@ static void test_a_flipped_bit_ends_the_log(void **state)
 static void test_notes_that_are_no_notes_are_refused(void **state)
 {
 	static const struct done_record wrong[] = {
+		{ .kind = DONE_MOVED, .path = "a\n/../b", .from = "a" },
 		{ .kind = (enum done_kind)9, .path = "a" },
 		{ .kind = (enum done_kind)0, .path = "a" },
 		{ .kind = DONE_AGREED, .path = "../a" },
@@ -274,6 +276,133 @@ static void test_a_log_that_is_full_stops_and_can_begin_again(void **state)
 	assert_string_equal(paths(), "-");
 	agree(&log, "again");
 	assert_string_equal(paths(), "again ");
+	done_log_release(&log);
+}
+
+/* A file with the right checksums around whatever is given. */
+static void write_log(const struct buf *header, const struct buf *records)
+{
+	AUTO_BUF file = BUF_INIT;
+
+	note_put(&file, header);
+	buf_add(&file, records->data, records->len);
+	box_write("done-p", file.data, file.len);
+}
+
+static void test_a_log_of_another_shape_is_none(void **state)
+{
+	const struct uuid id = boot();
+	const struct uuid none = { { 0 } };
+	struct done_log log = open_log();
+	AUTO_BUF header = BUF_INIT;
+	AUTO_BUF records = BUF_INIT;
+	uint64_t generation = 0;
+
+	agree(&log, "a");
+	buf_add(&records, log.tail.data, log.tail.len);
+	done_log_release(&log);
+	enc_raw(&header, id.bytes, sizeof(id.bytes));
+	enc_le64(&header, GENERATION);
+	write_log(&header, &records);
+	assert_string_equal(paths(), "a ");
+	/* More in the header than there should be. */
+	buf_addch(&header, 'x');
+	write_log(&header, &records);
+	assert_string_equal(paths(), "-");
+	/* Of no boot, asked for by one that has none either. */
+	buf_reset(&header);
+	enc_raw(&header, none.bytes, sizeof(none.bytes));
+	enc_le64(&header, GENERATION);
+	write_log(&header, &records);
+	buf_reset(&records);
+	assert_int_equal(done_log_read(box_dirfd(), "p", &none, &generation, &records), 0);
+	assert_int_equal(records.len, 0);
+}
+
+/* It has to fit into one frame: all of it, or nothing. */
+static void test_more_than_can_have_been_noted_is_not_read(void **state)
+{
+	const struct uuid id = boot();
+	struct done_log log = open_log();
+	AUTO_BUF header = BUF_INIT;
+	AUTO_BUF records = BUF_INIT;
+	AUTO_BUF out = BUF_INIT;
+	uint64_t generation = 0;
+	size_t one = 0;
+
+	agree(&log, "a");
+	one = log.tail.len;
+	while (records.len + one <= DONE_LOG_MAX)
+		buf_add(&records, log.tail.data, one);
+	enc_raw(&header, id.bytes, sizeof(id.bytes));
+	enc_le64(&header, GENERATION);
+	write_log(&header, &records);
+	assert_int_equal(done_log_read(box_dirfd(), "p", &id, &generation, &out), 1);
+	assert_int_equal(out.len, records.len);
+	buf_add(&records, log.tail.data, one);
+	write_log(&header, &records);
+	assert_int_equal(done_log_read(box_dirfd(), "p", &id, &generation, &out), 0);
+	done_log_release(&log);
+}
+
+static void test_a_record_with_something_behind_it_is_bad(void **state)
+{
+	struct done_log log = open_log();
+	struct arena arena = ARENA_INIT;
+	AUTO_BUF payload = BUF_INIT;
+	AUTO_BUF bytes = BUF_INIT;
+	struct done_record record;
+	struct dec whole;
+	struct dec dec;
+
+	move(&log, "b", "c");
+	dec_init(&whole, log.tail.data, log.tail.len);
+	assert_true(note_next(&whole, DONE_LOG_MAX, &dec));
+	buf_add(&payload, dec.pos, dec_left(&dec));
+	buf_addch(&payload, 'x');
+	note_put(&bytes, &payload);
+	dec_init(&dec, bytes.data, bytes.len);
+	assert_int_equal(done_log_next(&dec, &arena, &record), 0);
+	assert_true(dec.bad);
+	arena_release(&arena);
+	done_log_release(&log);
+}
+
+/* What came from the other side: reading ends where a record is not whole, and says so. */
+static void test_records_that_are_not_whole_are_bad(void **state)
+{
+	struct done_log log = open_log();
+	struct arena arena = ARENA_INIT;
+	size_t first = 0;
+
+	agree(&log, "a");
+	first = log.tail.len;
+	move(&log, "b", "c");
+	for (size_t len = 0; len <= log.tail.len; len++) {
+		struct done_record record;
+		struct dec dec;
+		int seen = 0;
+
+		dec_init(&dec, log.tail.data, len);
+		while (done_log_next(&dec, &arena, &record) > 0)
+			seen++;
+		assert_int_equal(seen, (len >= first) + (len == log.tail.len));
+		assert_int_equal(dec.bad, len != 0 && len != first && len != log.tail.len);
+	}
+	for (size_t at = 0; at < log.tail.len; at++) {
+		struct done_record record;
+		struct dec dec;
+		int seen = 0;
+
+		log.tail.data[at] ^= 0x10;
+		dec_init(&dec, log.tail.data, log.tail.len);
+		while (done_log_next(&dec, &arena, &record) > 0)
+			seen++;
+		assert_int_equal(seen, at >= first);
+		assert_true(dec.bad);
+		log.tail.data[at] ^= 0x10;
+	}
+	arena_release(&arena);
 	done_log_release(&log);
 }
 
@@ -323,6 +452,10 @@ int main(void)
 		TEST(test_a_flipped_bit_ends_the_log),
 		TEST(test_notes_that_are_no_notes_are_refused),
 		TEST(test_a_log_that_is_full_stops_and_can_begin_again),
+		TEST(test_a_log_of_another_shape_is_none),
+		TEST(test_more_than_can_have_been_noted_is_not_read),
+		TEST(test_a_record_with_something_behind_it_is_bad),
+		TEST(test_records_that_are_not_whole_are_bad),
 		TEST(test_a_failing_disk_costs_notes_and_nothing_else),
 	};
 
