@@ -8,9 +8,11 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -20,7 +22,6 @@
 #include "base/err.h"
 #include "box.h"
 #include "store/queue.h"
-#include "store/silence.h"
 #include "store/turn.h"
 
 enum { TTL_MS = 900 * 1000 };
@@ -180,6 +181,44 @@ static void a_dry_run_stands_in_no_queue(void **state)
 	turn_free(holder);
 }
 
+/* He could not be put into the queue: he waits all the same, and takes what is free. */
+static void without_a_queue_a_lock_can_be_had(void **state)
+{
+	struct turn *holder = turn_of("holder", 0);
+	struct turn *me = turn_of("me", 0);
+	struct lock *lock = try(holder, TURN_NOW, 1);
+
+	box_write("queue", "no folder", 9);
+	assert_null(try(me, TURN_WAITS, 1));
+	lock_free(lock);
+	lock = try(me, TURN_WAITS, 2);
+	assert_non_null(lock);
+	lock_free(lock);
+	turn_free(me);
+	turn_free(holder);
+}
+
+/* What will not be better in a moment: nobody takes a place to wait for it. */
+static void a_lock_that_cannot_be_is_an_error_and_not_waited_for(void **state)
+{
+	const struct turn_request peek = {
+		.dirfd = box_dirfd(), .name = "lock", .mode = LOCK_PEEK, .who = "dry", .holder = ""
+	};
+	struct turn *turns[] = { turn_of("me", TTL_MS), turn_new(&peek) };
+
+	assert_int_equal(mkfifo("lock", 0600), 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct err err = ERR_INIT;
+
+		assert_null(turn_try(turns[i], TURN_WAITS, 1, &err));
+		assert_int_equal(err.kind, ERR_SYSTEM);
+		assert_null(turn_try(turns[i], TURN_WAITS, 1, NULL));
+		turn_free(turns[i]);
+	}
+	assert_false(box_exists("queue"));
+	assert_false(box_exists("lock.silent"));
+}
+
 /* Silence --------------------------------------------------------------------- */
 
 static void i42_a_lock_is_taken_over_when_it_was_seen_silent_for_long(void **state)
@@ -237,15 +276,19 @@ static void i42_without_a_ttl_nothing_is_taken_over(void **state)
 	turn_free(old);
 }
 
-/* One run every five minutes that does not wait: what one has seen, the next one knows. */
-static void i42_silence_is_remembered_between_runs(void **state)
+/*
+ * One run every five minutes that does not wait: what one has seen, the next one knows.  The holder was
+ * last heard of so many seconds from now, by a clock that may be another one.
+ */
+static void be_silent_over_runs(int seconds)
 {
 	struct turn *old = turn_of("old", 0);
 	struct lock *held = try(old, TURN_NOW, 1);
-	const struct timespec hour_ago[2] = { { time(NULL) - 3600, 0 }, { time(NULL) - 3600, 0 } };
+	const struct timespec heard = { time(NULL) + seconds, 0 };
+	const struct timespec times[2] = { heard, heard };
 	struct lock *lock = NULL;
 
-	assert_int_equal(utimensat(AT_FDCWD, "lock", hour_ago, 0), 0);
+	assert_int_equal(utimensat(AT_FDCWD, "lock", times, 0), 0);
 	for (int64_t now_ms = 0; now_ms <= TTL_MS; now_ms += 300 * 1000) {
 		struct turn *turn = turn_of("me", TTL_MS);
 
@@ -259,46 +302,114 @@ static void i42_silence_is_remembered_between_runs(void **state)
 	turn_free(old);
 }
 
-/* The monotonic clock begins anew with every boot. */
-static void i42_silence_of_another_boot_is_forgotten(void **state)
+static void i42_silence_is_remembered_between_runs(void **state)
 {
-	const struct silence_mark mark = { 1, 2, 3 };
-	const struct uuid other = { { 4 } };
-	const struct uuid none = { { 0 } };
-	struct silence silence = { .known = false };
-
-	assert_int_equal(silence_seen(&silence, &mark, 1000), 0);
-	silence_save(box_dirfd(), &this_boot, &silence);
-	silence_load(box_dirfd(), &other, &silence);
-	assert_false(silence.known);
-	silence_load(box_dirfd(), &none, &silence);
-	assert_false(silence.known);
-	silence_load(box_dirfd(), &this_boot, &silence);
-	assert_true(silence.known);
-	assert_int_equal(silence_seen(&silence, &mark, 5000), 4000);
-	/* A clock that went back has forgotten it too. */
-	assert_int_equal(silence_seen(&silence, &mark, 500), 0);
-	assert_int_equal(silence_seen(&silence, &mark, 700), 200);
-	assert_int_equal(truncate("lock.silent", 30), 0);
-	silence_load(box_dirfd(), &this_boot, &silence);
-	assert_false(silence.known);
-	silence_remove(box_dirfd());
-	assert_false(box_exists("lock.silent"));
+	be_silent_over_runs(-3600);
 }
 
-static void another_holder_is_another_silence(void **state)
+static void i42_silence_is_remembered_where_clocks_differ(void **state)
 {
-	struct silence silence = { .known = false };
-	struct silence_mark mark = { 1, 2, 3 };
+	be_silent_over_runs(+3600);
+}
 
-	silence_seen(&silence, &mark, 1000);
-	assert_int_equal(silence_seen(&silence, &mark, 2000), 1000);
-	mark.mtime_ns++;
-	assert_int_equal(silence_seen(&silence, &mark, 3000), 0);
-	mark.ino++;
-	assert_int_equal(silence_seen(&silence, &mark, 4000), 0);
-	mark.dev++;
-	assert_int_equal(silence_seen(&silence, &mark, 5000), 0);
+/* Awake in the last moment, after it was seen silent and before its lock is replaced. */
+static void i42_who_wakes_up_in_time_keeps_the_lock(void **state)
+{
+	struct turn *old = turn_of("old", 0);
+	struct turn *me = turn_of("me", TTL_MS);
+	struct lock *held = try(old, TURN_NOW, 1);
+
+	assert_null(try(me, TURN_WAITS, 1));
+	setenv("OSYNC_POINT", "before-seize=sleep 0.02; touch lock", 1);
+	assert_null(try(me, TURN_WAITS, 1 + TTL_MS));
+	unsetenv("OSYNC_POINT");
+	assert_string_equal(turn_seized_from(me), "");
+	assert_int_equal(lock_check(held, NULL), 0);
+	/* His time begins anew. */
+	assert_null(try(me, TURN_WAITS, 2 + TTL_MS));
+	assert_null(try(me, TURN_WAITS, 1 + 2 * (int64_t)TTL_MS));
+	lock_free(try(me, TURN_WAITS, 2 + 2 * (int64_t)TTL_MS));
+	assert_int_equal(lock_check(held, NULL), -1);
+	lock_free(held);
+	turn_free(me);
+	turn_free(old);
+}
+
+/* Gone or replaced by nothing in between: no harm, and the next try finds out. */
+static void i42_a_lock_that_goes_in_between_is_not_taken_over(void **state)
+{
+	struct turn *old = turn_of("old", 0);
+	struct turn *me = turn_of("me", TTL_MS);
+	struct lock *held = try(old, TURN_NOW, 1);
+	struct lock *lock = NULL;
+
+	assert_null(try(me, TURN_WAITS, 1));
+	setenv("OSYNC_POINT", "before-seize=rm lock", 1);
+	assert_null(try(me, TURN_WAITS, 1 + TTL_MS));
+	unsetenv("OSYNC_POINT");
+	assert_string_equal(turn_seized_from(me), "");
+	lock = try(me, TURN_WAITS, 2 + TTL_MS);
+	assert_non_null(lock);
+	assert_int_equal(lock_check(lock, NULL), 0);
+	lock_free(lock);
+	lock_free(held);
+	turn_free(me);
+	turn_free(old);
+}
+
+static void i42_on_a_full_disk_nothing_is_taken_over(void **state)
+{
+	struct turn *old = turn_of("old", 0);
+	struct turn *me = turn_of("me", TTL_MS);
+	struct lock *held = try(old, TURN_NOW, 1);
+	struct err err = ERR_INIT;
+
+	assert_null(try(me, TURN_WAITS, 1));
+	/* The lock's file is there to be opened; another one cannot be made. */
+	box_fault("fail:2+:%d", ENOSPC);
+	assert_null(turn_try(me, TURN_WAITS, 1 + TTL_MS, &err));
+	box_fault_off();
+	assert_int_equal(err.sys, ENOSPC);
+	assert_string_equal(turn_seized_from(me), "");
+	assert_int_equal(lock_check(held, NULL), 0);
+	lock_free(try(me, TURN_WAITS, 2 + TTL_MS));
+	assert_int_equal(lock_check(held, NULL), -1);
+	lock_free(held);
+	turn_free(me);
+	turn_free(old);
+}
+
+/* Whatever cannot be read in a try: a holder that has just shown life keeps its lock. */
+static void i42_a_live_holder_keeps_its_lock_whatever_cannot_be_read(void **state)
+{
+	enum { CALLS = 40 /* more than there are */ };
+	struct turn *old = turn_of("old", 0);
+	struct turn *me = turn_of("me", TTL_MS);
+	struct lock *held = try(old, TURN_NOW, 1);
+	struct lock *lock = NULL;
+	int64_t now_ms = 1;
+
+	assert_null(try(me, TURN_WAITS, now_ms));
+	for (unsigned n = 1; n < CALLS; n++) {
+		struct err err = ERR_INIT;
+
+		clock_sleep_ms(15);
+		lock_beat(held);
+		now_ms += TTL_MS;
+		box_fault("fail:%u:%d::look", n, EIO);
+		assert_null(turn_try(me, TURN_WAITS, now_ms, &err));
+		box_fault_off();
+		assert_true(err_is_set(&err));
+		assert_int_equal(lock_check(held, NULL), 0);
+	}
+	/* And one that is silent loses it. */
+	assert_null(try(me, TURN_WAITS, now_ms));
+	lock = try(me, TURN_WAITS, now_ms + TTL_MS);
+	assert_non_null(lock);
+	lock_free(lock);
+	lock_free(held);
+	turn_free(me);
+	turn_free(old);
 }
 
 /* Many machines ----------------------------------------------------------------- */
@@ -445,12 +556,17 @@ int main(void)
 		BOXED(one_who_was_turned_away_comes_first_the_next_time),
 		BOXED(one_who_sleeps_in_the_queue_does_not_hold_up_the_others),
 		BOXED(a_dry_run_stands_in_no_queue),
+		BOXED(without_a_queue_a_lock_can_be_had),
+		BOXED(a_lock_that_cannot_be_is_an_error_and_not_waited_for),
 		BOXED(i42_a_lock_is_taken_over_when_it_was_seen_silent_for_long),
 		BOXED(i42_a_heartbeat_begins_the_time_anew),
 		BOXED(i42_without_a_ttl_nothing_is_taken_over),
 		BOXED(i42_silence_is_remembered_between_runs),
-		BOXED(i42_silence_of_another_boot_is_forgotten),
-		BOXED(another_holder_is_another_silence),
+		BOXED(i42_silence_is_remembered_where_clocks_differ),
+		BOXED(i42_who_wakes_up_in_time_keeps_the_lock),
+		BOXED(i42_a_lock_that_goes_in_between_is_not_taken_over),
+		BOXED(i42_on_a_full_disk_nothing_is_taken_over),
+		BOXED(i42_a_live_holder_keeps_its_lock_whatever_cannot_be_read),
 		BOXED(of_twenty_machines_each_syncs_at_least_every_other_period),
 		BOXED(without_a_queue_some_would_starve),
 	};
