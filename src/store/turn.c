@@ -127,6 +127,7 @@ static struct lock *take_over(struct turn *turn, int64_t now_ms, struct err *err
 		return NULL;
 	buf_reset(&turn->seized_from);
 	lock_describe(request->dirfd, turn->name, &turn->seized_from);
+	buf_cstr(&turn->seized_from); /* ended by a NUL, for turn_seized_from() */
 	lock = lock_seize(request->dirfd, turn->name, &mark, turn->holder, err);
 	if (!lock)
 		buf_reset(&turn->seized_from);

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "box.h"
@@ -227,12 +228,17 @@ static void i42_a_lock_is_taken_over_when_it_was_seen_silent_for_long(void **sta
 	struct turn *turn = turn_of("me", TTL_MS);
 	struct lock *held = try(old, TURN_NOW, 1);
 	struct lock *lock = NULL;
+	AUTO_BUF line = BUF_INIT;
 
+	assert_true(box_read("lock", &line));
+	assert_int_equal(strncmp(buf_cstr(&line), "old since ", 10), 0);
 	assert_null(try(turn, TURN_WAITS, 5000));
 	assert_null(try(turn, TURN_WAITS, 5000 + TTL_MS - 1));
 	lock = try(turn, TURN_WAITS, 5000 + TTL_MS);
 	assert_non_null(lock);
-	assert_int_equal(strncmp(turn_seized_from(turn), "old since ", 10), 0);
+	/* All of the line but its end, and nothing behind it. */
+	assert_int_equal(strlen(turn_seized_from(turn)), line.len - 1);
+	assert_int_equal(strncmp(turn_seized_from(turn), buf_cstr(&line), line.len - 1), 0);
 	assert_int_equal(lock_check(lock, NULL), 0);
 	assert_int_equal(lock_check(held, NULL), -1);
 	assert_int_equal(queue_length(box_dirfd()), 0);
