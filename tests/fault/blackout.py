@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from harness import FAILED, LOOK, OK, Pair, snapshot, versions  # noqa: E402
+from order import names_path, records  # noqa: E402
 from powercut import Machine, Op, Sync, choices, rebuild, signature  # noqa: E402
 from syscalls import traced  # noqa: E402
 
@@ -164,10 +165,13 @@ class World:
     # -- power cuts
 
     def first_record(self):
-        """The place of the first byte that osync wrote into the saved list after the edits."""
-        return min((event.at for event in self.machines["initiator"].events
-                    if isinstance(event, Op) and not event.user and b"test.list" in event.path),
-                   default=0)
+        """The place of the first record about a path that osync wrote after the edits."""
+        paths = {event.path for machine in self.machines.values() for event in machine.events
+                 if isinstance(event, Op)}
+        paths |= contents(self.pair.initiator).keys() | contents(self.pair.target).keys()
+        named = [path if isinstance(path, bytes) else path.encode() for path in paths]
+        return min((place for place, record in records(self.machines)
+                    if any(names_path(record, path) for path in named)), default=1 << 60)
 
     def moments(self):
         """Where a cut can leave more than at the moment before: just before each sync, and at
