@@ -44,7 +44,10 @@ bool reconcile_changed(const struct base *base, const struct entry *now, enum si
 {
 	if (!now)
 		return agreed_entry(base, side) != NULL;
-	if (now->type != agreed_type(base) || base->side[side].type == ENTRY_ABSENT)
+	if (now->type != agreed_type(base))
+		return true;
+	/* Kept apart: made anew. */
+	if (base && base->side[side].type == ENTRY_ABSENT)
 		return true;
 	if (now->type != ENTRY_FILE && now->type != ENTRY_SYMLINK)
 		return false;

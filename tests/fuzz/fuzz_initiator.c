@@ -39,6 +39,7 @@
 #include "peer/msg.h"
 #include "peer/protocol.h"
 #include "run/collect.h"
+#include "run/limits.h"
 #include "run/report.h"
 #include "run/session.h"
 #include "run/settle.h"
@@ -343,11 +344,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t choice = take(&program);
 	struct config config = { .json = true, .checksum = choice & 4, .preserve_hardlinks = true };
 	struct session session = { .config = &config, .run = "run", .saved = SAVED_INIT };
+	struct limits limits;
 	int fds[SIDES][2];
 
 	config.filter = filter_new();
 	session.report = report_new(&config, "run");
 	session.owners = owners_new();
+	limits_start(&limits, &config, session.report, "run");
+	session.limits = &limits;
 	/* The clock has moved on since it began. */
 	session.started_ms = clock_monotonic_ms() - 1000;
 	open_list(&session, choice);
@@ -369,6 +373,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	list_close(session.saved.list);
 	owners_free(session.owners);
+	limits_end(&limits);
 	report_free(session.report);
 	filter_free(config.filter);
 	return 0;
