@@ -133,6 +133,10 @@ static void test_one_way_only_the_renames_of_the_giver_are_followed(void **state
 	a_change(&f.changes, "b", ENTRY_FILE, 0, 1, 0);
 	a_change(&f.changes, "c", ENTRY_FILE, 2, 2, 0);
 	a_change(&f.changes, "d", ENTRY_FILE, 0, 0, 2);
+	a_change(&f.changes, "e", ENTRY_DIR, 3, 3, 0);
+	a_change(&f.changes, "e/x", ENTRY_FILE, 4, 4, 0);
+	a_change(&f.changes, "f", ENTRY_DIR, 0, 0, 3);
+	a_change(&f.changes, "f/x", ENTRY_FILE, 0, 0, 4);
 	settle(&f);
 	assert_int_equal(f.moves.count, 1);
 	assert_int_equal(f.moves.items[0].side, SIDE_TARGET);
@@ -140,6 +144,8 @@ static void test_one_way_only_the_renames_of_the_giver_are_followed(void **state
 	assert_int_equal(find(&f, "c")->verdict.kind, VERDICT_COPY);
 	assert_int_equal(find(&f, "c")->verdict.from, SIDE_INITIATOR);
 	assert_int_equal(find(&f, "d")->verdict.kind, VERDICT_DELETE);
+	assert_int_equal(find(&f, "e")->verdict.kind, VERDICT_COPY);
+	assert_int_equal(find(&f, "f")->verdict.kind, VERDICT_DELETE);
 	end(&f);
 }
 
