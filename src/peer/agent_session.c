@@ -186,11 +186,11 @@ static void confine(struct agent *agent)
 	pulse_work(agent->pulse);
 }
 
-static uint64_t read_mark(const struct agent *agent)
+static int read_mark(const struct agent *agent, uint64_t *mark, struct err *err)
 {
 	int workdir = agent->root ? root_workdir(agent->root) : -1;
 
-	return workdir < 0 ? 0 : mark_read(workdir, agent->profile);
+	return workdir < 0 ? 0 : mark_read(workdir, agent->profile, mark, err);
 }
 
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)
@@ -223,7 +223,8 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	welcome.known = !uuid_is_none(&agent->at_place);
 	welcome.known_initiator = agent->at_place;
 	welcome.known_generation = agent->head.known ? agent->head.generation : 0;
-	welcome.mark = read_mark(agent);
+	if (read_mark(agent, &welcome.mark, err) < 0)
+		return -1;
 	welcome.can_chown = geteuid() == 0;
 	welcome.clock_ns = clock_realtime_ns();
 	msg_put_welcome(&agent->out, &welcome);

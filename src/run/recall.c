@@ -265,6 +265,9 @@ int recall(struct session *session, struct err *err)
 
 	if (!session->saved.list || session->config->dry_run)
 		return 0;
+	/* What a run that came to its end could not remove says nothing new. */
+	if (session->saved.head.complete == session->saved.head.generation)
+		return 0;
 	for (int s = 0; s < SIDES && status == 0; s++) {
 		recalled.split = s == SIDE_INITIATOR ? 0 : recalled.count;
 		if (session->sides[s].recall.generation == session->saved.head.generation)

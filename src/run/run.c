@@ -62,7 +62,7 @@ static enum conflict_rule rule_of(const struct session *session)
 {
 	enum conflict_policy policy = session->config->conflict_policy;
 
-	if (!session->saved.head.complete && policy != CONFLICT_SKIP)
+	if (session->saved.head.complete == 0 && policy != CONFLICT_SKIP)
 		return RULE_KEEP_BOTH;
 	switch (policy) {
 	case CONFLICT_KEEP_BOTH:

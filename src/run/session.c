@@ -591,7 +591,7 @@ int session_commit(struct session *session, struct err *err)
 	for (int s = 0; s < SIDES; s++)
 		if (ask_status(session, (enum side)s, PEER_FINISHED, err) < 0)
 			return -1;
-	session->saved.head.complete = true;
+	session->saved.head.complete = session->saved.head.generation;
 	if (write_head(session, err) < 0 || commit_target(session, err) < 0)
 		return -1;
 	return list_tidy(session->saved.list, err);

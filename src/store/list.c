@@ -42,7 +42,7 @@ static int read_head(const struct table *table, struct list_head *head, bool *ex
 	head->generation = dec_le64(&dec);
 	head->next = dec_le64(&dec);
 	head->seed = dec_le64(&dec);
-	head->complete = dec_u8(&dec) != 0;
+	head->complete = dec_le64(&dec);
 	return dec_done(&dec)
 		       ? 0
 		       : err_set(err, ERR_CORRUPT, "the head of the saved file list is damaged");
@@ -134,7 +134,7 @@ void list_set_head(struct list *list, const struct list_head *head)
 	enc_le64(&list->value, head->generation);
 	enc_le64(&list->value, head->next);
 	enc_le64(&list->value, head->seed);
-	enc_u8(&list->value, head->complete);
+	enc_le64(&list->value, head->complete);
 	table_set_head(list->table, list->value.data, list->value.len);
 }
 

@@ -26,7 +26,7 @@ struct list_head {
 	uint64_t generation; /* 0: none yet */
 	uint64_t next;	     /* 0: none under way */
 	uint64_t seed;	     /* keys the digests in this list */
-	bool complete;	     /* a run has come to its end with this list */
+	uint64_t complete;   /* the last generation whose run came to its end, 0: none */
 };
 
 /*

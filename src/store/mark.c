@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "store/atomic.h"
 
 enum { MARK_MAX = 32 /* bytes: sixteen digits and a newline */ };
@@ -16,17 +17,26 @@ static char *mark_name(const char *profile)
 	return xasprintf("mark-%s", profile);
 }
 
-uint64_t mark_read(int dirfd, const char *profile)
+int mark_read(int dirfd, const char *profile, uint64_t *generation, struct err *err)
 {
 	AUTO_FREE char *name = mark_name(profile);
 	AUTO_BUF text = BUF_INIT;
+	struct err why = ERR_INIT;
 	char *end = NULL;
-	uint64_t generation = 0;
+	int found = atomic_read(dirfd, name, MARK_MAX, &text, &why);
 
-	if (atomic_read(dirfd, name, MARK_MAX, &text, NULL) != 1)
+	*generation = 0;
+	if (found < 0 && why.kind != ERR_CORRUPT) {
+		if (err)
+			*err = why;
+		return -1;
+	}
+	if (found != 1)
 		return 0;
-	generation = strtoull(buf_cstr(&text), &end, 16);
-	return strcmp(end, "\n") == 0 ? generation : 0;
+	*generation = strtoull(buf_cstr(&text), &end, 16);
+	if (strcmp(end, "\n") != 0)
+		*generation = 0;
+	return 0;
 }
 
 int mark_write(int dirfd, const char *profile, uint64_t generation, struct err *err)

@@ -14,8 +14,11 @@
 
 struct err;
 
-/* The generation in the mark of this profile; 0 where there is none that can be read. */
-uint64_t mark_read(int dirfd, const char *profile);
+/*
+ * The generation in the mark of this profile; 0 where there is none that makes sense. ERR_SYSTEM
+ * where it cannot be read now: that says nothing about the past.
+ */
+int mark_read(int dirfd, const char *profile, uint64_t *generation, struct err *err);
 /* Durable on return. */
 int mark_write(int dirfd, const char *profile, uint64_t generation, struct err *err);
 

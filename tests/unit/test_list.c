@@ -18,7 +18,7 @@ static const struct list_head some_head = { .identity = { { { 1, 2, 3 } }, { { 4
 					    .generation = UINT64_MAX,
 					    .next = 7,
 					    .seed = 0x0123456789abcdef,
-					    .complete = true };
+					    .complete = 9 };
 
 static struct base some_base(uint64_t size)
 {
@@ -115,7 +115,7 @@ static void test_the_head_comes_back(void **state)
 	assert_true(head.generation == some_head.generation);
 	assert_true(head.next == some_head.next);
 	assert_true(head.seed == some_head.seed);
-	assert_true(head.complete);
+	assert_true(head.complete == 9);
 	list_close(list);
 }
 
@@ -193,9 +193,8 @@ static void good_head(struct buf *out, unsigned version)
 	enc_uint(out, version);
 	for (int i = 0; i < 32; i++)
 		enc_u8(out, 1);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		enc_le64(out, 9);
-	enc_u8(out, 1);
 }
 
 static void refuse_head(const struct buf *head, const char *why)
