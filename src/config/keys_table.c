@@ -169,7 +169,7 @@ const struct key keys_table[] = {
 	TEXT("MAIL_ON", "error warning conflict recovery", mail.on_words),
 	BOOL("ALWAYS_SEND_MAILS", "false", mail.always),
 	BOOL("ALERT_CONFLICTS", "false", mail.conflicts),
-	INT("MAIL_REPEAT", "24", 0, 365 * 24, mail.repeat_h),
+	INT("MAIL_REPEAT", "24", 0, 8760, mail.repeat_h),
 	INT64("LOCK_ALERT_AFTER", "7200", 0, YEAR_S, mail.lock_alert_after_s),
 	INT64("OFFLINE_ALERT_AFTER", "86400", 0, YEAR_S, mail.offline_alert_after_s),
 	TEXT("SENDER_MAIL", NULL, mail.sender),
