@@ -22,10 +22,11 @@ static const struct command commands[] = {
 static const char usage[] =
 	"osync keeps a folder here and a folder on a server (or another disk) the same.\n"
 	"\n"
-	"  osync [sync] CONF|PROFILE [options]\n"
+	"  osync [sync] [CONF|PROFILE] [options]\n"
 	"  osync [sync] --initiator DIR --target DIR|ssh://[user@]host[:port]//DIR [options]\n"
-	"        synchronize once; a PROFILE is NAME.conf in ~/.config/osync or /etc/osync\n"
-	"  osync cron CONF|PROFILE... [options]\n"
+	"        synchronize once; a PROFILE is NAME.conf in ~/.config/osync or /etc/osync, and\n"
+	"        without one, that of the folder you are in\n"
+	"  osync cron [CONF|PROFILE...] [options]\n"
 	"        the same for a crontab: one after the other, after START_JITTER, without output\n"
 	"        unless something is wrong\n"
 	"  osync log [CONF|PROFILE] [-f] [-n LINES]\n"
@@ -40,7 +41,7 @@ static const char usage[] =
 	"\n"
 	"options of sync:\n";
 
-static void print_help(FILE *stream)
+static void print_help(void)
 {
 	AUTO_BUF text = BUF_INIT;
 
@@ -48,14 +49,14 @@ static void print_help(FILE *stream)
 	options_add_help(&text);
 	buf_addstr(&text, "  -h, --help                      print this\n"
 			  "      --version                   print the version and the build\n");
-	fputs(buf_cstr(&text), stream);
+	fputs(buf_cstr(&text), stdout);
 }
 
 int cmd_help(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	print_help(stdout);
+	print_help();
 	return 0;
 }
 
@@ -81,11 +82,7 @@ int cmd_main(int argc, char **argv)
 
 	if (option)
 		return strcmp(option, "--version") == 0 ? cmd_version() : cmd_help(argc, argv);
-	if (argc == 0) {
-		print_help(stderr);
-		return EXIT_BAD_USAGE;
-	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; argc > 0 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[0], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	return cmd_sync(argc, argv);

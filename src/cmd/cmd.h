@@ -6,7 +6,7 @@
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
-/* Find the command in argv (a file or profile name, or an option, means `sync`) and run it. */
+/* Find the command in argv (a file or profile name, an option, or nothing, means `sync`) and run it. */
 int cmd_main(int argc, char **argv);
 
 int cmd_sync(int argc, char **argv);

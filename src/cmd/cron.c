@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stddef.h>
-#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/stop.h"
@@ -53,10 +52,6 @@ int cmd_cron(int argc, char **argv)
 	int names = count_names(argc, argv);
 	int worst = 0;
 
-	if (argc == 0) {
-		fputs("osync: usage: osync cron CONF|PROFILE... [options]\n", stderr);
-		return EXIT_BAD_USAGE;
-	}
 	for (int i = 0; i < names || i == 0; i++) {
 		int code = run_one(names ? argv[i] : NULL, argc - names, argv + names);
 

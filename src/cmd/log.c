@@ -15,6 +15,7 @@
 #include "cmd/cmd.h"
 #include "cmd/load.h"
 #include "config/config.h"
+#include "config/here.h"
 #include "config/locate.h"
 #include "config/log_places.h"
 #include "run/report.h"
@@ -172,12 +173,15 @@ static int show(const struct config *config, const struct wish *wish, struct err
 	return 0;
 }
 
-/* As the arguments say; without any, the only profile there is. */
+/* As the arguments say; without any, that of the working folder, or the only profile there is. */
 static int load(int argc, char **argv, struct config **config)
 {
 	struct err err = ERR_INIT;
-	AUTO_FREE char *only = argc > 0 ? NULL : locate_only(&err);
+	struct err elsewhere = ERR_INIT;
+	AUTO_FREE char *only = argc > 0 ? NULL : here_profile(&elsewhere);
 
+	if (argc == 0 && !only)
+		only = locate_only(&err);
 	if (argc > 0 || only)
 		return cmd_load(argc > 0 ? argc : 1, argc > 0 ? argv : &only, config);
 	fprintf(stderr, "osync: %s\n", err.msg);

@@ -306,14 +306,7 @@ static void check_ssh(struct checker *c)
 void check_config(const struct settings *settings, struct config *config, struct problems *problems)
 {
 	struct checker c = { settings, config, problems };
-	struct origin command_line = { SOURCE_OPTION, NULL, 0 };
 
-	if (!config->file && !settings_given(settings, "INITIATOR_SYNC_DIR") &&
-	    !settings_given(settings, "TARGET_SYNC_DIR")) {
-		complain(&c, &command_line,
-			 "name a configuration file or a profile, or --initiator and --target");
-		return;
-	}
 	check_instance(&c);
 	check_initiator(&c);
 	check_target(&c);

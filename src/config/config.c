@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "config/check.h"
+#include "config/here.h"
 #include "config/locate.h"
 #include "config/options.h"
 #include "config/parse.h"
@@ -71,6 +72,33 @@ static const char *environment(void *context, const char *name)
 	return getenv(name);
 }
 
+static bool names_folders(const struct settings *settings)
+{
+	return settings_given(settings, "INITIATOR_SYNC_DIR") ||
+	       settings_given(settings, "TARGET_SYNC_DIR") || getenv("INITIATOR_SYNC_DIR") ||
+	       getenv("TARGET_SYNC_DIR");
+}
+
+/* The file that is meant, in config->file; NULL on a quick sync. */
+static int choose_file(const struct options *options, struct config *config,
+		       const struct settings *settings, struct problems *problems)
+{
+	static const struct origin command_line = { SOURCE_OPTION, NULL, 0 };
+	struct err err = ERR_INIT;
+
+	if (!options->file && names_folders(settings))
+		return 0;
+	if (!options->file)
+		config->file = here_profile(&err);
+	else
+		config->file = options->file_is_path ? xstrdup(options->file)
+						     : locate_config(options->file, &err);
+	if (config->file)
+		return 0;
+	return problems_add(problems, PROBLEM_ERROR, options->file ? NULL : &command_line, "%s",
+			    err.msg);
+}
+
 /* What the configuration file says, if there is one. */
 static int load_file(const struct options *options, struct config *config,
 		     struct settings *settings, struct problems *problems)
@@ -80,11 +108,11 @@ static int load_file(const struct options *options, struct config *config,
 	AUTO_BUF text = BUF_INIT;
 	struct err err = ERR_INIT;
 
-	if (!options->file)
+	if (choose_file(options, config, settings, problems) < 0)
+		return -1;
+	if (!config->file)
 		return 0;
-	config->file =
-		options->file_is_path ? xstrdup(options->file) : locate_config(options->file, &err);
-	if (!config->file || locate_read(config->file, PARSE_FILE_MAX, &text, &err) < 0)
+	if (locate_read(config->file, PARSE_FILE_MAX, &text, &err) < 0)
 		return problems_add(problems, PROBLEM_ERROR, NULL, "%s", err.msg);
 	parse_text(buf_cstr(&text), text.len, config->file, &lookup, &file, problems);
 	settings_put_file(settings, &file, config->file, problems);

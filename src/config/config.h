@@ -146,7 +146,8 @@ bool config_has_remote_hooks(const struct config *config);
 
 /*
  * Build the configuration of `osync sync` from argv (argv[0] is the first argument after
- * "sync"; a first argument without "--" is a CONF file or PROFILE name).  Warnings (one a
+ * "sync"; a first argument without "--" is a CONF file or PROFILE name; where neither that
+ * nor a folder is given, it is the profile of the working folder: config/here.h).  Warnings (one a
  * line) and, on failure, all problems (one a line, "FILE:LINE: what", most useful first) go
  * to `messages`; err then holds ERR_USAGE or ERR_CONFIG and a one-line digest of them.
  * *out is owned by the caller (config_free).

@@ -16,7 +16,7 @@
 #include "base/text.h"
 
 #define SUFFIX	   ".conf"
-#define SYSTEM_DIR "/etc/osync"
+#define SYSTEM_DIR LOCATE_SYSTEM_DIR
 
 /* Anything that can be read: a pipe of the shell's <( ) is a configuration file, too. */
 static bool is_file(const char *path)
@@ -35,8 +35,8 @@ static bool is_profile(const char *name)
 	return len < strlen(SUFFIX) || strcmp(name + len - strlen(SUFFIX), SUFFIX) != 0;
 }
 
-/* Where the user's profiles are, or NULL. The XDG rules: a relative path does not count. */
-static char *user_dir(void)
+/* The XDG rules: a relative path does not count. */
+char *locate_user_dir(void)
 {
 	const char *config = getenv("XDG_CONFIG_HOME");
 	const char *home = getenv("HOME");
@@ -56,7 +56,7 @@ char *locate_config(const char *name, struct err *err)
 
 	if (!is_profile(name))
 		return xstrdup(name);
-	dir = user_dir();
+	dir = locate_user_dir();
 	user = dir ? xasprintf("%s/%s" SUFFIX, dir, name) : NULL;
 	if (user && is_file(user))
 		return steal_ptr(&user);
@@ -76,6 +76,11 @@ static bool is_profile_file(const char *name)
 
 	return name[0] != '.' && len > strlen(SUFFIX) &&
 	       strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+char *locate_name(const char *file)
+{
+	return is_profile_file(file) ? xstrndup(file, strlen(file) - strlen(SUFFIX)) : NULL;
 }
 
 /* Put the names of a folder's profiles into `names`, and the path of the last into *path. */
@@ -99,7 +104,7 @@ static int add_profiles(const char *folder, struct buf *names, char **path)
 
 char *locate_only(struct err *err)
 {
-	AUTO_FREE char *user = user_dir();
+	AUTO_FREE char *user = locate_user_dir();
 	AUTO_FREE char *path = NULL;
 	AUTO_BUF names = BUF_INIT;
 	AUTO_BUF shown = BUF_INIT;

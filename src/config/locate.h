@@ -11,6 +11,9 @@
 struct buf;
 struct err;
 
+/* Where the profiles of the system are. */
+#define LOCATE_SYSTEM_DIR "/etc/osync"
+
 /*
  * The configuration file that the user calls `name`: a path if it has a '/', ends
  * in ".conf" or is a file; otherwise a profile, NAME.conf in $XDG_CONFIG_HOME/osync
@@ -18,6 +21,11 @@ struct err;
  * with the places looked in.  That a path exists is found out by reading it.
  */
 char *locate_config(const char *name, struct err *err);
+
+/* Where the user's profiles are: malloc'ed, or NULL where neither variable is set. */
+char *locate_user_dir(void);
+/* The profile that a file of this name in such a folder is: malloc'ed, or NULL where it is none. */
+char *locate_name(const char *file);
 
 /*
  * The only profile there is in these places: its path, malloc'ed.  NULL and ERR_USAGE with the

@@ -354,13 +354,14 @@ static void add_option_help(struct buf *out, const struct option *option)
 
 void options_add_help(struct buf *out)
 {
-	buf_addstr(out, "usage: osync [sync] CONF|PROFILE [options]\n"
+	buf_addstr(out, "usage: osync [sync] [CONF|PROFILE] [options]\n"
 			"       osync [sync] --initiator DIR --target DIR|URL [options]\n"
 			"\n"
 			"Make two folders the same, in both directions.\n"
 			"\n"
 			"CONF is a configuration file, PROFILE the name of one in ~/.config/osync\n"
-			"or /etc/osync, without '.conf'.\n"
+			"or /etc/osync, without '.conf'. Without either it is the profile of the\n"
+			"folder you are in.\n"
 			"\n");
 	for (size_t i = 0; i < TABLE_LEN; i++)
 		if (table[i].help)

@@ -21,11 +21,11 @@ def profile(pair, name, *lines):
     return path
 
 
-def cron(home, line, expect=OK):
-    """Run a line as cron does: /bin/sh, a bare environment, no terminal."""
+def cron(home, line, expect=OK, cwd=None):
+    """Run a line as cron does: /bin/sh, a bare environment, no terminal, at home."""
     command = ["env", "-i", f"HOME={home}", "LOGNAME=root", "PATH=/usr/bin:/bin", "SHELL=/bin/sh",
                "/bin/sh", "-c", line.replace("osync", OSYNC, 1)]
-    done = subprocess.run(command, cwd=home, stdin=subprocess.DEVNULL, capture_output=True,
+    done = subprocess.run(command, cwd=cwd or home, stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=HANG_S, check=False)
     result = Result(done.returncode, done.stdout, done.stderr)
     assert result.code == expect, repr(result)

@@ -218,8 +218,10 @@ static void test_nothing_to_sync_is_told(void **state)
 {
 	AUTO_LOAD half = LOAD("--initiator=here");
 
-	assert_usage(load_args((const char *const[]){ NULL }),
-		     "name a configuration file or a profile, or --initiator and --target\n");
+	AUTO_FREE char *nowhere =
+		xasprintf("'%s' is in no folder that a profile syncs", config_help_dir());
+
+	assert_usage(load_args((const char *const[]){ NULL }), nowhere);
 	assert_int_equal(half.err.kind, ERR_CONFIG);
 	assert_messages(&half, "--target is missing\n");
 }
