@@ -327,8 +327,14 @@ demo: ## sync two sample folders; INITIATOR=DIR TARGET=DIR for yours
 	$(Q)$(MAKE) all
 	$(Q)INITIATOR="$(INITIATOR)" TARGET="$(TARGET)" scripts/demo
 
-bench: all ## measure, with scripts/bench
-	$(Q)$(if $(wildcard scripts/bench),scripts/bench,echo "bench: there is no scripts/bench yet")
+BENCH_ROUNDS ?= 3
+BENCH_SCALE ?= 1
+
+bench: ## measure beside other tools; BENCH=ROW... BENCH_ROUNDS=3 BENCH_SCALE=1
+	$(Q)scripts/setup build test bench
+	$(Q)$(MAKE) build/release/osync
+	$(Q)PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/bench.py \
+		--rounds $(BENCH_ROUNDS) --scale $(BENCH_SCALE) $(BENCH)
 
 # Processes that were killed have written no counts: the figures are a lower bound.
 coverage: ## line coverage of the unit and system tests, in build/cov/report

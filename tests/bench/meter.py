@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a command costs: one Sample of its whole life, on this end and on the other.
+
+The far end of a command runs below a server of ours, so the server's account of its children
+is the far end's: processor time with that of the cipher. Its largest process is told by the
+script that starts it (see scene.py). Only a command whose session has ended has been measured.
+"""
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+# A session that does not end is a failure.
+SESSION_S = 60
+
+
+@dataclass
+class Sample:
+    wall_s: float
+    cpu_s: float
+    far_cpu_s: float
+    peak_mib: float      # the largest process of this end
+    far_peak_mib: float  # the same of the other end, 0 where there is none
+    sent: int = 0        # bytes on the line, where they were counted
+    received: int = 0
+    trips: int = 0
+
+    @property
+    def line_bytes(self):
+        return self.sent + self.received
+
+
+def children_cpu_s(pid):
+    """Seconds that the ended children of a process have taken, with their own children."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) * TICK_S
+
+
+def wait_for_sessions(pid):
+    """Until no session below this server is left."""
+    deadline = time.monotonic() + SESSION_S
+    while time.monotonic() < deadline:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            if not file.read().split():
+                return
+        time.sleep(0.005)
+    raise RuntimeError("a session on the server does not end")
+
+
+def measure(command, env, server_pid, far_peak, ends=(0,)):
+    """Run a command and account for it. `far_peak`: a file to which the far end adds its KiB."""
+    far_peak.write_bytes(b"")
+    far_before = children_cpu_s(server_pid)
+    begin = time.monotonic()
+    child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    wall_s = time.monotonic() - begin
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode not in ends:
+        words = " ".join(map(str, command))
+        raise RuntimeError(f"{words}: ended with {child.returncode}\n{said.decode()}")
+    wait_for_sessions(server_pid)
+    peaks = [int(word) for word in far_peak.read_text().split() if word.isdigit()]
+    return Sample(wall_s, usage.ru_utime + usage.ru_stime,
+                  children_cpu_s(server_pid) - far_before,
+                  usage.ru_maxrss / 1024, max(peaks, default=0) / 1024)
