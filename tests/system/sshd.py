@@ -41,6 +41,8 @@ PermitRootLogin yes
 PrintMotd no
 LogLevel VERBOSE
 MaxStartups 100
+# Bash reads the user's ~/.bashrc in the first shell of a session over ssh, whatever that may do.
+SetEnv SHLVL=2
 """
 
 
