@@ -38,8 +38,8 @@ static const struct advice advice_of[TROUBLE_KINDS] = {
 	[TROUBLE_GUARD] = {
 		"stopped before any change",
 		"Nothing was changed on either side, and nothing will be until somebody decides.",
-		"If a folder or its disk is missing, bring it back. If it was meant, confirm it once by "
-		"hand, as the reason above says.",
+		"If a folder or its disk is missing, bring it back; if a disk is full, make room. If it "
+		"was meant, confirm it once by hand, as the reason above says.",
 	},
 	[TROUBLE_DENIED] = {
 		"not let in by the server",

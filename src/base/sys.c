@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -99,6 +100,11 @@ int sys_openat(int dirfd, const char *name, int flags, mode_t mode)
 int sys_fstat(int fd, struct stat *st)
 {
 	return look_fails("fstat") ? -1 : fstat(fd, st);
+}
+
+int sys_fstatvfs(int fd, struct statvfs *fs)
+{
+	return look_fails("fstatvfs") ? -1 : fstatvfs(fd, fs);
 }
 
 int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags)

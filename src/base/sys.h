@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 
 struct flock;
+struct statvfs;
 
 /* "initiator", "target agent", "transport", ...: who this process is, for faults. Kept, not copied. */
 void sys_set_role(const char *name);
@@ -36,6 +37,7 @@ void sys_point(const char *name);
 /* To write or to create: the door `change`. */
 int sys_openat(int dirfd, const char *name, int flags, mode_t mode);
 int sys_fstat(int fd, struct stat *st);
+int sys_fstatvfs(int fd, struct statvfs *fs);
 int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags);
 /* Takes the descriptor over, unless it fails. */
 DIR *sys_fdopendir(int fd);

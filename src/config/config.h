@@ -87,6 +87,7 @@ struct config {
 	int64_t max_delete_count;
 	int max_change_percent; /* guard, likewise */
 	int64_t max_change_count;
+	int64_t minimum_space_kib; /* guard: what stays free on either side; 0: nobody looks */
 	enum fsync_mode fsync;
 
 	/* the log */

@@ -131,6 +131,8 @@ const struct key keys_table[] = {
 	INT64("MAX_DELETE_COUNT", "10", 0, COUNT_MAX, max_delete_count),
 	INT("MAX_CHANGE_PERCENT", "50", 0, 100, max_change_percent),
 	INT64("MAX_CHANGE_COUNT", "100", 0, COUNT_MAX, max_change_count),
+	/* osync 1.3's sample file has so much */
+	INT64("MINIMUM_SPACE", "10240", 0, COUNT_MAX, minimum_space_kib),
 	WORD("FSYNC", "batch", "batch file off", fsync),
 
 	/* locks */
@@ -202,7 +204,6 @@ const struct key keys_table[] = {
 	ACCEPTED("MAX_WAIT"),
 
 	/* not yet */
-	LATER("MINIMUM_SPACE", "0", "watching the free space"),
 	LATER("BANDWIDTH", "0", "limiting the bandwidth"),
 	{ "DIGEST", KEY_TEXT, KEY_LATER, "", 0, 0, "xxh3 xxh128 xxh3-128", 0,
 	  "digests other than XXH3-128" },

@@ -159,6 +159,8 @@ static int dispatch_request(struct agent *agent, const struct frame *frame, stru
 		return agent_on_hash(agent, frame, err);
 	case PEER_ATTRS:
 		return agent_on_attrs(agent, frame, err);
+	case PEER_STORED:
+		return agent_on_stored(agent, frame, err);
 	case PEER_TIDY:
 		return agent_on_tidy(agent, frame, err);
 	case PEER_HOOK:

@@ -120,6 +120,10 @@ void agent_lock_close(struct agent *agent);
 /* agent_tidy.c: TIDY */
 int agent_on_tidy(struct agent *agent, const struct frame *frame, struct err *err);
 
+/* agent_space.c: STORED, and what LISTED says of the room there is */
+void agent_space(const struct agent *agent, struct msg_listed *listed);
+int agent_on_stored(struct agent *agent, const struct frame *frame, struct err *err);
+
 /* agent_session.c: HELLO, PREPARE, COMMIT */
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err);
 /* The folder of caches, if it is there; with `create`, made. -1 without err where it is not there. */

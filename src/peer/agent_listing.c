@@ -172,12 +172,10 @@ static int merge_one(struct listing *listing, struct err *err)
 static void put_listed(struct agent *agent, const struct err *status, uint64_t seen,
 		       uint64_t checksum)
 {
-	size_t start = frame_begin(&agent->out, PEER_LISTED);
+	struct msg_listed listed = { .status = *status, .seen = seen, .checksum = checksum };
 
-	msg_enc_status(&agent->out, status);
-	enc_uint(&agent->out, seen);
-	enc_le64(&agent->out, checksum);
-	frame_end(&agent->out, start);
+	agent_space(agent, &listed);
+	msg_put_listed(&agent->out, &listed);
 }
 
 void listing_put_empty(struct agent *agent)

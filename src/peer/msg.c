@@ -264,6 +264,76 @@ int msg_get_locked(const struct frame *frame, struct msg_locked *locked, struct 
 	return finish(&dec, frame, err);
 }
 
+static void enc_space(struct buf *out, const struct space *space)
+{
+	enc_uint(out, space->total);
+	enc_uint(out, space->free);
+	enc_uint(out, space->block);
+}
+
+static void dec_space(struct dec *dec, struct space *space)
+{
+	space->total = dec_uint(dec);
+	space->free = dec_uint(dec);
+	space->block = dec_uint(dec);
+	if (space->block == 0)
+		dec->bad = true;
+}
+
+void msg_put_listed(struct buf *out, const struct msg_listed *listed)
+{
+	size_t start = frame_begin(out, PEER_LISTED);
+
+	msg_enc_status(out, &listed->status);
+	enc_uint(out, listed->seen);
+	enc_le64(out, listed->checksum);
+	enc_space(out, &listed->root);
+	enc_space(out, &listed->state);
+	frame_end(out, start);
+}
+
+int msg_get_listed(const struct frame *frame, struct msg_listed *listed, struct err *err)
+{
+	struct dec dec;
+
+	*listed = (struct msg_listed){ .status = ERR_INIT };
+	dec_init(&dec, frame->data, frame->len);
+	msg_dec_status(&dec, &listed->status);
+	listed->seen = dec_uint(&dec);
+	listed->checksum = dec_le64(&dec);
+	dec_space(&dec, &listed->root);
+	dec_space(&dec, &listed->state);
+	return finish(&dec, frame, err);
+}
+
+void msg_put_stored(struct buf *out, uint64_t id, const char *path)
+{
+	size_t start = frame_begin(out, PEER_STORED);
+
+	enc_uint(out, id);
+	enc_str(out, path);
+	frame_end(out, start);
+}
+
+void msg_put_stored_is(struct buf *out, uint64_t id, uint64_t size)
+{
+	size_t start = frame_begin(out, PEER_STORED_IS);
+
+	enc_uint(out, id);
+	enc_uint(out, size);
+	frame_end(out, start);
+}
+
+int msg_get_stored_is(const struct frame *frame, uint64_t *id, uint64_t *size, struct err *err)
+{
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	*id = dec_uint(&dec);
+	*size = dec_uint(&dec);
+	return finish(&dec, frame, err);
+}
+
 void msg_put_ready(struct buf *out, const struct msg_ready *ready)
 {
 	size_t start = frame_begin(out, PEER_READY);

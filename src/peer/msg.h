@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "model/entry.h"
 #include "model/plan.h"
+#include "tree/space.h"
 
 struct arena;
 struct buf;
@@ -57,6 +58,14 @@ struct msg_locked {
 	uint64_t done_generation;  /* of the saved list when `done` was written */
 	const unsigned char *done; /* records as in store/done_log.h; borrowed from the frame */
 	size_t done_len;
+};
+
+struct msg_listed {
+	struct err status;
+	uint64_t seen;
+	uint64_t checksum;
+	struct space root;
+	struct space state; /* total 0 where it is the same file system */
 };
 
 struct msg_ready {
@@ -103,6 +112,12 @@ int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_w
 		    struct err *err);
 void msg_put_locked(struct buf *out, const struct msg_locked *locked);
 int msg_get_locked(const struct frame *frame, struct msg_locked *locked, struct err *err);
+void msg_put_listed(struct buf *out, const struct msg_listed *listed);
+int msg_get_listed(const struct frame *frame, struct msg_listed *listed, struct err *err);
+/* STORED, and its answer. */
+void msg_put_stored(struct buf *out, uint64_t id, const char *path);
+void msg_put_stored_is(struct buf *out, uint64_t id, uint64_t size);
+int msg_get_stored_is(const struct frame *frame, uint64_t *id, uint64_t *size, struct err *err);
 void msg_put_ready(struct buf *out, const struct msg_ready *ready);
 int msg_get_ready(const struct frame *frame, struct msg_ready *ready, struct err *err);
 void msg_put_hook(struct buf *out, const struct msg_hook *hook);

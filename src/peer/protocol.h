@@ -58,11 +58,15 @@
  *	NAME		A	u8 kind (0 user, 1 group); uint id; str name; before its first use in LIST
  *	LIST		A	items: uint bytes shared with the previous path; str rest; u8 item (PEER_ITEM_*);
  *				ENTRY: entry. GONE: nothing (the cache had it). PROBLEM: entry; str why
- *	LISTED		A	status; uint entries seen; le64 checksum of the cache (peer/listing.h)
+ *	LISTED		A	status; uint entries seen; le64 checksum of the cache
+ *				(peer/listing.h); space of the root's file system (what lies in stage/ counts
+ *				as free), space of that of the folder of caches (unknown: it is the same)
  *	HASH		I	uint id; str path; le64 seed; u8 1 and entry expected, or u8 0
  *	HASHED		A	uint id; status; entry (absent, or with its digest where it is a file)
  *	ATTRS		I	uint id; str path
  *	ATTRS_IS	A	uint id; status; str attributes (tree/attrs.h)
+ *	STORED		I	uint id; str path
+ *	STORED_IS	A	uint id; uint bytes that it takes on the disk, UINT64_MAX where nobody can tell
  *	READ		I	uint id; str path; entry expected; u8 1 to have attributes too
  *	DATA		both	uint id; bytes to the end of the frame
  *	HOLE		both	uint id; uint length (at most PEER_HOLE_MAX)
@@ -92,6 +96,7 @@
  *	BYE		I	empty
  *
  *	status	u8 kind (enum err_kind, 0 = well); uint errno; str message (only if kind is not 0)
+ *	space	uint bytes in all (0: unknown); uint free; uint bytes of a block (at least 1)
  *	meta	uint mask; uint mode; uint uid; uint gid; int mtime (ns); str user; str group
  *		("" = the number counts)
  *
@@ -197,6 +202,8 @@ enum peer_type {
 	PEER_HOOKED,
 	PEER_TIDY,
 	PEER_TIDIED,
+	PEER_STORED,
+	PEER_STORED_IS,
 };
 
 enum peer_hello_flag {

@@ -82,20 +82,20 @@ static int take_name(struct stream *stream, const struct frame *frame, struct er
 
 static int take_listed(struct stream *stream, const struct frame *frame, struct err *err)
 {
-	struct err status = ERR_INIT;
-	struct dec dec;
+	struct session_side *peer = &stream->session->sides[stream->side];
+	struct msg_listed listed;
 
-	dec_init(&dec, frame->data, frame->len);
-	msg_dec_status(&dec, &status);
-	stream->session->sides[stream->side].scanned = dec_uint(&dec);
-	stream->checksum = dec_le64(&dec);
+	if (msg_get_listed(frame, &listed, err) < 0)
+		return -1;
+	peer->scanned = listed.seen;
+	peer->space = listed.root;
+	peer->state_space = listed.state;
+	stream->checksum = listed.checksum;
 	stream->ended = true;
-	if (!dec_done(&dec))
-		return msg_malformed(frame, err);
-	if (!err_is_set(&status))
+	if (!err_is_set(&listed.status))
 		return 0;
 	/* Half a listing proves nothing. */
-	*err = status;
+	*err = listed.status;
 	return err_wrap(err, "cannot list the %s", side_name(stream->side));
 }
 

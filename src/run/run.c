@@ -30,6 +30,7 @@
 #include "run/report.h"
 #include "run/session.h"
 #include "run/settle.h"
+#include "run/space.h"
 #include "run/trash.h"
 #include "run/verify.h"
 
@@ -157,7 +158,7 @@ static int decide(struct session *session, struct work *work, const struct polic
 		return -1;
 	plan_build(&work->plan, &work->changes, &work->moves, policy, config->preserve_hardlinks);
 	reuse_in_plan(work->reuse, &work->changes, &work->moves, &work->plan);
-	return 0;
+	return space_check(session, &work->plan, err);
 }
 
 /* Conflicts, and what is left alone: said in a dry run and in a real one. */

@@ -26,6 +26,7 @@
 #include "peer/listing.h"
 #include "run/recall.h"
 #include "run/saved.h"
+#include "tree/space.h"
 
 struct channel;
 struct config;
@@ -51,6 +52,8 @@ struct session_side {
 	bool lost;	      /* seen by session_wait_alone(): the connection is gone */
 	struct recall recall; /* what a run that was killed had done here */
 	uint64_t scanned;
+	struct space space;	  /* when it was listed: of the root's file system, */
+	struct space state_space; /* and of that of the agent's state, where it is another one */
 };
 
 struct session {

@@ -328,10 +328,11 @@ static void add_payload(struct program *program, uint8_t type)
 		return;
 	case PEER_HASH:
 	case PEER_ATTRS:
+	case PEER_STORED:
 	case PEER_READ:
 		enc_uint(out, take(program));
 		enc_str(out, take_path(program));
-		if (type == PEER_ATTRS)
+		if (type == PEER_ATTRS || type == PEER_STORED)
 			return;
 		entry = take_entry(program);
 		if (type == PEER_HASH)

@@ -182,13 +182,16 @@ static void add_list(struct program *program, struct buf *out)
 
 static void add_listed(struct program *program, struct buf *out)
 {
-	const struct err status = { .kind = take(program) % 8 == 7 ? ERR_SYSTEM : ERR_NONE };
-	size_t start = frame_begin(out, PEER_LISTED);
+	const struct msg_listed listed = {
+		.status = { .kind = take(program) % 8 == 7 ? ERR_SYSTEM : ERR_NONE },
+		.seen = take(program),
+		.root = { .total = take(program),
+			  .free = UINT64_MAX >> take(program) % 64,
+			  .block = 1 },
+		.state = { .block = 1 },
+	};
 
-	msg_enc_status(out, &status);
-	enc_uint(out, take(program));
-	enc_le64(out, 0);
-	frame_end(out, start);
+	msg_put_listed(out, &listed);
 }
 
 static void add_hashed(struct program *program, struct buf *out, uint64_t *next)

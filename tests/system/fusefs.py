@@ -11,6 +11,7 @@ Shows FOLDER at MOUNTPOINT, until it is unmounted. KIND:
   nfd    every name is kept decomposed, whatever it was written as (HFS+)
   plain  only what libfuse 2 itself lacks is missing
   xattr  attributes can be read, not set
+  boundless  does not say how large it is
 
 In all of them neither RENAME_EXCHANGE nor RENAME_NOREPLACE is there (EINVAL), and renaming
 something to another spelling of its own name does nothing, as in Linux.
@@ -127,6 +128,8 @@ class Poor(fusepy.Operations):
         return os.readlink(self.real(path)).decode("latin-1")
 
     def statfs(self, path):
+        if self.kind == "boundless":
+            return {}
         info = os.statvfs(self.folder)
         return {key: getattr(info, key) for key in dir(info) if key.startswith("f_")
                 and key not in ("f_fsid", "f_flag")}

@@ -41,6 +41,7 @@ struct heard {
 	struct buf paths;
 	uint64_t seen;
 	uint64_t checksum;
+	struct space space;
 	enum err_kind status;
 };
 
@@ -69,8 +70,7 @@ static void hear_list(struct far *far, struct heard *heard)
 static struct heard listen_to(struct far *far)
 {
 	struct heard heard = { .seen = 0 };
-	struct err status = ERR_INIT;
-	struct dec dec;
+	struct msg_listed listed;
 	unsigned type = 0;
 
 	while ((type = far_next(far)) != PEER_LISTED) {
@@ -78,12 +78,11 @@ static struct heard listen_to(struct far *far)
 		if (type == PEER_LIST)
 			hear_list(far, &heard);
 	}
-	dec_init(&dec, far->frame.data, far->frame.len);
-	msg_dec_status(&dec, &status);
-	heard.status = status.kind;
-	heard.seen = dec_uint(&dec);
-	heard.checksum = dec_le64(&dec);
-	assert_true(dec_done(&dec));
+	assert_int_equal(msg_get_listed(&far->frame, &listed, NULL), 0);
+	heard.status = listed.status.kind;
+	heard.seen = listed.seen;
+	heard.checksum = listed.checksum;
+	heard.space = listed.root;
 	return heard;
 }
 
