@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -260,6 +261,37 @@ static void check_state_dir(struct checker *c, enum side side)
 			    target->remote ? NULL : target->path);
 }
 
+/* Mount points ---------------------------------------------------------------- */
+
+/* A relative one is below the working folder here, and below the login folder there. */
+static char *mountpoint_path(struct checker *c, const struct setting *setting, enum side side,
+			     const char *name)
+{
+	const char *value = setting->value;
+
+	if (side == SIDE_INITIATOR || !c->config->target.remote)
+		return keys_absolute(keys_find(name), value, &setting->origin, c->problems);
+	if (strncmp(value, "~/", 2) == 0)
+		value += 1 + strspn(value + 1, "/");
+	return xstrdup(value);
+}
+
+/* "yes" is the root itself. */
+static void check_mountpoint(struct checker *c, enum side side)
+{
+	static const char *const names[] = { "INITIATOR_MOUNTPOINT", "REMOTE_MOUNTPOINT" };
+	const struct setting *setting = settings_get(c->settings, names[side]);
+	const char *value = setting->value;
+
+	if (setting->broken || !*value)
+		return;
+	free(steal_ptr(&c->config->mountpoint[side]));
+	if (strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0)
+		c->config->mountpoint[side] = xstrdup(".");
+	else if (strcasecmp(value, "no") != 0 && strcasecmp(value, "false") != 0)
+		c->config->mountpoint[side] = mountpoint_path(c, setting, side, names[side]);
+}
+
 /* The log ----------------------------------------------------------------------- */
 
 /* Each run would have the last one's log to sync. */
@@ -313,6 +345,8 @@ void check_config(const struct settings *settings, struct config *config, struct
 	check_overlap(&c);
 	check_state_dir(&c, SIDE_INITIATOR);
 	check_state_dir(&c, SIDE_TARGET);
+	check_mountpoint(&c, SIDE_INITIATOR);
+	check_mountpoint(&c, SIDE_TARGET);
 	check_log_file(&c);
 	mail_config_check(settings, config, problems);
 	check_ssh(&c);

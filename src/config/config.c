@@ -27,6 +27,7 @@ void config_free(struct config *config)
 	target_release(&config->target);
 	for (int side = 0; side < SIDES; side++) {
 		free(config->state_dir[side]);
+		free(config->mountpoint[side]);
 		free(config->before_cmd[side]);
 		free(config->after_cmd[side]);
 	}

@@ -51,6 +51,9 @@ struct config {
 	/* *_CUSTOM_STATE_DIR by enum side, absolute; NULL: <root>/.osync_workdir/state */
 	char *state_dir[2];
 
+	/* where something must be mounted: "." on the root, else a path; NULL: nowhere */
+	char *mountpoint[2];
+
 	/* reaching the target */
 	enum transport_kind transport; /* resolved; TRANSPORT_AUTO only for a local target */
 	char *transport_command;

@@ -88,6 +88,9 @@ const struct key keys_table[] = {
 	PATH("INITIATOR_CUSTOM_STATE_DIR", state_dir[SIDE_INITIATOR]),
 	/* A folder of the target's machine: not for us to complete. */
 	TEXT("TARGET_CUSTOM_STATE_DIR", NULL, state_dir[SIDE_TARGET]),
+	/* yes, no, or a path: see check.c */
+	TEXT("INITIATOR_MOUNTPOINT", NULL, mountpoint[SIDE_INITIATOR]),
+	TEXT("REMOTE_MOUNTPOINT", NULL, mountpoint[SIDE_TARGET]),
 
 	/* the server */
 	WORD("TRANSPORT", "auto", "auto ssh command", transport),

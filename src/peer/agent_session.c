@@ -23,6 +23,7 @@
 #include "store/note.h"
 #include "store/table.h"
 #include "tree/changer.h"
+#include "tree/mountpoint.h"
 #include "tree/root.h"
 
 #define STATE_DIR "state"
@@ -215,6 +216,9 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent->fsync_mode = hello.fsync_mode;
 	agent->silence_ms = hello.silence_s * INT64_C(1000);
 	agent->boot = done_log_boot();
+	/* Before the root is made where it is missing: what it belongs on may come back. */
+	if (hello.mount[0] && mountpoint_check(agent->options->dir, hello.mount, err) < 0)
+		return -1;
 	if (open_root(agent, (hello.flags & PEER_HELLO_CREATE) != 0, &welcome.identity, err) < 0)
 		return -1;
 	agent_hook_prepare(agent, hello.flags);

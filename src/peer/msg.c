@@ -151,6 +151,7 @@ void msg_put_hello(struct buf *out, const struct msg_hello *hello)
 	enc_uint(out, hello->scan_flags);
 	enc_u8(out, hello->fsync_mode);
 	enc_uint(out, hello->silence_s);
+	enc_str(out, hello->mount ? hello->mount : "");
 	frame_end(out, start);
 }
 
@@ -177,6 +178,7 @@ int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hel
 	hello->scan_flags = dec_u32(&dec);
 	hello->fsync_mode = dec_u8(&dec);
 	hello->silence_s = dec_u32(&dec);
+	hello->mount = dec_str(&dec, PEER_TEXT_MAX, arena);
 	if (!is_file_name(hello->profile) || (hello->place[0] && !is_file_name(hello->place)))
 		dec.bad = true;
 	if (hello->state_dir[0] && hello->state_dir[0] != '/')

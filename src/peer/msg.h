@@ -35,6 +35,7 @@ struct msg_hello {
 	unsigned scan_flags;
 	unsigned fsync_mode; /* enum changer_sync_mode */
 	unsigned silence_s;  /* how long either side may be silent */
+	const char *mount;   /* tree/mountpoint.h; NULL or "": nothing need be mounted */
 };
 
 struct msg_welcome {

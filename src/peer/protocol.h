@@ -30,7 +30,8 @@
  *	HELLO		I	uint min, uint max protocol version; int clock (ns); str build;
  *				str profile; str place ("" = none); u8 flags (PEER_HELLO_*); str state
  *				folder ("" = default); uint scan flags (tree/scan.h); u8 fsync mode; uint how
- *				long either side may be silent (s)
+ *				long either side may be silent (s); str where something must be mounted, on the
+ *				root or above it ("" = nowhere, "." = on the root): else ERR_GUARD
  *	WELCOME		A	uint version; int clock (ns); str build; 16 bytes root identity (0: none);
  *				u8 1 if a folder at this place was here before, then 16 bytes its identity;
  *				le64 generation of the cache for this profile, le64 generation in the mark

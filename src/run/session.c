@@ -30,6 +30,7 @@
 #include "store/lock.h"
 #include "transport/transport.h"
 #include "tree/changer.h"
+#include "tree/mountpoint.h"
 #include "tree/scan.h"
 
 /* Time stamps this much younger than the start of the run may still be ambiguous (a kernel tick is up to 10 ms). */
@@ -190,7 +191,8 @@ static void send_hello(struct session *session, enum side side)
 				   .state_dir = side == SIDE_TARGET && state_dir ? state_dir : "",
 				   .scan_flags = scan_flags(config),
 				   .fsync_mode = sync_mode(config->fsync),
-				   .silence_s = (unsigned)config->peer_timeout_s };
+				   .silence_s = (unsigned)config->peer_timeout_s,
+				   .mount = config->mountpoint[side] };
 
 	msg_put_hello(channel_out(session->sides[side].channel), &hello);
 }
@@ -253,9 +255,19 @@ static int open_side(struct session *session, enum side side, struct err *err)
 			"the %s's folder '%.300s' is missing: is its disk mounted? nothing was changed "
 			"(a folder that was never synced is made with CREATE_DIRS=yes)",
 			side_name(side), dir);
-	if (err->kind == ERR_SYSTEM)
+	if (err->kind == ERR_SYSTEM || err->kind == ERR_GUARD)
 		err_wrap(err, "%s", side_name(side));
 	return -1;
+}
+
+/* Ours is looked at before the other side is even asked to make its folder. */
+static int check_mountpoint(const struct config *config, struct err *err)
+{
+	const char *point = config->mountpoint[SIDE_INITIATOR];
+
+	if (!point || mountpoint_check(config->initiator_dir, point, err) == 0)
+		return 0;
+	return err_wrap(err, "%s", side_name(SIDE_INITIATOR));
 }
 
 static int connect_side(struct session *session, enum side side, struct err *err)
@@ -287,6 +299,8 @@ int session_open(struct session *session, const struct config *config, struct re
 				     .started_ms = clock_monotonic_ms(),
 				     .saved = SAVED_INIT,
 				     .records = LISTING_WRITER_INIT(PEER_RECORD) };
+	if (check_mountpoint(config, err) < 0)
+		return -1;
 	if (identity_open_list(session, TABLE_READ, err) < 0)
 		return -1;
 	if (identity_of_initiator(session, err) < 0)

@@ -68,6 +68,7 @@ static void put_hello(struct buf *out)
 					 .flags = PEER_HELLO_CREATE,
 					 .state_dir = "/var/lib/osync",
 					 .silence_s = 3600,
+					 .mount = "/mnt/disk",
 					 .scan_flags = 7,
 					 .fsync_mode = CHANGER_SYNC_FILE };
 
