@@ -6,6 +6,7 @@
 #ifndef RUN_OUTCOME_H
 #define RUN_OUTCOME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -26,14 +27,15 @@ struct outcome {
 	struct err err;	 /* why the run as a whole failed; ERR_NONE: it came to its end */
 	char run[40];	 /* its name */
 	uint64_t failed; /* paths that are still pending */
+	bool look;	 /* it said what no later run may say again, whatever the exit code is */
 	struct outcome_notes conflicts;
 	struct outcome_notes problems; /* of paths, and warnings about the run */
 	char *summary;		       /* one line, or NULL */
 };
 
-#define OUTCOME_INIT                                                       \
-	{                                                                  \
-		0, ERR_INIT, "", 0, { BUF_INIT, 0 }, { BUF_INIT, 0 }, NULL \
+#define OUTCOME_INIT                                                              \
+	{                                                                         \
+		0, ERR_INIT, "", 0, false, { BUF_INIT, 0 }, { BUF_INIT, 0 }, NULL \
 	}
 #define AUTO_OUTCOME AUTO(outcome_release) struct outcome
 

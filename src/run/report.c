@@ -243,6 +243,12 @@ void report_failed(struct report *report, const char *path, const char *message)
 	print_problem(report, path, message);
 }
 
+void report_failed_once(struct report *report, const char *path, const char *message)
+{
+	report->looks++;
+	report_failed(report, path, message);
+}
+
 void report_skipped(struct report *report, const char *path, const char *message)
 {
 	report->skipped++;
@@ -323,13 +329,40 @@ int report_exit_code(const struct err *err)
 	return EXIT_FAILED;
 }
 
+/* How much a person is needed: the place in the list, for what is not known that of EXIT_FAILED. */
+static int weight(int code)
+{
+	static const int order[] = { EXIT_IN_SYNC,     EXIT_LOCKED,    EXIT_LOOK,
+				     EXIT_UNREACHABLE, EXIT_FAILED,    EXIT_DENIED,
+				     EXIT_BAD_CONFIG,  EXIT_BAD_USAGE, EXIT_GUARD };
+	int unknown = 0;
+
+	for (int i = 0; i < (int)(sizeof(order) / sizeof(order[0])); i++) {
+		if (order[i] == code)
+			return i;
+		if (order[i] == EXIT_FAILED)
+			unknown = i;
+	}
+	return unknown;
+}
+
+int report_worse(int one, int other)
+{
+	return weight(other) > weight(one) ? other : one;
+}
+
+static bool wants_look(const struct report *report)
+{
+	return report->conflicts || report->skipped || report->looks;
+}
+
 int report_code(const struct report *report, const struct err *err)
 {
 	if (err && err_is_set(err))
 		return report_exit_code(err);
 	if (report->failed)
 		return EXIT_FAILED;
-	return report->conflicts || report->skipped || report->looks ? EXIT_LOOK : EXIT_IN_SYNC;
+	return wants_look(report) ? EXIT_LOOK : EXIT_IN_SYNC;
 }
 
 static void add_counts(struct buf *line, const char *key, const uint64_t done[REPORT_SILENT])
@@ -440,6 +473,7 @@ static void fill_outcome(const struct report *report, const struct err *err, int
 
 	outcome->code = code;
 	outcome->failed = report->failed;
+	outcome->look = wants_look(report);
 	if (err)
 		outcome->err = *err;
 	snprintf(outcome->run, sizeof(outcome->run), "%s", report->run);

@@ -53,6 +53,8 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 
 /* A path about which something went wrong: it stays pending and is tried again. */
 void report_failed(struct report *report, const char *path, const char *message);
+/* The same, said by this run only: the next one need not find it. */
+void report_failed_once(struct report *report, const char *path, const char *message);
 /* A path that is left alone and wants a person's look, once. */
 void report_skipped(struct report *report, const char *path, const char *message);
 /* A conflict that was left alone (CONFLICT_POLICY=skip). */
@@ -95,5 +97,11 @@ int report_end(struct report *report, const struct report_totals *totals, const 
 int report_code(const struct report *report, const struct err *err);
 /* The exit code for an error. */
 int report_exit_code(const struct err *err);
+
+/*
+ * The worse of two exit codes, for who can give only one for several runs: the more it takes a person,
+ * the worse.  From good to bad: 0, 75, 2, 69, 1 and what is not known, 77, 78, 64, 3.
+ */
+int report_worse(int one, int other);
 
 #endif

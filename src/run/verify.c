@@ -232,7 +232,7 @@ static void slice_report(struct session *session, const struct slice *slice)
 				"this one as an edit, touch it",
 				side_name((enum side)s), side_name(other),
 				advice((enum finding)slice->found[other][i]));
-			report_failed(session->report, slice->files.items[i].path, message);
+			report_failed_once(session->report, slice->files.items[i].path, message);
 		}
 }
 
