@@ -5,6 +5,7 @@
 #include "base/stop.h"
 #include "cmd/cmd.h"
 #include "cmd/job.h"
+#include "run/outcome.h"
 #include "run/report.h"
 
 /* The names stand in front, so that the value of an option is not taken for one. */
@@ -20,6 +21,7 @@ static int count_names(int argc, char **argv)
 /* One run: the arguments are a name (NULL: none) and the options. */
 static int run_one(char *name, int argc, char **options)
 {
+	AUTO_OUTCOME outcome = OUTCOME_INIT;
 	AUTO_FREE char **argv = xcalloc((size_t)argc + 2, sizeof(*argv));
 	int count = 0;
 
@@ -27,24 +29,7 @@ static int run_one(char *name, int argc, char **options)
 		argv[count++] = name;
 	for (int i = 0; i < argc; i++)
 		argv[count++] = options[i];
-	return job_run(count, argv, JOB_BY_CRON);
-}
-
-/* How much an exit code matters to whom is told only one of them. */
-static int weight(int code)
-{
-	switch (code) {
-	case EXIT_IN_SYNC:
-		return 0;
-	case EXIT_LOCKED:
-		return 1;
-	case EXIT_LOOK:
-		return 2;
-	case EXIT_UNREACHABLE:
-		return 3;
-	default:
-		return 4;
-	}
+	return job_run(count, argv, JOB_BY_CRON, &outcome);
 }
 
 int cmd_cron(int argc, char **argv)
@@ -57,8 +42,7 @@ int cmd_cron(int argc, char **argv)
 
 		if (stop_signal())
 			return code;
-		if (weight(code) > weight(worst))
-			worst = code;
+		worst = report_worse(worst, code);
 	}
 	return worst;
 }

@@ -14,12 +14,15 @@
 #include "config/config.h"
 #include "config/log_places.h"
 #include "run/outcome.h"
+#include "run/report.h"
 #include "run/run.h"
 
 /* A run, and what is wrong with what is around it. */
 struct job {
+	unsigned start; /* enum job_start */
 	struct config *config;
 	struct buf setup; /* lines */
+	struct outcome *outcome;
 };
 
 /*
@@ -74,20 +77,30 @@ static void log_lines(const struct buf *lines)
 	}
 }
 
+/* Whether it may be in order by the next try, and there is nothing that this run alone can tell. */
+static bool may_pass(const struct job *job)
+{
+	const struct outcome *outcome = job->outcome;
+
+	return (job->start & JOB_TRIED_AGAIN) &&
+	       (outcome->code == EXIT_UNREACHABLE || outcome->code == EXIT_LOCKED) &&
+	       !outcome->look && job->setup.len == 0;
+}
+
 static int run(struct job *job)
 {
-	AUTO_OUTCOME outcome = OUTCOME_INIT;
 	int code = 0;
 
 	/* A dry run leaves nothing anywhere and disturbs nobody. */
 	if (job->config->dry_run)
-		return run_sync(job->config, &outcome);
+		return run_sync(job->config, job->outcome);
 	open_log(job);
 	log_lines(&job->setup);
-	run_sync(job->config, &outcome);
+	code = run_sync(job->config, job->outcome);
 	if (log_failure())
 		mention(job, log_failure());
-	code = alert_after(job->config, &outcome, buf_cstr(&job->setup));
+	if (!may_pass(job))
+		code = alert_after(job->config, job->outcome, buf_cstr(&job->setup));
 	log_close();
 	return code;
 }
@@ -101,19 +114,30 @@ static void prepare_for_cron(struct config *config)
 		log_setup(LOG_QUIET, "osync");
 }
 
-int job_run(int argc, char **argv, enum job_start start)
+static int load(struct job *job, int argc, char **argv)
 {
-	struct job job = { NULL, BUF_INIT };
-	int code = start == JOB_BY_CRON ? cmd_load_quietly(argc, argv, &job.config, &job.setup)
-					: cmd_load(argc, argv, &job.config);
+	struct err *err = &job->outcome->err;
+	int code = 0;
 
+	if (!(job->start & JOB_BY_CRON))
+		return cmd_load(argc, argv, &job->config, err);
+	code = cmd_load_quietly(argc, argv, &job->config, &job->setup, err);
 	/* A dry run is for somebody's eyes, whatever it stands in. */
-	if (job.config && start == JOB_BY_CRON && !job.config->dry_run)
-		prepare_for_cron(job.config);
-	else if (job.config)
-		fputs(buf_cstr(&job.setup), stderr);
+	if (job->config && !job->config->dry_run)
+		prepare_for_cron(job->config);
+	else if (job->config)
+		fputs(buf_cstr(&job->setup), stderr);
+	return code;
+}
+
+int job_run(int argc, char **argv, unsigned start, struct outcome *outcome)
+{
+	struct job job = { .start = start, .setup = BUF_INIT, .outcome = outcome };
+	int code = load(&job, argc, argv);
+
 	if (job.config)
 		code = run(&job);
+	outcome->code = code;
 	config_free(job.config);
 	buf_release(&job.setup);
 	return code;

@@ -97,7 +97,7 @@ int cmd_list(int argc, char **argv)
 		      stderr);
 		return EXIT_BAD_USAGE;
 	}
-	code = cmd_load(argc, argv, &config);
+	code = cmd_load(argc, argv, &config, &err);
 	if (!config)
 		return code;
 	if (print_list(config, &err) < 0) {

@@ -183,7 +183,7 @@ static int load(int argc, char **argv, struct config **config)
 	if (argc == 0 && !only)
 		only = locate_only(&err);
 	if (argc > 0 || only)
-		return cmd_load(argc > 0 ? argc : 1, argc > 0 ? argv : &only, config);
+		return cmd_load(argc > 0 ? argc : 1, argc > 0 ? argv : &only, config, &err);
 	fprintf(stderr, "osync: %s\n", err.msg);
 	return report_exit_code(&err);
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/cmd.h"
 #include "cmd/job.h"
+#include "run/outcome.h"
 
 int cmd_sync(int argc, char **argv)
 {
-	return job_run(argc, argv, JOB_BY_HAND);
+	AUTO_OUTCOME outcome = OUTCOME_INIT;
+
+	return job_run(argc, argv, JOB_BY_HAND, &outcome);
 }
