@@ -122,6 +122,55 @@ char *locate_only(struct err *err)
 	return NULL;
 }
 
+void locate_paths_release(struct locate_paths *paths)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		free(paths->items[i]);
+	free(paths->items);
+	*paths = (struct locate_paths)LOCATE_PATHS_INIT;
+}
+
+static int compare_paths(const void *one, const void *other)
+{
+	return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+int locate_folder(const char *folder, struct locate_paths *out, struct err *err)
+{
+	AUTO_DIR DIR *dir = opendir(folder);
+	const struct dirent *item = NULL;
+	size_t first = out->count;
+	size_t len = strlen(folder);
+
+	while (len > 1 && folder[len - 1] == '/')
+		len--;
+	if (!dir)
+		return err_set(err, ERR_CONFIG, "cannot read the folder '%.300s': %s", folder,
+			       strerrordesc_np(errno));
+	while ((item = readdir(dir))) {
+		AUTO_FREE char *path = xasprintf("%.*s/%s", (int)len, folder, item->d_name);
+
+		if (!is_profile_file(item->d_name) || !is_file(path))
+			continue;
+		out->items = xrealloc(out->items, (out->count + 1) * sizeof(*out->items));
+		out->items[out->count++] = steal_ptr(&path);
+	}
+	if (out->count > first)
+		qsort(out->items + first, out->count - first, sizeof(*out->items), compare_paths);
+	return 0;
+}
+
+int locate_all(struct locate_paths *out, struct err *err)
+{
+	AUTO_FREE char *user = locate_user_dir();
+	size_t before = out->count;
+	struct err none = ERR_INIT;
+
+	if (user && locate_folder(user, out, &none) == 0 && out->count > before)
+		return 0;
+	return locate_folder(SYSTEM_DIR, out, err);
+}
+
 int locate_read(const char *path, size_t max, struct buf *out, struct err *err)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

@@ -33,6 +33,27 @@ char *locate_name(const char *file);
  */
 char *locate_only(struct err *err);
 
+/* Paths, each malloc'ed. */
+struct locate_paths {
+	char **items;
+	size_t count;
+};
+#define LOCATE_PATHS_INIT \
+	{                 \
+		NULL, 0   \
+	}
+#define AUTO_LOCATE_PATHS AUTO(locate_paths_release) struct locate_paths
+
+void locate_paths_release(struct locate_paths *paths);
+
+/*
+ * The configuration files of a folder: all NAME.conf in it that are no folders, by name.  0, also where
+ * there is none; -1 and ERR_CONFIG where it cannot be read.
+ */
+int locate_folder(const char *folder, struct locate_paths *out, struct err *err);
+/* The profiles of the user, or where there are none, those of the system.  As locate_folder(). */
+int locate_all(struct locate_paths *out, struct err *err);
+
 /*
  * Append the bytes of a file to *out.  ERR_CONFIG with the reason if it cannot be
  * read or holds more than `max` bytes.
