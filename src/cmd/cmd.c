@@ -16,7 +16,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "sync", cmd_sync }, { "cron", cmd_cron }, { "agent", cmd_agent }, { "log", cmd_log },
-	{ "list", cmd_list }, { "reap", cmd_reap }, { "help", cmd_help },
+	{ "list", cmd_list }, { "reap", cmd_reap }, { "help", cmd_help },   { "batch", cmd_batch },
 };
 
 static const char usage[] =
@@ -29,6 +29,9 @@ static const char usage[] =
 	"  osync cron [CONF|PROFILE...] [options]\n"
 	"        the same for a crontab: one after the other, after START_JITTER, without output\n"
 	"        unless something is wrong\n"
+	"  osync batch [DIR|CONF|PROFILE...] [options]\n"
+	"        several profiles, or all of a folder, with further tries and a summary; --path DIR,\n"
+	"        --jobs N, --max-runs N, --max-exec-time S, --retry-wait S\n"
 	"  osync log [CONF|PROFILE] [-f] [-n LINES]\n"
 	"        print the end of the log; -f goes on with what is added\n"
 	"  osync list --state CONF|PROFILE|--initiator DIR ...\n"

@@ -10,6 +10,7 @@
 int cmd_main(int argc, char **argv);
 
 int cmd_sync(int argc, char **argv);
+int cmd_batch(int argc, char **argv);
 int cmd_cron(int argc, char **argv);
 int cmd_agent(int argc, char **argv);
 int cmd_log(int argc, char **argv);
