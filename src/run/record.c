@@ -10,8 +10,9 @@ bool record_is_due(const struct change *change)
 		return false;
 	if (change->verdict.kind == VERDICT_RECORD)
 		return true;
-	/* Nothing changed but the name under which the list knows it. */
-	return change->verdict.kind == VERDICT_KEEP && change->moved_from;
+	/* Nothing changed but the name under which the list knows it. What is kept for a reason may differ. */
+	return change->verdict.kind == VERDICT_KEEP && change->verdict.reason == REASON_NONE &&
+	       change->moved_from;
 }
 
 /* The old name of something moved, unless the name belongs to something else by now. */

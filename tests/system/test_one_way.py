@@ -137,6 +137,39 @@ def test_back_to_both_ways_the_other_sides_changes_are_synced(local, giver):
 
 
 @pytest.mark.parametrize("giver", SIDES)
+def test_a_newer_file_that_stays_in_a_renamed_folder_is_not_agreed_on(local, giver):
+    """An older file has taken its place on the side that gives, and then its folder a new name."""
+    run = giving(local, giver)
+    local.write(giver, "d/x", mtime=1_600_000_000)
+    mine = local.write(giver, "x", mtime=1_500_000_000)
+    run()
+    local.rename(giver, "x", "d/x")
+    local.rename(giver, "d", "e")
+    result = run()
+    assert result.ops("move") == ["e"]
+    local.at_rest = True
+    local.run()
+    assert local.both("e/x") == mine
+
+
+@pytest.mark.parametrize("giver", SIDES)
+def test_an_edit_that_stays_in_a_renamed_folder_is_not_agreed_on(local, giver):
+    """It was deleted on the side that gives, and deletions are not carried out."""
+    run = giving(local, giver)
+    for name in ("d/x", "d/y"):
+        local.write(giver, name)
+    run()
+    local.rename(giver, "d", "e")
+    local.remove(giver, "e/x")
+    edited = local.write(OTHER[giver], "d/x")
+    result = run(f"--skip-deletion={OTHER[giver]}")
+    assert result.ops("move") == ["e"]
+    local.at_rest = True
+    assert "the edit lives" in local.run_human().out
+    assert local.both("e/x") == edited
+
+
+@pytest.mark.parametrize("giver", SIDES)
 def test_one_way_without_deletions(local, giver):
     run = giving(local, giver)
     for name in ("x", "y"):
