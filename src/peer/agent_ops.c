@@ -15,6 +15,7 @@
 #include "peer/lookup.h"
 #include "peer/protocol.h"
 #include "store/done_log.h"
+#include "store/mark.h"
 #include "tree/attrs.h"
 #include "tree/changer.h"
 #include "tree/root.h"
@@ -440,6 +441,9 @@ int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *
 		changer_sync(agent->ops->changer, &status);
 	if (agent_lock_check(agent, err) < 0)
 		return -1;
+	if (!err_is_set(&status))
+		mark_write(root_workdir(agent->root), agent->profile,
+			   mark_of_end(agent->ops->done.generation), &status);
 	msg_put_status(&agent->out, PEER_FINISHED, &status);
 	return 0;
 }

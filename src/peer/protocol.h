@@ -80,7 +80,8 @@
  *	DONE		A	uint id; status; entry that is there now
  *	FLUSHED		A	empty: all DONE of this FLUSH were sent
  *	RECORDED	I	empty: all DONE so far stand in the saved list
- *	FINISH		I	empty: put the mtimes of touched folders back, make them durable
+ *	FINISH		I	empty: put the mtimes of touched folders back, make them durable, and
+ *				write into the mark that the run has come to its end
  *	FINISHED	A	status
  *	RECORD		I	items as in LIST (ENTRY or GONE): what the saved list now says of this side
  *	COMMIT		I	le64 generation; make the cache durable under this number

@@ -20,6 +20,7 @@
 #include "run/session.h"
 #include "store/atomic.h"
 #include "store/list.h"
+#include "store/mark.h"
 #include "tree/root.h"
 
 /* Digits of the digest in a profile's name: two of a user's folders will not collide. */
@@ -194,17 +195,25 @@ static const char *mismatch(const struct session *session, enum side *side)
 	return NULL;
 }
 
+/* Whether a root with this mark may be the one that the list tells of. */
+static bool is_mark_of(const struct list_head *head, uint64_t mark)
+{
+	if (mark == 0)
+		return false;
+	/* At the end of a run, both marks say so before the list does. */
+	if (mark == mark_of_end(head->generation) || mark == head->next)
+		return true;
+	return mark == head->generation && head->complete != head->generation;
+}
+
 /* Whether the list or a root was put back to an older state than the others. */
 static bool rolled_back(const struct session *session)
 {
 	const struct list_head *head = &session->saved.head;
 
-	for (int s = 0; s < SIDES && session->saved.list; s++) {
-		uint64_t mark = session->sides[s].mark;
-
-		if (mark == 0 || (mark != head->generation && mark != head->next))
+	for (int s = 0; s < SIDES && session->saved.list; s++)
+		if (!is_mark_of(head, session->sides[s].mark))
 			return true;
-	}
 	return false;
 }
 

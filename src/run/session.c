@@ -493,8 +493,9 @@ static uint64_t new_generation(void)
 {
 	uint64_t generation = 0;
 
+	/* Odd are the marks of runs that came to their end. */
 	while (generation == 0)
-		generation = random_u64();
+		generation = random_u64() & ~UINT64_C(1);
 	return generation;
 }
 

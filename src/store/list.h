@@ -7,7 +7,7 @@
  * run that changes or records anything.  Before the roots are told it is written here as `next`, and
  * it is made current when both have it, which is before the first change: so after a crash at any
  * point the roots' numbers are among the two, and any other number means that the list or a root was
- * put back to an older state.
+ * put back to an older state.  A run that comes to its end says so in both roots, and then in `complete`.
  */
 #ifndef STORE_LIST_H
 #define STORE_LIST_H

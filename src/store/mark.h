@@ -6,6 +6,9 @@
  * It is written before a run changes or records anything. So a root that was put back to an older
  * state, by a backup or a snapshot, shows an older generation than the list does, also where the run
  * that went on from there was cut off.
+ *
+ * And once more when the run has done all: then the mark is mark_of_end() of the generation. So a
+ * snapshot that was taken in the midst of a run is not taken for what that run has left.
  */
 #ifndef STORE_MARK_H
 #define STORE_MARK_H
@@ -14,6 +17,11 @@
 
 struct err;
 
+/* Generations are even. */
+static inline uint64_t mark_of_end(uint64_t generation)
+{
+	return generation | 1;
+}
 /*
  * The generation in the mark of this profile; 0 where there is none that makes sense. ERR_SYSTEM
  * where it cannot be read now: that says nothing about the past.

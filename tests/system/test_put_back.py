@@ -84,6 +84,24 @@ def test_i9_a_side_put_back_whose_state_lies_elsewhere(pair, back):
 
 
 @pytest.mark.parametrize("back", SIDES)
+def test_i9_a_side_put_back_to_the_midst_of_the_last_run(local, back):
+    """As a snapshot finds it that is made every hour, when cron starts runs as well."""
+    state = local.base / "state"
+    state.mkdir()
+    local.options += ["--initiator-state-dir", str(state)]
+    synced(local)
+    local.remove(OTHER[back], "k")
+    new = [local.write(OTHER[back], f"n{number}") for number in range(5)]
+    snapshot, root = local.base / "snapshot", local.root(back)
+    local.run(env={"OSYNC_POINT": f"before-place=test -e {snapshot} || cp -a {root} {snapshot}"})
+    shutil.rmtree(root)
+    shutil.copytree(snapshot, root, symlinks=True)
+    result = local.run()
+    assert result.says("restored from a backup") and not result.ops("delete"), repr(result)
+    assert [local.both(f"n{number}") for number in range(5)] == new
+
+
+@pytest.mark.parametrize("back", SIDES)
 def test_i9_a_side_put_back_without_its_state(pair, back):
     synced(pair)
     backup = Backup(pair, back, but=(".osync_workdir/state",))

@@ -312,19 +312,25 @@ static void test_i9_states_that_differ_are_no_history(void **state)
 	static const struct {
 		uint64_t generation; /* of the list */
 		uint64_t next;
+		uint64_t complete;
 		uint64_t marks[SIDES];
 		bool believed;
 	} cases[] = {
-		{ 5, 0, { 5, 5 }, true },  /* as after every run */
-		{ 5, 6, { 5, 5 }, true },  /* killed before a root was told */
-		{ 5, 6, { 6, 5 }, true },  /* killed in between */
-		{ 5, 6, { 6, 6 }, true },  /* killed after */
-		{ 5, 0, { 6, 6 }, false }, /* the list is older */
-		{ 5, 0, { 4, 5 }, false }, /* the initiator is */
-		{ 5, 0, { 5, 4 }, false }, /* the target is */
-		{ 5, 6, { 5, 7 }, false }, /* of another time altogether */
-		{ 5, 0, { 0, 5 }, false }, /* before the first run */
-		{ 5, 0, { 5, 0 }, false },
+		{ 4, 0, 4, { 5, 5 }, true },  /* as after every run */
+		{ 4, 6, 4, { 5, 5 }, true },  /* killed before a root was told */
+		{ 4, 6, 4, { 6, 5 }, true },  /* killed in between */
+		{ 4, 6, 4, { 6, 6 }, true },  /* killed after */
+		{ 4, 0, 2, { 4, 4 }, true },  /* killed in its midst */
+		{ 4, 0, 2, { 5, 4 }, true },  /* killed when one side had come to its end */
+		{ 4, 0, 2, { 5, 5 }, true },  /* when both had */
+		{ 4, 0, 4, { 4, 5 }, false }, /* the initiator is of the midst of the run */
+		{ 4, 0, 4, { 5, 4 }, false }, /* the target is */
+		{ 4, 0, 4, { 7, 7 }, false }, /* the list is older */
+		{ 4, 0, 4, { 3, 5 }, false }, /* the initiator is */
+		{ 4, 0, 4, { 5, 3 }, false }, /* the target is */
+		{ 4, 6, 4, { 5, 9 }, false }, /* of another time altogether */
+		{ 4, 0, 4, { 0, 5 }, false }, /* before the first run */
+		{ 4, 0, 4, { 5, 0 }, false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -334,6 +340,7 @@ static void test_i9_states_that_differ_are_no_history(void **state)
 		stage_set(&stage);
 		stage.session.saved.head.generation = cases[i].generation;
 		stage.session.saved.head.next = cases[i].next;
+		stage.session.saved.head.complete = cases[i].complete;
 		assert_int_equal(identity_create_list(&stage.session, NULL), 0);
 		saved_close(&stage.session.saved);
 		assert_int_equal(identity_open_list(&stage.session, TABLE_READ, NULL), 0);
@@ -495,6 +502,8 @@ static void test_a_record_is_due_only_when_nothing_is_left_to_do(void **state)
 	assert_false(record_is_due(&change));
 	change.moved_from = "y";
 	assert_true(record_is_due(&change));
+	change.verdict.reason = REASON_NEWER_THERE;
+	assert_false(record_is_due(&change));
 }
 
 static void test_a_special_file_is_remembered_as_seen(void **state)
