@@ -242,7 +242,8 @@ static void dispatch(struct apply *apply, enum side side)
 	     lane->next++) {
 		struct op *op = apply->plan->ops[lane->next];
 
-		if (op->side != side)
+		/* What its attributes are could not be read: that was said already. */
+		if (op->side != side || op->state == OP_FAILED)
 			continue;
 		if (is_hopeless(op) || has_no_source(op)) {
 			err_set(&why, ERR_CHANGED, "not done, because '%.200s' could not be",
@@ -444,7 +445,8 @@ static int take_attrs(struct apply *apply, enum side from, const struct frame *f
 	int status = msg_get_result(frame, &arena, &result, err);
 
 	if (status == 0 && (result.id >= apply->end || apply->attrs_pending == 0 ||
-			    apply->plan->ops[result.id]->side == from))
+			    apply->plan->ops[result.id]->side == from ||
+			    apply->plan->ops[result.id]->state != OP_WAITING))
 		status = msg_malformed(frame, err);
 	if (status == 0 && (apply->attrs_bytes += result.attrs_len) > ATTRS_TOTAL_MAX)
 		status = err_set(err, ERR_PROTOCOL,

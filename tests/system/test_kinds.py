@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from harness import OTHER, SIDES, kind_of, set_mtime, snapshot, token
+from harness import FAILED, OTHER, SIDES, kind_of, set_mtime, snapshot, token
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 
@@ -372,6 +372,18 @@ def test_an_edit_keeps_the_extended_attributes(pair):
     pair.write("initiator", "file", "edited")
     pair.run()
     assert os.getxattr(pair.path("target", "file"), "user.comment") == b"first \0 bytes"
+
+
+def test_i64_attributes_that_cannot_be_read_are_not_taken_away(local):
+    xattr_pair(local)
+    folder = local.path("initiator", "folder")
+    os.setxattr(folder, "user.colour", b"blue")
+    result = local.run(env={"OSYNC_POINT": f"after-scan=rmdir {folder}"}, expect=FAILED)
+    assert os.getxattr(local.path("target", "folder"), "user.colour") == b"red"
+    assert not result.changes
+    assert [problem["path"] for problem in result.problems] == ["folder"]
+    local.run()
+    assert local.gone("folder")
 
 
 def test_i64_extended_attributes_are_not_synced_unless_asked(local):
