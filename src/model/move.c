@@ -372,30 +372,51 @@ static void rebase_folder(struct changes *changes, enum side side, const char *f
 	structure_block_unknown(changes);
 }
 
+/* Whether what was agreed on under `gone` is under `found` now, the thing itself and not one like it. */
+static bool is_still_inside(const struct changes *changes, const struct change *child,
+			    const struct change *gone, const struct change *found, enum side side)
+{
+	const struct change *here = find_renamed(changes, child, gone->path, found->path);
+	const struct entry *then = &child->base->side[side];
+	const struct entry *now = here ? here->now[side] : NULL;
+
+	if (!now || now->type != then->type || now->ino != then->ino)
+		return false;
+	/* Inodes are used again in the order in which they became free: that alone says little. */
+	return now->type == ENTRY_DIR || now->mtime_ns == then->mtime_ns ||
+	       ((now->flags & ENTRY_HAS_DIGEST) && digest_same(&now->digest, &child->base->digest));
+}
+
 /*
  * A new folder that has the inode of a gone one may also be another one that got a free inode.
- * It is the same where something of what was inside is still inside (or nothing was).
+ * It is the same where something of what was inside is still inside, or nothing was. Folders
+ * count only where there was nothing else. O(what was inside).
  */
-static bool shares_a_child(const struct changes *changes, const struct change *gone,
+static bool holds_the_same(const struct changes *changes, const struct change *gone,
 			   const struct change *found, enum side side)
 {
 	struct range range = range_of(changes, gone);
-	size_t len = strlen(gone->path);
-	bool had_any = false;
+	bool had_folder = false;
+	bool has_folder = false;
+	bool had_other = false;
 
 	for (size_t i = range.first + 1; i < range.end; i++) {
 		const struct change *child = &changes->items[i];
-		const struct change *here = NULL;
+		bool is_here = false;
 
-		if (!child->base || child->base->type == ENTRY_ABSENT ||
-		    path_parent_len(child->path) != len)
+		if (!child->base || child->base->side[side].type == ENTRY_ABSENT)
 			continue;
-		here = find_renamed(changes, child, gone->path, found->path);
-		if (here && here->now[side])
+		is_here = is_still_inside(changes, child, gone, found, side);
+		if (child->base->side[side].type == ENTRY_DIR) {
+			had_folder = true;
+			has_folder = has_folder || is_here;
+		} else if (is_here) {
 			return true;
-		had_any = true;
+		} else {
+			had_other = true;
+		}
 	}
-	return !had_any;
+	return !had_other && (has_folder || !had_folder);
 }
 
 static bool any_moved(const struct changes *changes, struct range range)
@@ -519,7 +540,7 @@ static bool follow_next_folder(struct changes *changes, struct moves *moves, enu
 		gone = gone_folder(changes, side, found->now[side]->ino);
 		/* A folder cannot have been moved into itself; the inode was used again. */
 		if (!gone || path_is_below(found->path, gone->path) ||
-		    !shares_a_child(changes, gone, found, side) ||
+		    !holds_the_same(changes, gone, found, side) ||
 		    !can_arrive(changes, found, side) ||
 		    !can_carry(changes, gone, found, side, &after))
 			continue;

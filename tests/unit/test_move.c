@@ -229,6 +229,67 @@ static void test_folder_that_only_got_the_inode_is_another_one(void **state)
 	end(&f);
 }
 
+/* It has even a file of the same name, or one that got the inode of that one, too. */
+static void test_folder_that_has_one_like_what_was_inside_is_another_one(void **state)
+{
+	for (int reused = 0; reused < 2; reused++) {
+		struct fixture f;
+		struct change *like = NULL;
+
+		begin(&f);
+		folder(&f, "d", 9, 0, 9);
+		folder(&f, "d/s", 8, 0, 8);
+		file(&f, "d/s/y", 2, 0, 2);
+		file(&f, "d/x", 1, 0, 1);
+		folder(&f, "e", 0, 9, 0);
+		folder(&f, "e/s", 0, 8, 0);
+		like = a_change(&f.changes, "e/x", ENTRY_FILE, 0, 3, 0);
+		if (reused)
+			like->now[SIDE_INITIATOR]->ino = an_entry(ENTRY_FILE, 1).ino;
+		follow(&f);
+		assert_int_equal(f.moves.count, 0);
+		end(&f);
+	}
+}
+
+static void test_folder_is_followed_by_one_thing_that_is_still_inside(void **state)
+{
+	static const enum entry_type types[] = { ENTRY_FILE, ENTRY_DIR };
+
+	for (int t = 0; t < 2; t++) {
+		struct fixture f;
+
+		begin(&f);
+		folder(&f, "d", 9, 0, 9);
+		folder(&f, "d/s", 8, 0, 8);
+		a_change(&f.changes, "d/s/x", types[t], 1, 0, 1);
+		folder(&f, "e", 0, 9, 0);
+		folder(&f, "e/s", 0, 8, 0);
+		a_change(&f.changes, "e/s/x", types[t], 0, 1, 0);
+		follow(&f);
+		assert_int_equal(f.moves.count, 1);
+		expect(&f, 0, SIDE_TARGET, "d", "e");
+		end(&f);
+	}
+}
+
+/* Its time was changed, its bytes were not. */
+static void test_folder_is_followed_by_a_file_that_was_touched(void **state)
+{
+	struct fixture f;
+	struct change *touched = NULL;
+
+	begin(&f);
+	folder(&f, "d", 9, 0, 9);
+	file(&f, "d/x", 1, 0, 1);
+	folder(&f, "e", 0, 9, 0);
+	touched = a_change(&f.changes, "e/x", ENTRY_FILE, 0, 1, 0);
+	touched->now[SIDE_INITIATOR]->mtime_ns++;
+	follow(&f);
+	assert_int_equal(f.moves.count, 1);
+	end(&f);
+}
+
 static void test_folder_is_followed_where_a_special_was_seen_before(void **state)
 {
 	struct fixture f;
@@ -470,6 +531,9 @@ int main(void)
 		cmocka_unit_test(test_renamed_folder_carries_what_is_in_it),
 		cmocka_unit_test(test_file_taken_out_of_a_renamed_folder_is_followed_too),
 		cmocka_unit_test(test_folder_that_only_got_the_inode_is_another_one),
+		cmocka_unit_test(test_folder_that_has_one_like_what_was_inside_is_another_one),
+		cmocka_unit_test(test_folder_is_followed_by_one_thing_that_is_still_inside),
+		cmocka_unit_test(test_folder_is_followed_by_a_file_that_was_touched),
 		cmocka_unit_test(test_folder_is_followed_where_a_special_was_seen_before),
 		cmocka_unit_test(test_move_below_a_file_of_the_other_side_is_not_followed),
 		cmocka_unit_test(test_folders_moved_into_each_other_do_not_nest_for_ever),
