@@ -25,6 +25,9 @@ enum {
 	JOIN_TRIES = 1000, /* others take the same place in the same moment */
 };
 
+/* Counted up by one, they do not get here: whatever has a higher one was never given it by us. */
+#define NUMBER_MAX (UINT64_MAX / 2)
+
 struct queue_place {
 	int dirfd;
 	int fd;
@@ -145,6 +148,8 @@ static bool find_left(int dirfd, const char *who, char name[static NAME_MAX + 1]
 	if (!walk_open(&walk, dirfd))
 		return false;
 	while (walk_next(&walk)) {
+		if (walk.number > NUMBER_MAX)
+			continue;
 		if (walk.number > *last)
 			*last = walk.number;
 		if (strcmp(walk.who, who) != 0 || (found && walk.number > best) ||

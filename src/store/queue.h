@@ -12,6 +12,9 @@
  * stands in front of all who came after he came first.  So nobody starves, however much faster another one
  * always is.  Who is served gives his place up.  What nobody has come back to for QUEUE_KEEP_NS goes.
  *
+ * What has a number that cannot have been reached by counting stands behind all others, and belongs to
+ * nobody: no number follows it.
+ *
  * Numbers are given without a lock of their own: two who come in the same moment may get the same, and
  * then WHO decides.  Nothing of this is made durable: after a power cut the order may be another one.
  *

@@ -175,6 +175,26 @@ static void a_long_name_is_cut(void **state)
 	assert_int_equal(files(), 0);
 }
 
+static void nobody_comes_before_the_others_by_the_highest_number(void **state)
+{
+	struct queue_place *first = join("z");
+	struct queue_place *second = NULL;
+
+	box_write("queue/ffffffffffffffff.a", "", 0);
+	second = join("a");
+	assert_int_equal(queue_ahead(first), 0);
+	assert_int_equal(queue_ahead(second), 1);
+	queue_leave(second, QUEUE_LATER);
+	second = join("a");
+	queue_leave(first, QUEUE_SERVED);
+	first = join("b");
+	assert_int_equal(queue_ahead(second), 0);
+	assert_int_equal(queue_ahead(first), 1);
+	queue_leave(first, QUEUE_SERVED);
+	queue_leave(second, QUEUE_SERVED);
+	assert_int_equal(queue_sweep(box_dirfd(), INT64_MAX, 0, QUEUE_REMOVE), 1);
+}
+
 static void what_is_no_folder_is_no_queue(void **state)
 {
 	struct err err = ERR_INIT;
@@ -246,8 +266,8 @@ static void where_there_is_no_next_place_it_is_an_error(void **state)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(mkdir("queue", 0700), 0);
-	assert_int_equal(mkdir("queue/ffffffffffffffff.x", 0700), 0);
-	assert_int_equal(mkfifo("queue/0000000000000000.me", 0600), 0);
+	assert_int_equal(mkdir("queue/7fffffffffffffff.x", 0700), 0);
+	assert_int_equal(mkfifo("queue/8000000000000000.me", 0600), 0);
 	assert_null(queue_join(box_dirfd(), "me", &err));
 	assert_int_equal(err.kind, ERR_SYSTEM);
 	assert_int_equal(err.sys, EAGAIN);
@@ -439,6 +459,7 @@ int main(void)
 		BOXED(nobody_waits_where_there_is_no_queue),
 		BOXED(what_nobody_comes_back_to_goes),
 		BOXED(a_long_name_is_cut),
+		BOXED(nobody_comes_before_the_others_by_the_highest_number),
 		BOXED(what_is_no_folder_is_no_queue),
 		BOXED(a_full_disk_is_an_error_and_no_hang),
 		BOXED(what_is_no_place_stands_in_nobodys_way),
