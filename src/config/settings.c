@@ -98,6 +98,17 @@ bool settings_given(const struct settings *settings, const char *name)
 	return setting->broken || *setting->value;
 }
 
+/* As in a file, wherever it comes from: what takes the value over need not expect more. */
+static bool is_too_long(const struct setting *setting, const struct key *key,
+			struct problems *problems)
+{
+	if (strlen(setting->value) <= PARSE_VALUE_MAX)
+		return false;
+	problems_add(problems, PROBLEM_ERROR, &setting->origin, "%s is longer than %d bytes",
+		     key->name, PARSE_VALUE_MAX);
+	return true;
+}
+
 void settings_apply(struct settings *settings, struct config *config, struct problems *problems)
 {
 	for (size_t i = 0; i < keys_count; i++) {
@@ -108,7 +119,8 @@ void settings_apply(struct settings *settings, struct config *config, struct pro
 			continue;
 		if (setting->broken)
 			continue;
-		if (keys_apply(key, setting->value, &setting->origin, config, problems) < 0)
+		if (is_too_long(setting, key, problems) ||
+		    keys_apply(key, setting->value, &setting->origin, config, problems) < 0)
 			setting->broken = true;
 		/* The key of the new name is not missing as well. */
 		if (key->treat == KEY_RENAMED)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/hooks.h"
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "base/buf.h"
@@ -10,6 +11,7 @@
 #include "base/stop.h"
 #include "base/sys.h"
 #include "config/config.h"
+#include "config/parse.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
 #include "peer/protocol.h"
@@ -27,6 +29,8 @@ struct hook {
 	bool is_before;
 	bool after_error; /* answers to what was asked before may still come; the other side may be gone */
 };
+
+static_assert((int)PARSE_VALUE_MAX <= (int)PEER_COMMAND_MAX, "a command must fit into a HOOK");
 
 static const char *const before_keys[SIDES] = { "LOCAL_RUN_BEFORE_CMD", "REMOTE_RUN_BEFORE_CMD" };
 static const char *const after_keys[SIDES] = { "LOCAL_RUN_AFTER_CMD", "REMOTE_RUN_AFTER_CMD" };

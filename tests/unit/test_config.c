@@ -94,6 +94,31 @@ static void test_the_environment_may_name_folders_but_ask_for_nothing_unknown(vo
 	unsetenv("LOCK_WAIT");
 }
 
+static void test_a_value_is_not_longer_from_anywhere(void **state)
+{
+	AUTO_FREE char *value = xcalloc(1, 64 * 1024 + 2);
+	AUTO_FREE char *option = NULL;
+
+	memset(value, 'x', (size_t)64 * 1024 + 1);
+	config_help_write("t.conf", FOLDERS);
+	option = xasprintf("--set=LOCAL_RUN_BEFORE_CMD=%s", value);
+	{
+		AUTO_LOAD load = LOAD("t.conf", option);
+
+		assert_int_equal(load.err.kind, ERR_USAGE);
+		assert_line(&load, "--set: LOCAL_RUN_BEFORE_CMD is longer than 65536 bytes");
+		option[strlen(option) - 1] = '\0';
+	}
+	setenv("ON_ERROR_CMD", value, 1);
+	{
+		AUTO_LOAD load = LOAD("t.conf", option);
+
+		assert_int_equal(load.err.kind, ERR_CONFIG);
+		assert_messages(&load, "environment: ON_ERROR_CMD is longer than 65536 bytes\n");
+	}
+	unsetenv("ON_ERROR_CMD");
+}
+
 static void test_missing_keys_are_told(void **state)
 {
 	AUTO_LOAD empty = load_text("# nothing\n");
@@ -413,6 +438,7 @@ int main(void)
 		TEST(test_the_command_line_beats_the_file_and_the_file_the_environment),
 		TEST(test_only_the_value_that_counts_is_judged),
 		TEST(test_the_environment_may_name_folders_but_ask_for_nothing_unknown),
+		TEST(test_a_value_is_not_longer_from_anywhere),
 		TEST(test_missing_keys_are_told),
 		TEST(test_the_name_of_a_job_can_stand_in_a_file_name),
 		TEST(test_i67_folders_that_overlap_are_refused),
