@@ -95,9 +95,14 @@ int identity_of_initiator(struct session *session, struct err *err)
 
 int identity_is_still_ours(const struct session *session, struct err *err)
 {
+	const struct uuid *welcome = &session->sides[SIDE_INITIATOR].identity;
 	struct uuid now = { { 0 } };
-	int found = read_initiator(session->config, &now, err);
+	int found = 0;
 
+	/* A folder keeps what it has: only one that had none when its agent looked may have got one. */
+	if (!uuid_is_none(welcome))
+		return uuid_same(welcome, &session->initiator);
+	found = read_initiator(session->config, &now, err);
 	if (found < 0)
 		return -1;
 	return found == 0 || uuid_same(&now, &session->initiator);

@@ -32,7 +32,8 @@ char *identity_place(const struct config *config);
 int identity_of_initiator(struct session *session, struct err *err);
 /*
  * With the lock: 1 where session->initiator is what the folder has, or is to get. 0 where another
- * first run has given it an identity meanwhile.
+ * first run has given it an identity meanwhile. Looks at the folder only where its agent had found
+ * none there.
  */
 int identity_is_still_ours(const struct session *session, struct err *err);
 /* A side's folder as the user gave it, escaped for messages. Malloc'ed. */

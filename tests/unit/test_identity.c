@@ -23,6 +23,7 @@
 #include "run/report.h"
 #include "run/saved.h"
 #include "run/session.h"
+#include "tree/root.h"
 #include "tree_help.h"
 
 static const struct uuid here = { { 1 } };
@@ -82,6 +83,34 @@ static void stage_history(struct stage *stage)
 }
 
 /* Names ----------------------------------------------------------------------------- */
+
+static void initiator_gets(struct stage *stage, const struct uuid *identity)
+{
+	struct root *root = root_open(stage->dir, ROOT_CREATE, NULL);
+
+	assert_non_null(root);
+	assert_int_equal(root_workdir_create(root, NULL), 0);
+	assert_int_equal(root_identity_write(root, identity, NULL), 0);
+	root_close(root);
+}
+
+static void test_i9_another_first_run_is_noticed_with_the_lock(void **state)
+{
+	AUTO_STAGE stage = { .dir = "" };
+	struct session *session = &stage.session;
+
+	stage_set(&stage);
+	session->initiator = here;
+	session->sides[SIDE_INITIATOR].identity = (struct uuid){ { 0 } };
+	assert_int_equal(identity_is_still_ours(session, NULL), 1);
+	initiator_gets(&stage, &elsewhere);
+	assert_int_equal(identity_is_still_ours(session, NULL), 0);
+	/* What its agent has found there needs no further look. */
+	session->sides[SIDE_INITIATOR].identity = here;
+	assert_int_equal(identity_is_still_ours(session, NULL), 1);
+	session->sides[SIDE_INITIATOR].identity = elsewhere;
+	assert_int_equal(identity_is_still_ours(session, NULL), 0);
+}
 
 static void test_a_profile_goes_with_the_folder_and_the_job(void **state)
 {
@@ -526,6 +555,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
+		TEST(test_i9_another_first_run_is_noticed_with_the_lock),
 		TEST(test_a_profile_goes_with_the_folder_and_the_job),
 		TEST(test_a_place_is_where_the_folder_is),
 		TEST(test_a_place_sees_through_links),
