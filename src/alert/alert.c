@@ -80,7 +80,7 @@ static void find_error(struct alert *alert, const struct err *err)
 		add_find(alert, TROUBLE_DENIED, 0);
 		break;
 	case ERR_UNREACHABLE:
-		add_find(alert, TROUBLE_UNREACHABLE, 0);
+		add_find(alert, alert->outcome->online ? TROUBLE_DOWN : TROUBLE_UNREACHABLE, 0);
 		break;
 	case ERR_LOCKED:
 		add_find(alert, TROUBLE_LOCKED, 0);

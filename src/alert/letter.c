@@ -70,6 +70,12 @@ static const struct advice advice_of[TROUBLE_KINDS] = {
 		"Where both sides had changed the same file, both versions are kept: compare them and "
 		"delete the one that is not needed.",
 	},
+	[TROUBLE_DOWN] = {
+		"the server is down",
+		"This machine is on-line, and nothing was synced since then. Both sides can be worked on; "
+		"the first run that gets through brings them together.",
+		"See whether the server is up, and osync is installed on it.",
+	},
 	[TROUBLE_SETUP] = {
 		"a word about the set-up",
 		"The folders are synced all the same.",

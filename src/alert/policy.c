@@ -127,7 +127,7 @@ static bool is_over(const struct trouble *trouble, const struct policy_found *fo
 	for (size_t i = 0; i < found->count; i++)
 		if (found->items[i].kind == TROUBLE_GUARD || found->items[i].kind == TROUBLE_LOCKED)
 			return trouble->kind == TROUBLE_UNREACHABLE ||
-			       trouble->kind == TROUBLE_DENIED;
+			       trouble->kind == TROUBLE_DOWN || trouble->kind == TROUBLE_DENIED;
 	return false;
 }
 
@@ -172,7 +172,9 @@ static int64_t patience_s(const struct policy_rules *rules, enum trouble_kind ki
 {
 	if (kind == TROUBLE_UNREACHABLE)
 		return rules->offline_s;
-	return kind == TROUBLE_LOCKED || kind == TROUBLE_STOPPED ? rules->locked_s : 0;
+	return kind == TROUBLE_LOCKED || kind == TROUBLE_STOPPED || kind == TROUBLE_DOWN
+		       ? rules->locked_s
+		       : 0;
 }
 
 static bool has_lasted(const struct policy_rules *rules, const struct trouble *trouble,

@@ -14,7 +14,8 @@
  *
  *   * Told again after repeat_s, also if it came and went in between.
  *   * A locked or unreachable target, and runs that are ended from outside, are told when that has
- *     lasted for the time the rules give and for three runs in a row (a laptop that wakes up after a
+ *     lasted for the time the rules give (of a target that is down while this machine is on-line, that
+ *     of a lock) and for three runs in a row (a laptop that wakes up after a
  *     weekend has had one run before and one after).
  *   * Of one kind at most POLICY_PER_KIND are told within repeat_s, whatever their ids.
  *   * What wants a look (a conflict) is said by one run only, so nothing of it may be dropped: it is
@@ -51,8 +52,9 @@ enum trouble_kind {
 	TROUBLE_STOPPED,     /* by a signal */
 	TROUBLE_LOOK,	     /* finished, and something wants a look */
 	TROUBLE_SETUP,	     /* warnings about the configuration, a log that cannot be written */
+	TROUBLE_DOWN,	     /* the target cannot be reached, and this machine is on-line */
 };
-enum { TROUBLE_KINDS = TROUBLE_SETUP + 1 };
+enum { TROUBLE_KINDS = TROUBLE_DOWN + 1 };
 
 /* Wall-clock seconds since 1970; 0: never. */
 struct trouble {

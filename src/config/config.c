@@ -41,6 +41,7 @@ void config_free(struct config *config)
 	free(config->ssh_known_hosts_file);
 	free(config->ssh_config_file);
 	free(config->remote_osync_path);
+	free(config->third_party_hosts);
 	free(config->log_file);
 	mail_config_release(&config->mail);
 	filter_free(config->filter);

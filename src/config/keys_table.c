@@ -104,6 +104,8 @@ const struct key keys_table[] = {
 	INT("SSH_CONNECT_TIMEOUT", "30", 1, HOUR_S, ssh_connect_timeout_s),
 	INT("SSH_KEEPALIVE", "15", 1, HOUR_S, ssh_keepalive_s),
 	INT("PEER_TIMEOUT", "180", 60, HOUR_S, peer_timeout_s),
+	BOOL("REMOTE_HOST_PING", "false", remote_host_ping),
+	TEXT("REMOTE_3RD_PARTY_HOSTS", NULL, third_party_hosts),
 	TEXT("REMOTE_OSYNC_PATH", "osync", remote_osync_path),
 	BOOL("SUDO_EXEC", "false", sudo_exec),
 
@@ -228,8 +230,6 @@ const struct key keys_table[] = {
 	NO_EFFECT("DELTA_COPIES", "true", NO_RSYNC),
 	NO_EFFECT("SSH_OPTIONAL_ARGS", "", "ssh's command line is not used; see SSH_CONFIG_FILE"),
 	NO_EFFECT("SSH_CONTROLMASTER", "false", "a run has only one connection anyway"),
-	NO_EFFECT("REMOTE_HOST_PING", "false", "the connection itself is the test"),
-	NO_EFFECT("REMOTE_3RD_PARTY_HOSTS", "", "the connection itself is the test"),
 	NO_EFFECT("RESUME_SYNC", "true", "the next run always goes on where one was cut off"),
 
 	/* osync 1.0 */

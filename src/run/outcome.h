@@ -26,6 +26,7 @@ struct outcome {
 	int code;	 /* exit code */
 	struct err err;	 /* why the run as a whole failed; ERR_NONE: it came to its end */
 	char run[40];	 /* its name */
+	bool online;	 /* the target could not be reached, but others could */
 	uint64_t failed; /* paths that are still pending */
 	bool look;	 /* it said what no later run may say again, whatever the exit code is */
 	struct outcome_notes conflicts;
@@ -33,9 +34,9 @@ struct outcome {
 	char *summary;		       /* one line, or NULL */
 };
 
-#define OUTCOME_INIT                                                              \
-	{                                                                         \
-		0, ERR_INIT, "", 0, false, { BUF_INIT, 0 }, { BUF_INIT, 0 }, NULL \
+#define OUTCOME_INIT                                                                     \
+	{                                                                                \
+		0, ERR_INIT, "", false, 0, false, { BUF_INIT, 0 }, { BUF_INIT, 0 }, NULL \
 	}
 #define AUTO_OUTCOME AUTO(outcome_release) struct outcome
 

@@ -26,6 +26,8 @@
 #include "run/import.h"
 #include "run/jitter.h"
 #include "run/limits.h"
+#include "run/network.h"
+#include "run/outcome.h"
 #include "run/record.h"
 #include "run/report.h"
 #include "run/session.h"
@@ -334,6 +336,8 @@ int run_sync(const struct config *config, struct outcome *outcome)
 	limits_start(&limits, config, report, run);
 	session.limits = &limits;
 	run_session(&session, config, report, run, &work, &err);
+	if (err.kind == ERR_UNREACHABLE)
+		outcome->online = network_blame(config, &err);
 	totals = totals_of(&session);
 	session_close(&session);
 	limits_end(&limits);

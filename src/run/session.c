@@ -23,6 +23,7 @@
 #include "peer/protocol.h"
 #include "run/identity.h"
 #include "run/limits.h"
+#include "run/network.h"
 #include "run/recall.h"
 #include "run/report.h"
 #include "run/trash.h"
@@ -299,7 +300,7 @@ int session_open(struct session *session, const struct config *config, struct re
 				     .started_ms = clock_monotonic_ms(),
 				     .saved = SAVED_INIT,
 				     .records = LISTING_WRITER_INIT(PEER_RECORD) };
-	if (check_mountpoint(config, err) < 0)
+	if (check_mountpoint(config, err) < 0 || network_check(config, err) < 0)
 		return -1;
 	if (identity_open_list(session, TABLE_READ, err) < 0)
 		return -1;

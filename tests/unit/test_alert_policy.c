@@ -392,6 +392,21 @@ static void test_a_full_memory_keeps_what_is_owed(void **state)
 	assert_int_equal(life.recovered, 1);
 }
 
+static void test_a_server_that_is_down_is_told_when_a_lock_would_be(void **state)
+{
+	struct life life = life_new();
+
+	repeat(&life, bad(TROUBLE_DOWN, 0), 2 * HOUR);
+	assert_int_equal(life.told, 0);
+	repeat(&life, bad(TROUBLE_DOWN, 0), HOUR);
+	assert_int_equal(life.told, 1);
+	/* Who is kept out by a lock has reached it. */
+	run(&life, bad(TROUBLE_LOCKED, 0));
+	assert_false(policy_find_trouble(&life.memory, TROUBLE_DOWN, 0)->lasts);
+	assert_true(run(&life, good()));
+	assert_int_equal(life.recovered, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_a_clock_that_was_wrong_neither_silences_nor_shouts),
 		cmocka_unit_test(test_the_memory_does_not_grow),
 		cmocka_unit_test(test_a_full_memory_keeps_what_is_owed),
+		cmocka_unit_test(test_a_server_that_is_down_is_told_when_a_lock_would_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,20 +223,14 @@ static void test_what_is_not_done_on_purpose_is_refused_with_the_reason(void **s
 static void test_what_steers_rsync_is_warned_about_once(void **state)
 {
 	assert_told("RSYNC_EXECUTABLE=rsync\nRSYNC_COMPRESS=yes\nDELTA_COPIES=true\nPARTIAL=no\n"
-		    "SSH_CONTROLMASTER=false\nRSYNC_REMOTE_PATH=\"\"\nREMOTE_HOST_PING=false\n"
+		    "SSH_CONTROLMASTER=false\nRSYNC_REMOTE_PATH=\"\"\n"
 		    "RSYNC_OPTIONAL_ARGS=\"\"\n",
 		    0, "");
-	assert_told("RSYNC_EXECUTABLE=/opt/rsync\nRSYNC_COMPRESS=no\nPARTIAL=yes\n"
-		    "REMOTE_HOST_PING=true\nREMOTE_3RD_PARTY_HOSTS=\"a b\"\n",
-		    0,
+	assert_told("RSYNC_EXECUTABLE=/opt/rsync\nRSYNC_COMPRESS=no\nPARTIAL=yes\n", 0,
 		    "t.conf:4: warning: RSYNC_EXECUTABLE has no effect: rsync does not run here\n"
 		    "t.conf:5: warning: RSYNC_COMPRESS has no effect: rsync does not run here; see "
 		    "SSH_COMPRESSION\n"
-		    "t.conf:6: warning: PARTIAL has no effect: rsync does not run here\n"
-		    "t.conf:7: warning: REMOTE_HOST_PING has no effect: the connection itself is "
-		    "the test\n"
-		    "t.conf:8: warning: REMOTE_3RD_PARTY_HOSTS has no effect: the connection "
-		    "itself is the test\n");
+		    "t.conf:6: warning: PARTIAL has no effect: rsync does not run here\n");
 }
 
 static void test_the_revision_of_the_file_has_to_be_1_3_or_later(void **state)
@@ -364,13 +358,10 @@ static void test_all_problems_of_a_file_of_osync_1_3_are_told_at_once(void **sta
 	AUTO_LOAD load = load_text(osync_sample);
 
 	assert_int_equal(load.err.kind, ERR_CONFIG);
-	assert_messages(
-		&load,
-		"t.conf:11: _REMOTE_TOKEN: to tie a key to one folder, let the server's "
-		"authorized_keys force the command 'osync agent --root=DIR'; set "
-		"_REMOTE_TOKEN=\"\" to go on\n"
-		"t.conf:34: warning: REMOTE_3RD_PARTY_HOSTS has no effect: the connection itself "
-		"is the test\n");
+	assert_messages(&load,
+			"t.conf:11: _REMOTE_TOKEN: to tie a key to one folder, let the server's "
+			"authorized_keys force the command 'osync agent --root=DIR'; set "
+			"_REMOTE_TOKEN=\"\" to go on\n");
 }
 
 /* What the messages say to set is all that it takes. */
@@ -380,7 +371,7 @@ static void test_a_file_of_osync_1_3_loads_once_it_is_mended_as_told(void **stat
 	{
 		AUTO_LOAD load =
 			LOAD("t.conf", "--set=_REMOTE_TOKEN=", "--set=CONFLICT_BACKUP_DAYS=0",
-			     "--set=SOFT_DELETE_DAYS=0", "--set=REMOTE_3RD_PARTY_HOSTS=");
+			     "--set=SOFT_DELETE_DAYS=0");
 
 		assert_messages(&load, "");
 		/* What the sample only shows is nobody's address. */
