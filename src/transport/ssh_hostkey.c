@@ -76,7 +76,7 @@ unsigned ssh_hostkey_known_types(const struct ssh_options *options)
 static void add_remedy(struct buf *out, const struct ssh_options *options,
 		       const struct config *config, const struct host_key *key)
 {
-	const char *file = options->known_hosts.count ? options->known_hosts.paths[0] : NULL;
+	const char *file = options->user_known_hosts;
 
 	if (options->host_key_alias || options->proxy_jump || options->proxy_command || !file) {
 		buf_addstr(out, "ssh ");

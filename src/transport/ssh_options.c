@@ -88,6 +88,16 @@ static void add_files(struct ssh_options *options, struct ssh_files *files, cons
 	}
 }
 
+/* ssh names the files of the system first. */
+static void add_user_known_hosts(struct ssh_options *options, const char *list)
+{
+	size_t before = options->known_hosts.count;
+
+	add_files(options, &options->known_hosts, list);
+	if (options->known_hosts.count > before)
+		options->user_known_hosts = options->known_hosts.paths[before];
+}
+
 /* A value that "none" unsets. */
 static char *value_or_none(struct ssh_options *options, const char *value)
 {
@@ -140,7 +150,9 @@ static void take_file(struct ssh_options *options, const char *key, const char *
 		add_file(options, &options->identities, value);
 	else if (strcmp(key, "identityagent") == 0)
 		options->identity_agent = agent_socket(options, value);
-	else if (strcmp(key, "userknownhostsfile") == 0 || strcmp(key, "globalknownhostsfile") == 0)
+	else if (strcmp(key, "userknownhostsfile") == 0)
+		add_user_known_hosts(options, value);
+	else if (strcmp(key, "globalknownhostsfile") == 0)
 		add_files(options, &options->known_hosts, value);
 }
 
@@ -194,7 +206,7 @@ static void default_files(struct ssh_options *options)
 	add_file(options, &options->identities, "~/.ssh/id_ed25519");
 	add_file(options, &options->identities, "~/.ssh/id_ecdsa");
 	add_file(options, &options->identities, "~/.ssh/id_rsa");
-	add_file(options, &options->known_hosts, "~/.ssh/known_hosts");
+	add_user_known_hosts(options, "~/.ssh/known_hosts");
 	add_file(options, &options->known_hosts, "/etc/ssh/ssh_known_hosts");
 }
 
@@ -285,6 +297,7 @@ static void apply_config(struct ssh_options *options, const struct config *confi
 	if (config->ssh_known_hosts_file) {
 		options->known_hosts.count = 1;
 		options->known_hosts.paths[0] = arena_strdup(arena, config->ssh_known_hosts_file);
+		options->user_known_hosts = options->known_hosts.paths[0];
 	}
 	if (config->ssh_key_file)
 		put_first(&options->identities, arena_strdup(arena, config->ssh_key_file));

@@ -42,10 +42,11 @@ struct ssh_options {
 	bool identities_only;	     /* from an agent, only these keys */
 	char *identity_agent;	     /* socket, or NULL for none */
 	struct ssh_files known_hosts;
-	char *host_key_alias;  /* NULL: none */
-	char *proxy_jump;      /* NULL: none */
-	char *proxy_command;   /* NULL: none */
-	char *strict_checking; /* as ssh prints it; only to explain that it has no effect */
+	char *user_known_hosts; /* the one where ssh notes new hosts; NULL: none */
+	char *host_key_alias;	/* NULL: none */
+	char *proxy_jump;	/* NULL: none */
+	char *proxy_command;	/* NULL: none */
+	char *strict_checking;	/* as ssh prints it; only to explain that it has no effect */
 	int connect_timeout_s;
 };
 

@@ -89,6 +89,19 @@ static void known_hosts_files_come_in_one_line(void **state)
 	assert_string_equal(options.known_hosts.paths[1], "/home/bob/b");
 	assert_string_equal(options.known_hosts.paths[2], "/c");
 	assert_string_equal(options.known_hosts.paths[3], "/etc/ssh/ssh_known_hosts");
+	assert_string_equal(options.user_known_hosts, "/a/with blank");
+}
+
+static void new_hosts_are_noted_in_the_users_file(void **state)
+{
+	/* In the order of ssh -G: where only root may write comes first. */
+	AUTO_SSH_OPTIONS options = parse("globalknownhostsfile /etc/ssh/ssh_known_hosts\n"
+					 "userknownhostsfile ~/.ssh/known_hosts ~/second\n");
+	AUTO_SSH_OPTIONS none = parse("globalknownhostsfile /etc/ssh/ssh_known_hosts\n"
+				      "userknownhostsfile none\n");
+
+	assert_string_equal(options.user_known_hosts, "/home/bob/.ssh/known_hosts");
+	assert_null(none.user_known_hosts);
 }
 
 static void more_files_than_there_is_room_for_are_ignored(void **state)
@@ -141,6 +154,7 @@ int main(void)
 		cmocka_unit_test(none_unsets),
 		cmocka_unit_test(identity_files_keep_their_order_and_are_expanded),
 		cmocka_unit_test(known_hosts_files_come_in_one_line),
+		cmocka_unit_test(new_hosts_are_noted_in_the_users_file),
 		cmocka_unit_test(more_files_than_there_is_room_for_are_ignored),
 		cmocka_unit_test(an_agent_may_be_named_by_a_variable),
 		cmocka_unit_test(a_port_that_is_none_is_22),
