@@ -40,6 +40,13 @@ static void scan_files(const struct ssh_options *options, const char *name, stru
 	}
 }
 
+void ssh_hostkey_name(struct buf *out, const struct ssh_options *options)
+{
+	int port = options->host_key_alias ? 0 : ssh_options_port(options);
+
+	ssh_known_name(out, ssh_options_key_name(options), port);
+}
+
 /*
  * Under [host]:port first; like ssh, a line for the bare host will do as well.  Without a key
  * (data is NULL) only the known kinds are collected.
@@ -49,9 +56,8 @@ static struct ssh_known look_up(const struct ssh_options *options, struct ssh_by
 	AUTO_BUF name = BUF_INIT;
 	struct ssh_known known = SSH_KNOWN_INIT;
 	struct ssh_known bare = SSH_KNOWN_INIT;
-	int port = options->host_key_alias ? 0 : ssh_options_port(options);
 
-	ssh_known_name(&name, ssh_options_key_name(options), port);
+	ssh_hostkey_name(&name, options);
 	scan_files(options, buf_cstr(&name), key, &known);
 	if (strcmp(buf_cstr(&name), ssh_options_key_name(options)) == 0)
 		return known;
@@ -167,23 +173,50 @@ static int judge(const struct ssh_options *options, const struct config *config,
 	}
 }
 
+/* Its key, valid as long as the session; the caller owns the fingerprint. */
+static int key_of(struct ssh_session *session, struct host_key *key, struct err *err)
+{
+	int kind = 0;
+
+	key->data = (const unsigned char *)libssh2_session_hostkey(session->lib, &key->len, &kind);
+	if (!key->data)
+		return ssh_session_error(session, "reading the host key of", err);
+	key->type = ssh_key_blob_type(key->data, key->len);
+	ssh_key_fingerprint(&key->fingerprint, key->data, key->len);
+	buf_cstr(&key->fingerprint);
+	return 0;
+}
+
+static void host_key_release(struct host_key *key)
+{
+	buf_release(&key->fingerprint);
+}
+
 int ssh_hostkey_check(struct ssh_session *session, const struct ssh_options *options,
 		      const struct config *config, struct err *err)
 {
-	AUTO_BUF print = BUF_INIT;
-	struct host_key key = { .fingerprint = BUF_INIT };
-	int kind = 0;
+	AUTO(host_key_release) struct host_key key = { .fingerprint = BUF_INIT };
 
-	key.data = (const unsigned char *)libssh2_session_hostkey(session->lib, &key.len, &kind);
-	if (!key.data)
-		return ssh_session_error(session, "reading the host key of", err);
-	key.type = ssh_key_blob_type(key.data, key.len);
-	ssh_key_fingerprint(&print, key.data, key.len);
-	buf_cstr(&print);
-	key.fingerprint = print;
+	if (key_of(session, &key, err) < 0)
+		return -1;
 	if (!config->ssh_ignore_known_hosts)
 		return judge(options, config, &key, err);
 	log_warn("SSH_IGNORE_KNOWN_HOSTS: the host key of '%s' (%s %s) is not checked",
-		 options->given_host, ssh_key_type_title(key.type), buf_cstr(&print));
+		 options->given_host, ssh_key_type_title(key.type), buf_cstr(&key.fingerprint));
 	return 0;
+}
+
+int ssh_hostkey_meet(struct ssh_session *session, const struct ssh_options *options,
+		     const struct config *config, struct buf *out, struct err *err)
+{
+	AUTO(host_key_release) struct host_key key = { .fingerprint = BUF_INIT };
+	struct ssh_known known = SSH_KNOWN_INIT;
+
+	if (key_of(session, &key, err) < 0)
+		return -1;
+	buf_add(out, key.data, key.len);
+	known = look_up(options, (struct ssh_bytes){ key.data, key.len });
+	if (ssh_known_verdict(&known) == SSH_KNOWN_UNKNOWN)
+		return 0;
+	return judge(options, config, &key, err) < 0 ? -1 : 1;
 }

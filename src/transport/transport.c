@@ -23,6 +23,7 @@
 #include "transport/child.h"
 #include "transport/command.h"
 #include "transport/ssh.h"
+#include "transport/ssh_meet.h"
 
 enum {
 	END_WAIT_MS = 5000, /* how long a child may take to end by itself */
@@ -79,6 +80,11 @@ struct transport *transport_open_target(const struct config *config, struct err 
 	if (!target->remote)
 		return transport_open_local(&local, err);
 	return transport_new(ssh_run, config, xstrdup(target->host), err);
+}
+
+struct transport *transport_open_meeting(const struct config *config, struct err *err)
+{
+	return transport_new(ssh_meet_run, config, xstrdup(config->target.host), err);
 }
 
 int transport_fd(const struct transport *transport)

@@ -22,6 +22,8 @@ struct transport;
 struct transport *transport_open_local(const struct agent_options *options, struct err *err);
 /* The transport that the configuration's target asks for: local, ssh or command. */
 struct transport *transport_open_target(const struct config *config, struct err *err);
+/* Not to an agent: to what tells of the server's host key (transport/meet.h). The transport is ssh. */
+struct transport *transport_open_meeting(const struct config *config, struct err *err);
 
 /* The connected descriptor (a socket, non-blocking). Owned by the transport. */
 int transport_fd(const struct transport *transport);
