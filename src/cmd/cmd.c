@@ -15,8 +15,9 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "sync", cmd_sync }, { "cron", cmd_cron }, { "agent", cmd_agent }, { "log", cmd_log },
-	{ "list", cmd_list }, { "reap", cmd_reap }, { "help", cmd_help },   { "batch", cmd_batch },
+	{ "sync", cmd_sync }, { "cron", cmd_cron },   { "agent", cmd_agent },
+	{ "log", cmd_log },   { "list", cmd_list },   { "reap", cmd_reap },
+	{ "help", cmd_help }, { "batch", cmd_batch }, { "init", cmd_init },
 };
 
 static const char usage[] =
@@ -26,6 +27,8 @@ static const char usage[] =
 	"  osync [sync] --initiator DIR --target DIR|ssh://[user@]host[:port]//DIR [options]\n"
 	"        synchronize once; a PROFILE is NAME.conf in ~/.config/osync or /etc/osync, and\n"
 	"        without one, that of the folder you are in\n"
+	"  osync init [[USER@]HOST[:PORT]] PATH [options]\n"
+	"        set the folder you are in up: profile, key, host key; also after bitpocket\n"
 	"  osync cron [CONF|PROFILE...] [options]\n"
 	"        the same for a crontab: one after the other, after START_JITTER, without output\n"
 	"        unless something is wrong\n"

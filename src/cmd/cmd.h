@@ -16,6 +16,7 @@ int cmd_agent(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_reap(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(void);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/here.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/sys.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/keys.h"
@@ -102,16 +100,17 @@ static bool has_name(const struct here_jobs *jobs, const char *name)
 
 static void add_folder(struct here_jobs *jobs, const char *folder)
 {
-	AUTO_DIR DIR *dir = opendir(folder);
-	const struct dirent *item = NULL;
+	AUTO_LOCATE_PATHS files = LOCATE_PATHS_INIT;
 
-	while (dir && (item = readdir(dir))) {
+	/* A folder that is not there has no profiles. */
+	locate_folder(folder, &files, NULL);
+	for (size_t i = 0; i < files.count; i++) {
 		AUTO(job_release) struct here_job job = { 0 };
 
-		job.name = locate_name(item->d_name);
-		if (!job.name || has_name(jobs, job.name))
+		job.name = locate_name(strrchr(files.items[i], '/') + 1);
+		if (has_name(jobs, job.name))
 			continue;
-		job.file = xasprintf("%s/%s", folder, item->d_name);
+		job.file = steal_ptr(&files.items[i]);
 		if (read_job(&job) < 0)
 			continue;
 		jobs->items = xrealloc(jobs->items, (jobs->count + 1) * sizeof(*jobs->items));

@@ -28,10 +28,10 @@ int ssh_hostkey_check(struct ssh_session *session, const struct ssh_options *opt
 
 /*
  * For somebody who can be asked: 1 where the key is known, 0 where nothing is known of this host; it
- * is appended to `key` in either case.  All else is refused as by ssh_hostkey_check().
+ * is appended to `out` in either case.  All else is refused as by ssh_hostkey_check().
  */
 int ssh_hostkey_meet(struct ssh_session *session, const struct ssh_options *options,
-		     const struct config *config, struct buf *key, struct err *err);
+		     const struct config *config, struct buf *out, struct err *err);
 
 /* Append the name under which this host stands in known_hosts. */
 void ssh_hostkey_name(struct buf *out, const struct ssh_options *options);
