@@ -97,8 +97,6 @@ int profiles_add_all(struct profiles *profiles, struct err *err)
 
 	if (locate_all(&paths, err) < 0)
 		return -1;
-	if (paths.count == 0)
-		return err_set(err, ERR_CONFIG, "there are no profiles yet");
 	add_paths(profiles, &paths);
 	return 0;
 }

@@ -108,34 +108,40 @@ static int take_number(struct order *order, const struct numeric *numeric, const
 
 /* Arguments ---------------------------------------------------------------------- */
 
-/*
- * The value of the option `name` at argv[*at], behind "=" or as the next argument; NULL with *at as it was
- * where this is another option; "" where the value is missing.
- */
-static const char *value_of(const char *name, int argc, char **argv, int *at)
+/* An argument, and the one behind it ("": there is none), which may be its value. */
+struct argument {
+	const char *text;
+	const char *next;
+	bool took_next;
+};
+
+/* The value of the option `name` ("--name=V", "--name V", "-jV"); NULL where it is another one. */
+static const char *value_of(const char *name, struct argument *arg)
 {
 	size_t len = strlen(name);
-	const char *arg = argv[*at];
 
-	if (!arg || strncmp(arg, name, len) != 0 ||
-	    (arg[len] && (arg[len] != '=' || name[1] != '-')))
+	if (strncmp(arg->text, name, len) != 0)
 		return NULL;
-	if (arg[len])
-		return arg + len + 1;
-	return *at + 1 < argc ? argv[++*at] : "";
+	if (!arg->text[len]) {
+		arg->took_next = true;
+		return arg->next;
+	}
+	if (name[1] != '-')
+		return arg->text + len;
+	return arg->text[len] == '=' ? arg->text + len + 1 : NULL;
 }
 
 /* 1 where it is an option of the batch, 0 where it is none, -1 where it is wrong. */
-static int take_own(struct order *order, int argc, char **argv, int *at)
+static int take_own(struct order *order, struct argument *arg)
 {
-	const char *value = value_of("--path", argc, argv, at);
+	const char *value = value_of("--path", arg);
 
 	if (value) {
 		profiles_add_path(&order->profiles, value);
 		return 1;
 	}
 	for (size_t i = 0; i < sizeof(numerics) / sizeof(numerics[0]); i++) {
-		value = value_of(numerics[i].name, argc, argv, at);
+		value = value_of(numerics[i].name, arg);
 		if (value)
 			return take_number(order, &numerics[i], value) < 0 ? -1 : 1;
 	}
@@ -149,13 +155,14 @@ static int take_arguments(struct order *order, int argc, char **argv)
 	int names = 0;
 
 	for (int i = 0; i < argc; i++) {
-		char *arg = argv[i];
-		int own = take_own(order, argc, argv, &i);
+		struct argument arg = { argv[i], i + 1 < argc ? argv[i + 1] : "", false };
+		int own = take_own(order, &arg);
 
 		if (own < 0)
 			return -1;
 		if (own == 0)
-			argv[kept++] = arg;
+			argv[kept++] = argv[i];
+		i += arg.took_next;
 	}
 	/* They stand in front of the options of sync, so that no value is taken for a name. */
 	while (names < kept && argv[names][0] != '-')

@@ -164,11 +164,16 @@ int locate_all(struct locate_paths *out, struct err *err)
 {
 	AUTO_FREE char *user = locate_user_dir();
 	size_t before = out->count;
-	struct err none = ERR_INIT;
+	struct err ignored = ERR_INIT;
 
-	if (user && locate_folder(user, out, &none) == 0 && out->count > before)
+	if (user && locate_folder(user, out, &ignored) == 0 && out->count > before)
 		return 0;
-	return locate_folder(SYSTEM_DIR, out, err);
+	err_clear(&ignored);
+	if (locate_folder(SYSTEM_DIR, out, &ignored) == 0 && out->count > before)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "there are no profiles yet: neither in '%.200s' nor in " SYSTEM_DIR,
+		       user ? user : "(HOME is not set)");
 }
 
 int locate_read(const char *path, size_t max, struct buf *out, struct err *err)

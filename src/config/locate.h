@@ -51,7 +51,10 @@ void locate_paths_release(struct locate_paths *paths);
  * there is none; -1 and ERR_CONFIG where it cannot be read.
  */
 int locate_folder(const char *folder, struct locate_paths *out, struct err *err);
-/* The profiles of the user, or where there are none, those of the system.  As locate_folder(). */
+/*
+ * The profiles of the user, or where there are none, those of the system; -1 and ERR_CONFIG with the
+ * places looked in where there are none, either.
+ */
 int locate_all(struct locate_paths *out, struct err *err);
 
 /*

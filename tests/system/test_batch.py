@@ -94,7 +94,7 @@ def test_the_crontab_line_of_old_works_and_is_silent(two, tmp_path):
 
 
 @pytest.mark.parametrize("names", [["other"], ["--path", "PATH"], ["PATH"], ["./other.conf"],
-                                   ["--jobs", "2", "other", "other.conf"]])
+                                   ["-j2", "--jobs=2", "-j", "2", "other", "other.conf"]])
 def test_named_profiles_run_and_no_others(two, names):
     local, other = two
     os.chdir(local.home / ".config/osync")
@@ -145,8 +145,10 @@ def test_the_environment_may_say_the_time(two):
 
 
 def test_where_there_is_no_profile_that_is_said(local):
+    if list(Path("/etc/osync").glob("*.conf")):
+        pytest.skip("this machine has profiles")
     result = batch(local.home, expect=CONFIG)
-    assert "/etc/osync" in result.err or "no profiles" in result.err, repr(result)
+    assert "/etc/osync" in result.err and str(local.home) in result.err, repr(result)
     local.at_rest = False
 
 
@@ -383,16 +385,17 @@ def test_two_on_one_target_never_run_at_the_same_time(two, tmp_path, server, rem
 
 def test_when_the_time_is_over_nothing_is_tried_again_and_everything_once(two):
     local, other = two
-    profile(local, "a-slow", "INSTANCE_ID=test", hook("sleep 1.2"))
+    profile(local, "slow", "INSTANCE_ID=test", hook("sleep 1.2"))
     profile(local, "test", *agent_when(local, "false"))
-    result = batch(local.home, "a-slow", "test", "other", "--json", "--max-exec-time", "1", *SOON,
+    # It is due again before the time is over; when its turn comes, it is.
+    result = batch(local.home, "test", "slow", "other", "--json", "--max-exec-time", "1", *SOON,
                    expect=UNREACHABLE)
-    assert tries(result) == {"a-slow": 1, "test": 1, "other": 1}
+    assert tries(result) == {"slow": 1, "test": 1, "other": 1}
+    assert codes(result) == {"slow": OK, "test": UNREACHABLE, "other": OK}
     # It does not wait for a time at which it would not begin any more.
     result = batch(local.home, "test", "--json", "--max-exec-time=100", "--retry-wait=300",
                    expect=UNREACHABLE)
     assert tries(result) == {"test": 1}
-    other.run()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -403,7 +406,8 @@ def test_a_batch_that_is_stopped_ends_its_runs_in_order(two, number):
     profile(local, "test", hook(f"echo >>{begun}; sleep 1000"))
     run = start([OSYNC, "batch", "test", "other", "--json"], local.env())
     assert eventually(begun.exists)
-    os.kill(run.pid, number)
+    # A terminal sends it to all of a job: to the run it comes once all the same.
+    os.killpg(run.pid, number)
     result = finish(run, 128 + number)
     summary = next(event for event in result.events if event["event"] == "summary")
     assert summary["exit"] == 128 + number, repr(result)

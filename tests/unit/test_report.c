@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "box.h"
 #include "config/config.h"
+#include "run/outcome.h"
 #include "run/report.h"
 
 static const struct report_totals totals = { .scanned = { 10, 20 },
@@ -284,6 +285,35 @@ static void test_problems_go_to_standard_error(void **state)
 			    "0 conflicts, 1 failed, 1 left alone\n");
 }
 
+/* Who lets the same be run again must not forget it over the second run's success. */
+static void test_what_only_this_run_says_is_marked_as_such(void **state)
+{
+	const struct config config = { .summary = false };
+	const struct err err = { .kind = ERR_UNREACHABLE, .msg = "gone" };
+
+	for (int what = 0; what < 5; what++) {
+		AUTO_OUTCOME outcome = OUTCOME_INIT;
+		AUTO_TALK talk = { .kept = { -1, -1 } };
+
+		talk_begin(&talk, &config);
+		report_into(talk.report, &outcome);
+		report_failed(talk.report, "a", "why");
+		if (what == 1)
+			report_failed_once(talk.report, "b", "rotten");
+		if (what == 2)
+			report_skipped(talk.report, "b", "left alone");
+		if (what == 3)
+			report_look(talk.report, "a command failed");
+		if (what == 4)
+			report_conflict(talk.report, "b", SIDE_TARGET, "b.conflict", true,
+					REASON_BOTH_CHANGED);
+		assert_int_equal(talk_end(&talk, what % 2 ? &err : NULL),
+				 what % 2 ? EXIT_UNREACHABLE : EXIT_FAILED);
+		assert_int_equal(outcome.look, what > 0);
+		assert_int_equal(outcome.failed, what == 1 ? 2 : 1);
+	}
+}
+
 static void test_quiet_is_quiet_about_what_went_well(void **state)
 {
 	const struct config config = { .quiet = true, .summary = true };
@@ -411,6 +441,7 @@ int main(void)
 		TEST(test_a_failed_run_is_said_to_both),
 		TEST(test_names_cannot_command_the_terminal),
 		TEST(test_problems_go_to_standard_error),
+		TEST(test_what_only_this_run_says_is_marked_as_such),
 		TEST(test_quiet_is_quiet_about_what_went_well),
 		TEST(test_quiet_is_not_quiet_about_the_rest),
 		TEST(test_what_is_part_of_something_else_is_not_said),
