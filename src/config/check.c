@@ -335,6 +335,18 @@ static void check_ssh(struct checker *c)
 			     "SSH_IGNORE_KNOWN_HOSTS: anybody on the way can pose as the server");
 }
 
+/* The server's filter compares it byte for byte with what we send: no quotes may stand around it. */
+static void check_token(struct checker *c)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789/._-:,@+";
+	const char *token = c->config->remote_token;
+
+	if (token && token[strspn(token, plain)])
+		complain(c, &settings_get(c->settings, "_REMOTE_TOKEN")->origin,
+			 "_REMOTE_TOKEN takes letters, digits and / . _ - : , @ + only");
+}
+
 void check_config(const struct settings *settings, struct config *config, struct problems *problems)
 {
 	struct checker c = { settings, config, problems };
@@ -350,4 +362,5 @@ void check_config(const struct settings *settings, struct config *config, struct
 	check_log_file(&c);
 	mail_config_check(settings, config, problems);
 	check_ssh(&c);
+	check_token(&c);
 }

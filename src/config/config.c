@@ -42,6 +42,7 @@ void config_free(struct config *config)
 	free(config->ssh_config_file);
 	free(config->remote_osync_path);
 	free(config->third_party_hosts);
+	free(config->remote_token);
 	free(config->log_file);
 	mail_config_release(&config->mail);
 	filter_free(config->filter);
@@ -61,6 +62,11 @@ bool config_has_local_hooks(const struct config *config)
 bool config_has_remote_hooks(const struct config *config)
 {
 	return has_hooks(config, SIDE_TARGET);
+}
+
+const char *config_target_state_dir(const struct config *config)
+{
+	return config->state_dir[SIDE_TARGET];
 }
 
 static void free_config(struct config **config)

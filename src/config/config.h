@@ -69,6 +69,7 @@ struct config {
 	char *third_party_hosts; /* to ping where the target cannot be reached; NULL: none */
 	int peer_timeout_s;	 /* of silence, on either side of a connection */
 	char *remote_osync_path; /* "osync" */
+	char *remote_token;	 /* NULL, or plain letters and digits and the like */
 	bool sudo_exec;
 
 	/* what is synced */
@@ -149,6 +150,8 @@ void config_free(struct config *config);
 /* Whether this run has commands for this machine, or for the target's: none in a dry run. */
 bool config_has_local_hooks(const struct config *config);
 bool config_has_remote_hooks(const struct config *config);
+/* TARGET_CUSTOM_STATE_DIR, or NULL. */
+const char *config_target_state_dir(const struct config *config);
 
 /*
  * Build the configuration of `osync sync` from argv (argv[0] is the first argument after

@@ -107,6 +107,7 @@ const struct key keys_table[] = {
 	BOOL("REMOTE_HOST_PING", "false", remote_host_ping),
 	TEXT("REMOTE_3RD_PARTY_HOSTS", NULL, third_party_hosts),
 	TEXT("REMOTE_OSYNC_PATH", "osync", remote_osync_path),
+	TEXT("_REMOTE_TOKEN", NULL, remote_token),
 	BOOL("SUDO_EXEC", "false", sudo_exec),
 
 	/* what is synced */
@@ -218,8 +219,6 @@ const struct key keys_table[] = {
 	NEVER("KEEP_DIRLINKS", "false", "symlinks are synced as symlinks and never followed"),
 	NEVER("KRB5", "", "for Kerberos set TRANSPORT=command and a TRANSPORT_COMMAND that starts "
 	      "the OpenSSH client"),
-	NEVER("_REMOTE_TOKEN", "", "to tie a key to one folder, let the server's authorized_keys "
-	      "force the command 'osync agent --root=DIR'"),
 
 	/* without effect */
 	NO_EFFECT("RSYNC_EXECUTABLE", "rsync", NO_RSYNC),

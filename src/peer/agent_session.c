@@ -194,6 +194,22 @@ static int read_mark(const struct agent *agent, uint64_t *mark, struct err *err)
 	return workdir < 0 ? 0 : mark_read(workdir, agent->profile, mark, err);
 }
 
+/* Whoever has started us says which folders are ours; what the initiator asks for is not enough. */
+static int choose_state_dir(struct agent *agent, const char *asked, struct err *err)
+{
+	const char *ours = agent->options->state_dir ? agent->options->state_dir : "";
+
+	agent->state_dir = xstrdup(ours);
+	if (!asked[0] || strcmp(asked, ours) == 0)
+		return 0;
+	return err_set(
+		err, ERR_DENIED,
+		"the server does not let this key keep its state in '%.300s': leave "
+		"TARGET_CUSTOM_STATE_DIR empty, or have '--state-dir' and this folder added to "
+		"the command there",
+		asked);
+}
+
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct msg_hello hello = { 0 };
@@ -211,11 +227,12 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent->dry = (hello.flags & PEER_HELLO_DRY) != 0;
 	agent->profile = xstrdup(hello.profile);
 	agent->place = xstrdup(hello.place);
-	agent->state_dir = xstrdup(hello.state_dir);
 	agent->scan_flags = hello.scan_flags;
 	agent->fsync_mode = hello.fsync_mode;
 	agent->silence_ms = hello.silence_s * INT64_C(1000);
 	agent->boot = done_log_boot();
+	if (choose_state_dir(agent, hello.state_dir, err) < 0)
+		return -1;
 	/* Before the root is made where it is missing: what it belongs on may come back. */
 	if (hello.mount[0] && mountpoint_check(agent->options->dir, hello.mount, err) < 0)
 		return -1;

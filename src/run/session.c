@@ -54,6 +54,16 @@ static void explain_loss(struct session *session, enum side side, struct err *er
 	if (channel_is_greeted(peer->channel) || channel_received_bytes(peer->channel) == 0)
 		return;
 	channel_add_noise(peer->channel, &said);
+	/* What it says is meant to look like a broken shell. */
+	if (strncmp(buf_cstr(&said), "Syntax error", strlen("Syntax error")) == 0) {
+		err_clear(err);
+		err_set(err, ERR_DENIED,
+			"the key is tied to osync's ssh_filter.sh on the %s, which does not let this "
+			"through: set _REMOTE_TOKEN to the one that stands there%s",
+			side_name(side),
+			session->config->sudo_exec ? ", and allow sudo there" : "");
+		return;
+	}
 	err_wrap(err, "what answered on the %s is not an osync agent (it said '%.100s')",
 		 side_name(side), buf_cstr(&said));
 }

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/err.h"
+#include "transport/lines.h"
 
 void account_encode(struct buf *out, const struct err *err)
 {
@@ -58,6 +59,21 @@ static bool is_refused_login(int status, const char *last)
 		strstr(last, "Too many authentication failures"));
 }
 
+/*
+ * What sudo says, with 1, in any language behind its name: it wants a password and has nobody to ask, or
+ * it does not know this command.
+ */
+static bool is_refused_by_sudo(int status, const char *last)
+{
+	const char *line = last;
+
+	for (const char *next = last; (next = strstr(next, LINES_JOINT)); line = next)
+		next += strlen(LINES_JOINT);
+	return status == 1 &&
+	       (strncmp(line, "sudo: ", strlen("sudo: ")) == 0 ||
+		strstr(last, "is not allowed to execute") || strstr(last, "is not in the sudoers"));
+}
+
 int account_of_exit(const char *place, const char *osync, int status, const char *last,
 		    struct err *err)
 {
@@ -83,6 +99,12 @@ int account_of_exit(const char *place, const char *osync, int status, const char
 			       place, osync, *last ? " (" : "", last, *last ? ")" : "");
 	if (is_refused_login(status, last))
 		return err_set(err, ERR_DENIED, "%s refused the login%s%.300s", place, colon, last);
+	if (is_refused_by_sudo(status, last))
+		return err_set(
+			err, ERR_DENIED,
+			"sudo on %s does not run this osync without a password: the sudoers there "
+			"need the line that packaging/sudoers.d/osync shows (%.200s)",
+			place, last);
 	return err_set(err, ERR_UNREACHABLE, "the agent on %s ended with status %d%s%.300s", place,
 		       status, colon, last);
 }

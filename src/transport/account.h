@@ -33,7 +33,7 @@ int account_decode(const void *data, size_t len, struct err *err);
  * status  1..255 (0 is no failure: nothing is set then)
  * last    the last lines of its standard error, escaped, or ""
  *
- * ERR_UNREACHABLE, or ERR_DENIED where the lines are those of a refused OpenSSH login.
+ * ERR_UNREACHABLE, or ERR_DENIED where the lines are those of a refused OpenSSH login, or of sudo.
  * Returns -1, or 0 for status 0.
  */
 int account_of_exit(const char *place, const char *osync, int status, const char *last,

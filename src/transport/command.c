@@ -25,16 +25,16 @@ static const char origin[] = "TRANSPORT_COMMAND";
 static pid_t start(int fd, int error_fd, const struct config *config, struct err *err)
 {
 	AUTO_BUF line = BUF_INIT;
-	struct quote_agent agent = { .osync = config->remote_osync_path,
-				     .root = config->target.path,
-				     .sudo = config->sudo_exec,
-				     .hooks = config_has_remote_hooks(config) };
+	AUTO_BUF shown = BUF_INIT;
+	struct quote_agent agent = quote_agent_of(config);
+	struct quote_agent agent_shown = quote_agent_shown(config);
 	struct process_stdio stdio = { .in = fd, .out = fd, .error = error_fd };
 	char shell[] = "/bin/sh";
 	char option[] = "-c";
 
 	quote_command(&line, config->transport_command, &agent);
-	log_info("connecting: %s", buf_cstr(&line));
+	quote_command(&shown, config->transport_command, &agent_shown);
+	log_info("connecting: %s", buf_cstr(&shown));
 	char *argv[] = { shell, option, buf_cstr(&line), NULL };
 
 	return process_spawn(argv, &stdio, err);

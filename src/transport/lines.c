@@ -89,7 +89,7 @@ void lines_last(const struct lines *lines, struct buf *out)
 {
 	for (int i = 0; i < LINES_KEPT && lines->kept[i]; i++) {
 		if (i > 0)
-			buf_addstr(out, "; ");
+			buf_addstr(out, LINES_JOINT);
 		buf_addstr(out, lines->kept[i]);
 	}
 }

@@ -39,7 +39,8 @@ void lines_feed(struct lines *lines, const void *data, size_t len);
 void lines_end(struct lines *lines);
 /* Feed what a non-blocking descriptor has to offer; 1 = more may come, 0 = it has ended. */
 int lines_drain(struct lines *lines, int fd);
-/* Append the kept lines to out, joined with "; ". */
+#define LINES_JOINT "; "
+/* Append the kept lines to out, with LINES_JOINT between them. */
 void lines_last(const struct lines *lines, struct buf *out);
 
 #endif

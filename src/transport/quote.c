@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "config/config.h"
 
 /* Bytes that mean nothing to any shell, wherever they stand in a word. */
 static bool is_plain(char c)
@@ -71,17 +72,49 @@ static void add_root(struct buf *out, const char *root)
 	quote_word(out, buf_cstr(&path));
 }
 
+struct quote_agent quote_agent_of(const struct config *config)
+{
+	return (struct quote_agent){ .osync = config->remote_osync_path,
+				     .root = config->target.path,
+				     .state_dir = config_target_state_dir(config),
+				     .token = config->remote_token,
+				     .sudo = config->sudo_exec,
+				     .hooks = config_has_remote_hooks(config) };
+}
+
+struct quote_agent quote_agent_shown(const struct config *config)
+{
+	struct quote_agent agent = quote_agent_of(config);
+
+	if (agent.token)
+		agent.token = "...";
+	return agent;
+}
+
+/* What stands before the program. */
+static void add_prefix(struct buf *out, const struct quote_agent *agent)
+{
+	if (agent->token)
+		buf_addf(out, "env _REMOTE_TOKEN=%s ", agent->token);
+	if (agent->sudo)
+		buf_addstr(out, "sudo -n ");
+}
+
 static void add_verb(struct buf *out, const struct quote_agent *agent)
 {
-	buf_addstr(out, agent->hooks ? " agent --allow-hooks --root " : " agent --root ");
+	buf_addstr(out, agent->hooks ? " agent --allow-hooks" : " agent");
 }
 
 void quote_remote(struct buf *out, const struct quote_agent *agent)
 {
-	if (agent->sudo)
-		buf_addstr(out, "sudo -n -E ");
+	add_prefix(out, agent);
 	quote_program(out, agent->osync);
 	add_verb(out, agent);
+	if (agent->state_dir) {
+		buf_addstr(out, " --state-dir ");
+		quote_word(out, agent->state_dir);
+	}
+	buf_addstr(out, " --root ");
 	add_root(out, agent->root);
 }
 
@@ -101,9 +134,15 @@ static void add_twice_quoted(struct buf *out, const char *word)
 void quote_command(struct buf *out, const char *command, const struct quote_agent *agent)
 {
 	buf_addstr(out, command);
-	buf_addstr(out, agent->sudo ? " sudo -n -E " : " ");
+	buf_addch(out, ' ');
+	add_prefix(out, agent);
 	add_twice_quoted(out, agent->osync);
 	add_verb(out, agent);
+	if (agent->state_dir) {
+		buf_addstr(out, " --state-dir ");
+		add_twice_quoted(out, agent->state_dir);
+	}
+	buf_addstr(out, " --root ");
 	if (agent->root[0] == '-')
 		buf_addstr(out, "./");
 	add_twice_quoted(out, agent->root);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 struct buf;
+struct config;
 struct err;
 
 /* Append `word` in single quotes; ' and ! stand outside them, behind a backslash. */
@@ -21,15 +22,26 @@ void quote_if_needed(struct buf *out, const char *word);
 /* A program: quoted if needed, but a leading ~/ or ~user/ is left to the shell. */
 void quote_program(struct buf *out, const char *program);
 
-/* What the far end should run. */
+/* What the far end should run. Borrowed. */
 struct quote_agent {
-	const char *osync; /* REMOTE_OSYNC_PATH */
-	const char *root;  /* path of the root there */
-	bool sudo;	   /* as root, through sudo */
-	bool hooks;	   /* with --allow-hooks: who may log in may run commands anyway */
+	const char *osync;     /* REMOTE_OSYNC_PATH */
+	const char *root;      /* path of the root there */
+	const char *state_dir; /* TARGET_CUSTOM_STATE_DIR, or NULL */
+	const char *token;     /* _REMOTE_TOKEN, or NULL: a word that no shell sees anything in */
+	bool sudo;	       /* as root, through sudo */
+	bool hooks;	       /* with --allow-hooks: who may log in may run commands anyway */
 };
 
-/* Append "[sudo -n -E ]OSYNC agent [--allow-hooks] --root 'ROOT'" for the login shell of the server. */
+/* What the configuration asks for. */
+struct quote_agent quote_agent_of(const struct config *config);
+/* The same for eyes: without what is secret. */
+struct quote_agent quote_agent_shown(const struct config *config);
+
+/*
+ * Append "[env _REMOTE_TOKEN=TOKEN ][sudo -n ]OSYNC agent [--allow-hooks] [--state-dir 'DIR'] --root
+ * 'ROOT'" for the login shell of the server.  The spelling is a promise: ssh_filter.sh of osync 1.3
+ * looks for "env _REMOTE_TOKEN=TOKEN" in these bytes, and sudoers names the words behind sudo.
+ */
 void quote_remote(struct buf *out, const struct quote_agent *agent);
 /*
  * Append TRANSPORT_COMMAND and, after a blank, the words of quote_remote(), each quoted

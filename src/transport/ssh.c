@@ -18,13 +18,14 @@
 static int pump(struct ssh_session *session, const struct config *config, int fd, struct err *err)
 {
 	AUTO_BUF command = BUF_INIT;
-	struct quote_agent agent = { .osync = config->remote_osync_path,
-				     .root = config->target.path,
-				     .sudo = config->sudo_exec,
-				     .hooks = config_has_remote_hooks(config) };
+	AUTO_BUF shown = BUF_INIT;
+	struct quote_agent agent = quote_agent_of(config);
+	struct quote_agent agent_shown = quote_agent_shown(config);
 
 	quote_remote(&command, &agent);
+	quote_remote(&shown, &agent_shown);
 	struct ssh_pump_task task = { .command = buf_cstr(&command),
+				      .shown = buf_cstr(&shown),
 				      .osync = config->remote_osync_path,
 				      .parent_fd = fd,
 				      .keepalive_s = config->ssh_keepalive_s };

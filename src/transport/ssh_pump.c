@@ -462,6 +462,6 @@ int ssh_pump(struct ssh_session *session, const struct ssh_pump_task *task, stru
 		return -1;
 	/* The interval is ours (keep_alive); this only asks for replies. */
 	libssh2_keepalive_config(session->lib, 1, 1);
-	log_debug("ssh: %s: running %s", session->host, task->command);
+	log_debug("ssh: %s: running %s", session->host, task->shown);
 	return run(&pump, err);
 }

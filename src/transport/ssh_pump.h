@@ -20,6 +20,7 @@ struct ssh_session;
 
 struct ssh_pump_task {
 	const char *command; /* for the server's login shell */
+	const char *shown;   /* the same for eyes: without what is secret */
 	const char *osync;   /* REMOTE_OSYNC_PATH, for the message if it is not there */
 	int parent_fd;	     /* stream socket, made non-blocking; not closed */
 	int keepalive_s;     /* 0: none. Three unanswered ones end the connection */

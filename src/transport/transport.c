@@ -71,6 +71,7 @@ struct transport *transport_open_target(const struct config *config, struct err 
 {
 	const struct target *target = &config->target;
 	struct agent_options local = { .dir = target->path,
+				       .state_dir = config_target_state_dir(config),
 				       .role = "target agent",
 				       .hooks = config_has_remote_hooks(config),
 				       .alone = true };

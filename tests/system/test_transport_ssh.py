@@ -121,7 +121,7 @@ def test_sudo_stands_before_the_agent(tool, tmp_path):
     sudo.chmod(0o755)
     with Sshd(tmp_path / "server", options=[f"SetEnv PATH={tmp_path}:/usr/bin:/bin"]) as server:
         done = Far(tool, server, tmp_path).run(sudo="yes", osync="osync")
-        assert done.out == b"sudo -n -E osync agent --root /srv/tree\n"
+        assert done.out == b"sudo -n osync agent --root /srv/tree\n"
 
 
 def test_the_far_ends_errors_are_relayed_and_escaped(far):

@@ -209,15 +209,21 @@ static void test_what_is_always_done_cannot_be_switched_off(void **state)
 
 static void test_what_is_not_done_on_purpose_is_refused_with_the_reason(void **state)
 {
-	AUTO_LOAD load = load_keys("COPY_SYMLINKS=yes\nKEEP_DIRLINKS=true\nKRB5=true\n"
-				   "_REMOTE_TOKEN=SomeAlphaNumericToken9\n");
+	AUTO_LOAD load = load_keys("COPY_SYMLINKS=yes\nKEEP_DIRLINKS=true\nKRB5=true\n");
 
 	assert_line(&load, "t.conf:4: COPY_SYMLINKS: symlinks are synced as symlinks");
 	assert_line(&load, "t.conf:5: KEEP_DIRLINKS: symlinks are synced as symlinks");
 	assert_line(&load, "t.conf:6: KRB5: for Kerberos set TRANSPORT=command");
-	assert_line(&load, "t.conf:7: _REMOTE_TOKEN: to tie a key to one folder");
+}
+
+static void test_a_token_takes_what_no_shell_would_change(void **state)
+{
+	AUTO_LOAD load = load_keys("_REMOTE_TOKEN='two words'\n");
+
+	assert_line(&load, "t.conf:4: _REMOTE_TOKEN takes letters");
 	/* A secret is not repeated. */
-	assert_null(strstr(buf_cstr(&load.messages), "SomeAlpha"));
+	assert_null(strstr(buf_cstr(&load.messages), "two words"));
+	assert_told("_REMOTE_TOKEN=SomeAlphaNumericToken9\n", 0, "");
 }
 
 static void test_what_steers_rsync_is_warned_about_once(void **state)
@@ -353,33 +359,17 @@ static const char osync_sample[] =
 	"STOP_ON_CMD_ERROR=true\n"
 	"RUN_AFTER_CMD_ON_ERROR=false\n";
 
-static void test_all_problems_of_a_file_of_osync_1_3_are_told_at_once(void **state)
+static void test_the_sample_file_of_osync_1_3_loads_as_it_is(void **state)
 {
 	AUTO_LOAD load = load_text(osync_sample);
 
-	assert_int_equal(load.err.kind, ERR_CONFIG);
-	assert_messages(&load,
-			"t.conf:11: _REMOTE_TOKEN: to tie a key to one folder, let the server's "
-			"authorized_keys force the command 'osync agent --root=DIR'; set "
-			"_REMOTE_TOKEN=\"\" to go on\n");
-}
-
-/* What the messages say to set is all that it takes. */
-static void test_a_file_of_osync_1_3_loads_once_it_is_mended_as_told(void **state)
-{
-	config_help_write("t.conf", osync_sample);
-	{
-		AUTO_LOAD load =
-			LOAD("t.conf", "--set=_REMOTE_TOKEN=", "--set=CONFLICT_BACKUP_DAYS=0",
-			     "--set=SOFT_DELETE_DAYS=0");
-
-		assert_messages(&load, "");
-		/* What the sample only shows is nobody's address. */
-		assert_null(load.config->mail.recipients);
-		assert_string_equal(load.config->instance_id, "sync_test");
-		assert_true(load.config->create_dirs);
-		assert_true(load.config->target.path[0] == '/');
-	}
+	assert_messages(&load, "");
+	/* What the sample only shows is nobody's address. */
+	assert_null(load.config->mail.recipients);
+	assert_string_equal(load.config->instance_id, "sync_test");
+	assert_string_equal(load.config->remote_token, "SomeAlphaNumericToken9");
+	assert_true(load.config->create_dirs);
+	assert_true(load.config->target.path[0] == '/');
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, config_help_setup, config_help_teardown)
@@ -399,11 +389,11 @@ int main(void)
 		TEST(test_the_way_out_of_a_refusal_is_accepted),
 		TEST(test_what_is_always_done_cannot_be_switched_off),
 		TEST(test_what_is_not_done_on_purpose_is_refused_with_the_reason),
+		TEST(test_a_token_takes_what_no_shell_would_change),
 		TEST(test_what_steers_rsync_is_warned_about_once),
 		TEST(test_the_revision_of_the_file_has_to_be_1_3_or_later),
 		TEST(test_names_of_osync_1_0_are_told_with_those_of_today),
-		TEST(test_all_problems_of_a_file_of_osync_1_3_are_told_at_once),
-		TEST(test_a_file_of_osync_1_3_loads_once_it_is_mended_as_told),
+		TEST(test_the_sample_file_of_osync_1_3_loads_as_it_is),
 	};
 	int failed = 0;
 

@@ -142,14 +142,15 @@ static void test_harmless_options_of_osync_1_3_are_accepted(void **state)
 			  "--no-maxtime", "--log-conflicts", "--alert-conflicts",
 			  "--destination-mails=a@b"));
 	assert_good(QUICK("--force-unlock"));
-	assert_good(QUICK("--rsakey=t.key", "--skip-deletion=", "--sync-type="));
+	assert_good(
+		QUICK("--remote-token=x", "--rsakey=t.key", "--skip-deletion=", "--sync-type="));
 }
 
 static void test_other_options_of_osync_1_3_are_refused_by_name(void **state)
 {
 	static const char *const options[] = {
 		"--no-locks", "--on-changes",	     "--on-changes-target",
-		"--krb5",     "--ssh-controlmaster", "--remote-token=x",
+		"--krb5",     "--ssh-controlmaster",
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {

@@ -98,22 +98,35 @@ static void the_remote_command_names_the_root(void **state)
 	buf_reset(&out);
 	agent = (struct quote_agent){ .osync = "osync", .root = "-rf", .sudo = true };
 	quote_remote(&out, &agent);
-	assert_string_equal(buf_cstr(&out), "sudo -n -E osync agent --root './-rf'");
+	assert_string_equal(buf_cstr(&out), "sudo -n osync agent --root './-rf'");
 	buf_reset(&out);
 	agent = (struct quote_agent){ .osync = "osync", .root = "x", .hooks = true };
 	quote_remote(&out, &agent);
 	assert_string_equal(buf_cstr(&out), "osync agent --allow-hooks --root 'x'");
+	buf_reset(&out);
+	agent = (struct quote_agent){
+		.osync = "osync", .root = "x", .state_dir = "/a b", .token = "T9", .sudo = true
+	};
+	quote_remote(&out, &agent);
+	assert_string_equal(buf_cstr(&out), "env _REMOTE_TOKEN=T9 sudo -n osync agent --state-dir "
+					    "'/a b' --root 'x'");
 }
 
 static void a_command_gets_plain_words_unquoted(void **state)
 {
 	AUTO_BUF out = BUF_INIT;
-	struct quote_agent agent = { .osync = "osync", .root = "/srv/tree", .sudo = true };
+	struct quote_agent agent = { .osync = "osync",
+				     .root = "/srv/tree",
+				     .state_dir = "/s",
+				     .token = "T9",
+				     .sudo = true };
 
 	(void)state;
 	quote_command(&out, "docker exec -i box", &agent);
-	assert_string_equal(buf_cstr(&out),
-			    "docker exec -i box sudo -n -E osync agent --root /srv/tree");
+	assert_string_equal(
+		buf_cstr(&out),
+		"docker exec -i box env _REMOTE_TOKEN=T9 sudo -n osync agent --state-dir "
+		"/s --root /srv/tree");
 }
 
 /* `sh -c "$*"` joins its words and gives them to a shell, as ssh does. */
