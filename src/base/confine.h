@@ -22,6 +22,8 @@
 
 struct err;
 
+enum confine_mode { CONFINE_WRITE, CONFINE_READ /* nothing is written there either */ };
+
 /*
  * Confine the process (its only thread) to the folders that these descriptors are open on; those that
  * are negative are left out.  The version of Landlock that holds from now on (2 or more), or -1 and
@@ -31,6 +33,6 @@ struct err;
  * Builds with fault points stay as they are where a test steers them (base/sys.h): its commands and
  * its files are outside.  What the sanitizers report may go to the folder OSYNC_REPORTS.
  */
-int confine_to(const int *folders, size_t count, struct err *err);
+int confine_to(const int *folders, size_t count, enum confine_mode mode, struct err *err);
 
 #endif

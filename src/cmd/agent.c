@@ -9,16 +9,22 @@
 #include "peer/agent.h"
 #include "run/report.h"
 
-/* The value of --NAME=VALUE, or of --NAME VALUE, in which case *i moves on to it; NULL: something else. */
-static const char *value_of(const char *name, int argc, char **argv, int *i)
+/* Whether argv[*i] is --NAME=VALUE, or --NAME with a value behind it, to which *i moves on then. */
+static bool takes(const char *name, int argc, char **argv, int *i, const char **value)
 {
+	const char *arg = argv[*i];
 	size_t len = strlen(name);
 
-	if (strncmp(argv[*i], name, len) != 0)
-		return NULL;
-	if (argv[*i][len] == '=')
-		return argv[*i] + len + 1;
-	return argv[*i][len] == '\0' && *i + 1 < argc ? argv[++*i] : NULL;
+	if (strncmp(arg, name, len) != 0)
+		return false;
+	if (arg[len] == '=') {
+		*value = arg + len + 1;
+		return true;
+	}
+	if (arg[len] || *i + 1 >= argc)
+		return false;
+	*value = argv[++*i];
+	return true;
 }
 
 /*
@@ -28,18 +34,16 @@ static const char *value_of(const char *name, int argc, char **argv, int *i)
 static bool parse(int argc, char **argv, struct agent_options *options)
 {
 	for (int i = 0; i < argc; i++) {
-		const char *value = NULL;
-
 		if (strcmp(argv[i], "--allow-hooks") == 0)
 			options->hooks = true;
-		else if ((value = value_of("--root", argc, argv, &i)))
-			options->dir = value;
-		else if ((value = value_of("--state-dir", argc, argv, &i)))
-			options->state_dir = value;
-		else
+		else if (strcmp(argv[i], "--read-only") == 0)
+			options->read_only = true;
+		else if (!takes("--root", argc, argv, &i, &options->dir) &&
+			 !takes("--state-dir", argc, argv, &i, &options->state_dir))
 			return false;
 	}
-	return options->dir && options->dir[0];
+	/* A command of the client's could write. */
+	return options->dir && options->dir[0] && !(options->read_only && options->hooks);
 }
 
 int cmd_agent(int argc, char **argv)
@@ -47,8 +51,8 @@ int cmd_agent(int argc, char **argv)
 	struct agent_options options = { .role = "target agent", .alone = true };
 
 	if (!parse(argc, argv, &options)) {
-		fputs("osync: usage: osync agent [--allow-hooks] [--state-dir DIR] --root DIR (started "
-		      "by the initiator through ssh, not by hand)\n",
+		fputs("osync: usage: osync agent [--allow-hooks|--read-only] [--state-dir DIR] --root DIR "
+		      "(started by the initiator through ssh, not by hand)\n",
 		      stderr);
 		return EXIT_BAD_USAGE;
 	}

@@ -124,7 +124,7 @@ static int reap_here(const struct job *job, struct root *root, struct err *err)
 	struct err ignored = ERR_INIT;
 	int status = 0;
 
-	confine_to(folders, 1, &ignored);
+	confine_to(folders, 1, CONFINE_WRITE, &ignored);
 	reap.arg = (void *)(uintptr_t)job;
 	reap.tell = tell;
 	status = reap_root(root, &reap, err);

@@ -70,7 +70,7 @@ struct agent {
 	bool confined;		    /* it was tried */
 	struct pulse *pulse;
 	bool welcomed;
-	bool dry;
+	bool dry; /* changes nothing: for a dry run, or always */
 	struct root
 		*root;	 /* NULL after a welcome: a dry run on a folder that is still to be made */
 	int state_fd;	 /* folder of caches, -1 before PREPARE where it is not there */

@@ -173,10 +173,11 @@ static void confine(struct agent *agent)
 	int version = 0;
 
 	if (!agent->options->alone || agent->confined || !agent->root ||
-	    (agent->state_dir[0] && agent->state_fd < 0))
+	    (agent->state_dir[0] && agent->state_fd < 0 && !agent->options->read_only))
 		return;
 	agent->confined = true;
-	version = confine_to(folders, sizeof(folders) / sizeof(folders[0]), &why);
+	version = confine_to(folders, sizeof(folders) / sizeof(folders[0]),
+			     agent->options->read_only ? CONFINE_READ : CONFINE_WRITE, &why);
 	if (version < 0)
 		log_debug("%s: not confined to its folder: %s", agent->options->role, why.msg);
 	else
@@ -224,7 +225,7 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 		return -1;
 	if (status < 0)
 		return msg_malformed(frame, err);
-	agent->dry = (hello.flags & PEER_HELLO_DRY) != 0;
+	agent->dry = (hello.flags & PEER_HELLO_DRY) || agent->options->read_only;
 	agent->profile = xstrdup(hello.profile);
 	agent->place = xstrdup(hello.place);
 	agent->scan_flags = hello.scan_flags;
@@ -236,11 +237,14 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	/* Before the root is made where it is missing: what it belongs on may come back. */
 	if (hello.mount[0] && mountpoint_check(agent->options->dir, hello.mount, err) < 0)
 		return -1;
-	if (open_root(agent, (hello.flags & PEER_HELLO_CREATE) != 0, &welcome.identity, err) < 0)
+	/* Who changes nothing makes no folder, and a real run must not take a missing one for empty. */
+	if (open_root(agent, (hello.flags & PEER_HELLO_CREATE) && !agent->options->read_only,
+		      &welcome.identity, err) < 0)
 		return -1;
 	agent_hook_prepare(agent, hello.flags);
 	confine(agent);
-	welcome.hooks = agent->runner != NULL;
+	welcome.flags = (agent->runner ? PEER_WELCOME_HOOKS : 0U) |
+			(agent->options->read_only ? PEER_WELCOME_READ_ONLY : 0U);
 	welcome.known = !uuid_is_none(&agent->at_place);
 	welcome.known_initiator = agent->at_place;
 	welcome.known_generation = agent->head.known ? agent->head.generation : 0;
@@ -262,11 +266,23 @@ struct request {
 	struct keep keep;
 };
 
+/* What is there is read and recorded by the other side: it has to outlast a power cut. */
+static int prepare_to_read(struct agent *agent, struct uuid *now, struct err *err)
+{
+	if (root_identity(agent->root, now, err) < 0)
+		return -1;
+	if (agent->fsync_mode != CHANGER_SYNC_OFF && sys_syncfs(root_fd(agent->root)) < 0)
+		return err_sys(err, errno, "cannot make durable what is there");
+	return 0;
+}
+
 static int prepare(struct agent *agent, const struct request *request, struct uuid *now,
 		   struct err *err)
 {
 	int has = 0;
 
+	if (agent->options->read_only)
+		return prepare_to_read(agent, now, err);
 	if (root_workdir_create(agent->root, err) < 0)
 		return -1;
 	has = root_identity(agent->root, now, err);
@@ -291,6 +307,14 @@ static int prepare(struct agent *agent, const struct request *request, struct uu
 	return agent->ops ? 0 : -1;
 }
 
+/* Where nothing can be changed, no lock is held, and nothing comes of it that would need one. */
+static bool may_prepare(const struct agent *agent)
+{
+	if (agent->options->read_only)
+		return true;
+	return !agent->dry && agent->lock && !agent->ops;
+}
+
 int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct msg_ready ready = { .status = ERR_INIT };
@@ -304,7 +328,7 @@ int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err 
 	request.generation = dec_le64(&dec);
 	request.keep.trash_days = dec_u32(&dec);
 	request.keep.pack_days = dec_u32(&dec);
-	if (!dec_done(&dec) || strchr(request.run, '/') || agent->dry || !agent->lock || agent->ops)
+	if (!dec_done(&dec) || strchr(request.run, '/') || !may_prepare(agent))
 		return msg_malformed(frame, err);
 	if (agent_lock_check(agent, err) < 0)
 		return -1;

@@ -203,7 +203,7 @@ void msg_put_welcome(struct buf *out, const struct msg_welcome *welcome)
 	enc_le64(out, welcome->known_generation);
 	enc_le64(out, welcome->mark);
 	enc_u8(out, welcome->can_chown);
-	enc_u8(out, welcome->hooks);
+	enc_u8(out, (uint8_t)welcome->flags);
 	frame_end(out, start);
 }
 
@@ -224,7 +224,9 @@ int msg_get_welcome(const struct frame *frame, struct arena *arena, struct msg_w
 	welcome->known_generation = dec_le64(&dec);
 	welcome->mark = dec_le64(&dec);
 	welcome->can_chown = dec_bool(&dec);
-	welcome->hooks = dec_bool(&dec);
+	welcome->flags = dec_u8(&dec);
+	if (welcome->flags & ~(unsigned)PEER_WELCOME_FLAGS)
+		dec.bad = true;
 	return finish(&dec, frame, err);
 }
 

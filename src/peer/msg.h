@@ -48,7 +48,7 @@ struct msg_welcome {
 	uint64_t known_generation; /* of the cache for this profile, 0 for none */
 	uint64_t mark;		   /* store/mark.h, likewise */
 	bool can_chown;
-	bool hooks; /* HOOK is welcome */
+	unsigned flags; /* PEER_WELCOME_* */
 };
 
 struct msg_locked {

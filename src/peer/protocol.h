@@ -36,7 +36,11 @@
  *				u8 1 if a folder at this place was here before, then 16 bytes its identity;
  *				le64 generation of the cache for this profile, le64 generation in the mark
  *				(store/mark.h; 0: none); u8 1 if owners can be set;
- *				u8 1 if it runs hooks (asked for with PEER_HELLO_HOOKS, and allowed)
+ *				u8 flags (PEER_WELCOME_*)
+ *				HOOKS: it runs hooks (asked for with PEER_HELLO_HOOKS, and allowed). READ_ONLY:
+ *				nothing can be changed; LOCK is asked for as by a dry run, PREPARE makes durable
+ *				what is there and gives no identity, and of the frames behind it only those
+ *				come that ask
  *	ERROR		A	status: ends the session
  *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s, an agent says
  *				PONG unasked in the middle of something that takes as long
@@ -212,6 +216,11 @@ enum peer_hello_flag {
 	PEER_HELLO_CREATE = 1 /* make the root folder */,
 	PEER_HELLO_DRY = 2 /* change nothing */,
 	PEER_HELLO_HOOKS = 4 /* HOOK will be asked for */
+};
+enum peer_welcome_flag {
+	PEER_WELCOME_HOOKS = 1,
+	PEER_WELCOME_READ_ONLY = 2,
+	PEER_WELCOME_FLAGS = 3,
 };
 enum peer_lock_flag { PEER_LOCK_QUEUE = 1 /* keep a place in the queue for me */ };
 enum peer_cap {

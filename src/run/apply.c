@@ -634,7 +634,8 @@ static int record_moves(struct apply *apply, struct err *err)
 	if (list_flush(apply->session->saved.list, err) < 0)
 		return -1;
 	for (int s = 0; s < SIDES; s++)
-		msg_put_empty(out_of(apply, (enum side)s), PEER_RECORDED);
+		if (!apply->session->sides[s].read_only)
+			msg_put_empty(out_of(apply, (enum side)s), PEER_RECORDED);
 	apply->moves_recorded = true;
 	return 0;
 }

@@ -370,7 +370,7 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 			return -1;
 	}
 	/* From this run on the cache is to be right again. */
-	session->retell = session->saved.list && (!delta || !trusted_cache);
+	session->retell = session->saved.list && (!delta || !trusted_cache) && !target->read_only;
 	log_info(
 		"looked at %llu paths on the initiator and %llu on the target; %zu may need something",
 		(unsigned long long)session->sides[SIDE_INITIATOR].scanned,

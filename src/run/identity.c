@@ -187,6 +187,10 @@ static const char *mismatch(const struct session *session, enum side *side)
 
 	for (int s = 0; s < SIDES && session->saved.list; s++) {
 		*side = (enum side)s;
+		/* One that can only be read may never have been given any. */
+		if (session->sides[s].read_only &&
+		    uuid_same(&session->sides[s].identity, &session->saved.head.identity[s]))
+			continue;
 		if (uuid_is_none(&session->sides[s].identity))
 			return "has lost its identity: it was emptied, replaced or is not mounted";
 		if (!uuid_same(&session->sides[s].identity, &session->saved.head.identity[s]))
@@ -216,8 +220,9 @@ static bool rolled_back(const struct session *session)
 {
 	const struct list_head *head = &session->saved.head;
 
+	/* A side that can only be read gives: whatever it is now counts. */
 	for (int s = 0; s < SIDES && session->saved.list; s++)
-		if (!is_mark_of(head, session->sides[s].mark))
+		if (!session->sides[s].read_only && !is_mark_of(head, session->sides[s].mark))
 			return true;
 	return false;
 }

@@ -198,9 +198,22 @@ static bool has_work(const struct session *session, const struct work *work)
 	return false;
 }
 
+/* The last look before the first change. One way never asks for this. */
+static int check_read_only(const struct session *session, const struct plan *plan, struct err *err)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (session->sides[plan->ops[i]->side].read_only)
+			return err_set(
+				err, ERR_DENIED,
+				"'%.300s' would have to be changed on the %s, which can only be "
+				"read; nothing was changed",
+				plan->ops[i]->path, side_name((enum side)plan->ops[i]->side));
+	return 0;
+}
+
 static int act(struct session *session, struct work *work, struct err *err)
 {
-	if (session_prepare(session, err) < 0)
+	if (check_read_only(session, &work->plan, err) < 0 || session_prepare(session, err) < 0)
 		return -1;
 	for (size_t i = 0; i < work->changes.count; i++)
 		if (is_newly_seen(&work->changes.items[i]))

@@ -16,6 +16,7 @@
 #include "base/version.h"
 #include "config/config.h"
 #include "model/owners.h"
+#include "model/reconcile.h"
 #include "peer/agent.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
@@ -245,11 +246,28 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 	peer->known_generation = welcome.known_generation;
 	peer->mark = welcome.mark;
 	peer->can_chown = welcome.can_chown;
-	peer->hooks = welcome.hooks;
+	peer->hooks = (welcome.flags & PEER_WELCOME_HOOKS) != 0;
+	peer->read_only = (welcome.flags & PEER_WELCOME_READ_ONLY) != 0;
 	if (channel_noise(peer->channel))
 		log_warn("the login on the %s prints '%.200s' before the agent starts; skipped",
 			 side_name(side), channel_noise(peer->channel));
 	return status;
+}
+
+/* A folder that can only be read can be looked at, and it can give. */
+static int check_writable(const struct session *session, enum side side, struct err *err)
+{
+	const struct config *config = session->config;
+
+	if (!session->sides[side].read_only || config->dry_run ||
+	    !reconcile_gives((enum direction)config->sync_type, side_other(side)))
+		return 0;
+	return err_set(
+		err, ERR_DENIED,
+		"the %s can only be read (osync agent --read-only runs there): nothing was "
+		"changed; SYNC_TYPE=target2initiator takes over what is there, and --dry-run "
+		"shows what differs",
+		side_name(side));
 }
 
 /* A failure to reach or open one side names that side. */
@@ -259,7 +277,7 @@ static int open_side(struct session *session, enum side side, struct err *err)
 
 	send_hello(session, side);
 	if (take_welcome(session, side, err) == 0)
-		return 0;
+		return check_writable(session, side, err);
 	if (err->kind == ERR_SYSTEM && err->sys == ENOENT)
 		return err_set(
 			err, ERR_GUARD,
@@ -347,7 +365,7 @@ static void put_lock(struct session *session, enum side side, int64_t wait_ms)
 	AUTO_FREE char *holder = identity_holder(config);
 	size_t start = frame_begin(out, PEER_LOCK);
 
-	enc_u8(out, config->dry_run ? LOCK_PEEK : LOCK_HOLD);
+	enc_u8(out, config->dry_run || session->sides[side].read_only ? LOCK_PEEK : LOCK_HOLD);
 	enc_str(out, holder);
 	enc_u8(out, lock_wait_ms(config) > 0 ? PEER_LOCK_QUEUE : 0);
 	enc_uint(out, (uint64_t)wait_ms);
@@ -470,6 +488,8 @@ static void tell_target(struct session *session, const char *path, const struct 
 {
 	struct listing_item item = { .path = path, .kind = PEER_ITEM_GONE };
 
+	if (session->sides[SIDE_TARGET].read_only)
+		return;
 	if (base && base->side[SIDE_TARGET].type != ENTRY_ABSENT) {
 		item.kind = PEER_ITEM_ENTRY;
 		item.entry = base->side[SIDE_TARGET];
@@ -553,7 +573,8 @@ int session_prepare(struct session *session, struct err *err)
 			return -1;
 	if (make_current(session, err) < 0)
 		return -1;
-	if ((session->retell || !history) && retell_target(session, err) < 0)
+	if ((session->retell || !history) && !session->sides[SIDE_TARGET].read_only &&
+	    retell_target(session, err) < 0)
 		return -1;
 	session->prepared = true;
 	log_info("this run is %s; what it replaces or deletes goes to the trash under that name",
@@ -613,12 +634,16 @@ static int commit_target(struct session *session, struct err *err)
 int session_commit(struct session *session, struct err *err)
 {
 	for (int s = 0; s < SIDES; s++)
-		msg_put_empty(channel_out(session->sides[s].channel), PEER_FINISH);
+		if (!session->sides[s].read_only)
+			msg_put_empty(channel_out(session->sides[s].channel), PEER_FINISH);
 	for (int s = 0; s < SIDES; s++)
-		if (ask_status(session, (enum side)s, PEER_FINISHED, err) < 0)
+		if (!session->sides[s].read_only &&
+		    ask_status(session, (enum side)s, PEER_FINISHED, err) < 0)
 			return -1;
 	session->saved.head.complete = session->saved.head.generation;
-	if (write_head(session, err) < 0 || commit_target(session, err) < 0)
+	if (write_head(session, err) < 0)
+		return -1;
+	if (!session->sides[SIDE_TARGET].read_only && commit_target(session, err) < 0)
 		return -1;
 	return list_tidy(session->saved.list, err);
 }

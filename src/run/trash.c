@@ -61,9 +61,10 @@ int trash_end_of_run(struct session *session, struct err *err)
 	if (keep.trash_days == 0 && keep.pack_days == 0)
 		return 0;
 	for (int s = 0; s < SIDES; s++)
-		msg_put_empty(channel_out(session->sides[s].channel), PEER_TIDY);
+		if (!session->sides[s].read_only)
+			msg_put_empty(channel_out(session->sides[s].channel), PEER_TIDY);
 	for (int s = 0; s < SIDES; s++)
-		if (hear(session, (enum side)s, err) < 0)
+		if (!session->sides[s].read_only && hear(session, (enum side)s, err) < 0)
 			return -1;
 	return 0;
 }

@@ -2,10 +2,13 @@
 """What a server asks for before it starts an agent, and what it lets one do."""
 
 import shlex
+import shutil
 
 import pytest
-from harness import DENIED, OSYNC, Pair
+from harness import (DENIED, GUARD, LOCKED, LOOK, OK, OSYNC, USAGE, Pair, environment, execute,
+                     stamps, token)
 from sshd import Sshd, make_key
+from test_locks import Held
 
 TOKEN = "SomeAlphaNumericToken9"
 
@@ -171,3 +174,106 @@ def test_a_forced_command_keeps_state_where_the_server_says(remote):
     assert any(state.iterdir()) and not (remote.workdir("target") / "state").exists()
     # Who asks for nothing gets the same.
     remote.options = tied
+
+
+PULL = ["--sync-type", "target2initiator"]
+
+
+@pytest.fixture
+def readable(remote):
+    """A folder behind a key that may only read it."""
+    remote.reading = forced(remote, "reading", f"{OSYNC} agent --read-only --root={remote.target}")
+    remote.options = [*remote.reading, *PULL]
+    return remote
+
+
+def test_a_folder_that_can_only_be_read_gives_and_is_never_touched(readable):
+    content = readable.write("target", "d/x")
+    gone = readable.write("target", "gone")
+    readable.write("target", "old name", token(200000))
+    for number in range(8):
+        readable.write("target", f"stays{number}")
+    before = stamps(readable.target)
+    readable.run()
+    assert readable.both("d/x") == content and stamps(readable.target) == before
+    edited = readable.write("target", "d/x")
+    readable.remove("target", "gone")
+    readable.rename("target", "old name", "d/new name")
+    mine = readable.write("initiator", "mine")
+    before = stamps(readable.target)
+    result = readable.run("-vv", expect=(OK, LOOK))
+    assert readable.both("d/x") == edited and readable.gone("gone")
+    assert "target's cache" not in result.err
+    # One way: what is only here goes to the trash, as what was deleted there.
+    assert {gone, mine} <= {content for _, _, content in readable.trash("initiator")}
+    assert stamps(readable.target) == before
+    state = readable.state()
+    assert readable.run().changes == [] and readable.state() == state
+
+
+@pytest.mark.parametrize("options", [["--sync-type", "both"], ["--sync-type", "initiator2target"],
+                                     ["--initialize", "--sync-type", "both"],
+                                     ["--set", "REMOTE_RUN_BEFORE_CMD=touch here"]])
+def test_who_needs_to_write_there_is_told_before_anything_is_changed(readable, options):
+    readable.write("target", "x")
+    readable.write("initiator", "y")
+    before = readable.stamps()
+    result = readable.run("--set", "CREATE_DIRS=yes", *options, expect=DENIED)
+    assert result.says("--read-only" if "--sync-type" in options else "--allow-hooks"), repr(result)
+    assert readable.stamps() == before
+    readable.at_rest = False
+
+
+def test_a_dry_run_shows_what_a_folder_that_can_only_be_read_lacks(readable):
+    readable.options = readable.reading
+    readable.write("target", "x")
+    readable.write("initiator", "y")
+    before = readable.stamps()
+    result = readable.run("--dry-run")
+    assert (result.change("x").to, result.change("y").to) == ("initiator", "target")
+    assert readable.stamps() == before
+    readable.at_rest = False
+
+
+def test_a_folder_that_was_synced_both_ways_can_be_read_and_then_written_again(readable):
+    reading, readable.options = readable.options, []
+    readable.write("target", "x")
+    readable.run()
+    readable.options = reading
+    edited = readable.write("target", "x")
+    before = stamps(readable.target)
+    readable.run()
+    assert readable.both("x") == edited and stamps(readable.target) == before
+    # It was not told how far this went: as after a backup was put back, nothing is deleted.
+    readable.options = []
+    readable.write("initiator", "y")
+    readable.remove("initiator", "x")
+    assert readable.run().says("going on without history")
+    assert readable.both("x") == edited and readable.exists("target", "y")
+
+
+def test_a_folder_that_can_only_be_read_and_is_empty_all_at_once_is_not_believed(readable):
+    for number in range(3):
+        readable.write("target", f"{number}")
+    readable.run()
+    kept = readable.contents("initiator")
+    shutil.rmtree(readable.target)
+    readable.run("--set", "CREATE_DIRS=yes", expect=GUARD)
+    readable.target.mkdir()
+    readable.run(expect=GUARD)
+    assert readable.contents("initiator") == kept
+    readable.at_rest = False
+
+
+def test_a_reader_waits_for_who_writes(readable):
+    readable.write("target", "x")
+    writer = Pair(readable.base, name="writer", initiator="other")
+    writer.run()
+    with Held(writer, "target"):
+        readable.run(expect=LOCKED)
+    readable.run()
+
+
+def test_commands_and_read_only_exclude_each_other():
+    for words in (["--read-only", "--allow-hooks"], ["--allow-hooks", "--read-only"]):
+        execute([OSYNC, "agent", *words, "--root", "/"], environment("/"), USAGE)

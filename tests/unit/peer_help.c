@@ -37,14 +37,14 @@ void far_close(struct far *far)
 	buf_release(&far->in);
 }
 
-static void be_agent(int fd)
+struct far far_start(void)
 {
 	const struct agent_options options = { .dir = "t", .role = "target agent" };
 
-	_exit(agent_serve(fd, fd, &options));
+	return far_start_as(&options);
 }
 
-struct far far_start(void)
+struct far far_start_as(const struct agent_options *options)
 {
 	struct far far = { .fd = -1, .pid = -1 };
 	int fds[2] = { -1, -1 };
@@ -55,7 +55,7 @@ struct far far_start(void)
 	assert_true(far.pid >= 0);
 	if (far.pid == 0) {
 		close(fds[0]);
-		be_agent(fds[1]);
+		_exit(agent_serve(fds[1], fds[1], options));
 	}
 	close(fds[1]);
 	far.fd = fds[0];

@@ -19,6 +19,8 @@
 #include "peer/msg.h"
 #include "peer/protocol.h"
 
+struct agent_options;
+
 struct far {
 	int fd;
 	pid_t pid;
@@ -33,6 +35,7 @@ void far_close(struct far *far);
 #define AUTO_FAR AUTO(far_close) struct far
 
 struct far far_start(void);
+struct far far_start_as(const struct agent_options *options);
 /* Send what is there; the type of the agent's next frame, 0 at the end of what it says. Kept in far->frame. */
 unsigned far_next(struct far *far);
 /* far_next() must give this type. */

@@ -17,6 +17,7 @@
 #include "base/codec.h"
 #include "base/version.h"
 #include "model/entry.h"
+#include "peer/agent.h"
 #include "peer/listing.h"
 #include "peer_help.h"
 #include "store/lock.h"
@@ -372,6 +373,65 @@ static void test_i45_a_dry_run_prepares_nothing(void **state)
 	far_refuses(&dry, ERR_PROTOCOL);
 }
 
+/* Agents that may only read -------------------------------------------------------- */
+
+static struct far far_reading(unsigned flags)
+{
+	const struct agent_options options = { .dir = "t",
+					       .role = "target agent",
+					       .read_only = true };
+	struct far far = far_start_as(&options);
+
+	far_hello(&far, flags);
+	return far;
+}
+
+static void test_who_may_only_read_is_asked_for_changes_in_vain(void **state)
+{
+	static const uint8_t changes[] = { PEER_OP,	PEER_DATA,   PEER_PUT_END, PEER_FLUSH,
+					   PEER_FINISH, PEER_RECORD, PEER_COMMIT,  PEER_FORGET,
+					   PEER_TIDY,	PEER_LOCK };
+
+	help_write("t/old", "x");
+	for (size_t i = 0; i < sizeof(changes); i++) {
+		AUTO_FAR far = far_reading(PEER_HELLO_CREATE | PEER_HELLO_HOOKS);
+		struct arena arena = ARENA_INIT;
+		struct msg_welcome welcome;
+		struct msg_ready ready;
+
+		far_expect(&far, PEER_WELCOME);
+		assert_int_equal(msg_get_welcome(&far.frame, &arena, &welcome, NULL), 0);
+		assert_int_equal(welcome.flags, PEER_WELCOME_READ_ONLY);
+		arena_release(&arena);
+		far_lock(&far, LOCK_PEEK, "me");
+		assert_int_equal(far_status(&far, PEER_LOCKED), ERR_NONE);
+		far_prepare(&far, "run");
+		far_expect(&far, PEER_READY);
+		assert_int_equal(msg_get_ready(&far.frame, &ready, NULL), 0);
+		assert_int_equal(ready.status.kind, ERR_NONE);
+		assert_true(uuid_is_none(&ready.identity));
+		if (changes[i] == PEER_FORGET || changes[i] == PEER_TIDY)
+			far_empty(&far, changes[i]);
+		else
+			add_any(&far, changes[i]);
+		far_refuses(&far, ERR_PROTOCOL);
+		assert_int_equal(help_count("t"), 1);
+	}
+}
+
+static void test_who_may_only_read_makes_no_root_and_takes_none_for_empty(void **state)
+{
+	static const unsigned flags[] = { PEER_HELLO_CREATE, PEER_HELLO_CREATE | PEER_HELLO_DRY };
+
+	help_sh("rmdir t");
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		AUTO_FAR far = far_reading(flags[i]);
+
+		far_refuses(&far, ERR_SYSTEM);
+		assert_false(help_exists("t"));
+	}
+}
+
 /* With the lock of a dry run, which dry runs share, two runs could work side by side. */
 static void test_each_kind_of_run_takes_its_own_kind_of_lock(void **state)
 {
@@ -502,6 +562,8 @@ int main(void)
 		TEST(test_more_credit_than_there_can_be_is_refused),
 		TEST(test_a_dry_run_takes_no_lock_and_changes_nothing),
 		TEST(test_i45_a_dry_run_prepares_nothing),
+		TEST(test_who_may_only_read_is_asked_for_changes_in_vain),
+		TEST(test_who_may_only_read_makes_no_root_and_takes_none_for_empty),
 		TEST(test_each_kind_of_run_takes_its_own_kind_of_lock),
 		TEST(test_a_lock_is_one_agents_until_its_input_ends),
 		TEST(test_an_agent_that_is_killed_lets_go),

@@ -83,6 +83,21 @@ static int work_outside(void)
 	return HELD;
 }
 
+static int reading_child(void)
+{
+	const int folders[] = { open("t", O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+
+	if (confine_to(folders, 1, CONFINE_READ, NULL) < 0)
+		return NO_LANDLOCK;
+	MUST(0, opens("t/old", O_RDONLY) && opens("t", O_RDONLY | O_DIRECTORY));
+	MUST(1, refused(open("t/old", O_WRONLY | O_CLOEXEC)));
+	MUST(2, refused(open("t/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)));
+	MUST(3, refused(mkdir("t/folder", 0700)) && refused(unlink("t/old")));
+	MUST(4, refused(rename("t/old", "t/new")) && refused(symlink("x", "t/new")));
+	MUST(5, refused(open("outside/secret", O_RDONLY | O_CLOEXEC)));
+	return HELD;
+}
+
 static int confined_child(bool with_state)
 {
 	const int folders[] = { open("t", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
@@ -91,7 +106,7 @@ static int confined_child(bool with_state)
 	char byte = 0;
 	int done = 0;
 
-	if (confine_to(folders, 2, NULL) < 0)
+	if (confine_to(folders, 2, CONFINE_WRITE, NULL) < 0)
 		return NO_LANDLOCK;
 	done = work_inside();
 	if (done == HELD)
@@ -101,11 +116,14 @@ static int confined_child(bool with_state)
 	MUST(42, getpwuid(0) && getpwnam("root") && getgrgid(0) && getgrnam("root"));
 	MUST(43, opens("state/cache", O_RDWR | O_CREAT) == with_state);
 	/* Once more, for less: what was given up stays given up. */
-	MUST(44, confine_to(folders, 2, NULL) >= 2 && !opens("outside/secret", O_RDONLY));
+	MUST(44, confine_to(folders, 2, CONFINE_WRITE, NULL) >= 2 &&
+			 !opens("outside/secret", O_RDONLY));
 	return HELD;
 }
 
-static void run_child(bool with_state)
+enum child { PLAIN, WITH_STATE, READING };
+
+static void run_child(enum child child)
 {
 	int status = 0;
 	pid_t pid = 0;
@@ -115,7 +133,7 @@ static void run_child(bool with_state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(confined_child(with_state));
+		_exit(child == READING ? reading_child() : confined_child(child == WITH_STATE));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	if (WEXITSTATUS(status) == NO_LANDLOCK)
@@ -127,12 +145,19 @@ static void run_child(bool with_state)
 
 static void test_i34_all_of_a_sync_works_inside_and_nothing_outside(void **state)
 {
-	run_child(false);
+	run_child(PLAIN);
 }
 
 static void test_i34_a_state_folder_elsewhere_stays_open(void **state)
 {
-	run_child(true);
+	run_child(WITH_STATE);
+}
+
+static void test_who_may_only_read_does_not_write_inside_either(void **state)
+{
+	run_child(READING);
+	assert_string_equal(help_read("t/old"), "old\n");
+	assert_int_equal(help_count("t"), 1);
 }
 
 int main(void)
@@ -142,6 +167,8 @@ int main(void)
 			test_i34_all_of_a_sync_works_inside_and_nothing_outside, help_setup,
 			help_teardown),
 		cmocka_unit_test_setup_teardown(test_i34_a_state_folder_elsewhere_stays_open,
+						help_setup, help_teardown),
+		cmocka_unit_test_setup_teardown(test_who_may_only_read_does_not_write_inside_either,
 						help_setup, help_teardown),
 	};
 

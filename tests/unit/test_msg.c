@@ -95,7 +95,7 @@ static void put_welcome(struct buf *out)
 					     .known_generation = UINT64_MAX,
 					     .mark = UINT64_MAX - 1,
 					     .can_chown = true,
-					     .hooks = true };
+					     .flags = PEER_WELCOME_FLAGS };
 
 	msg_put_welcome(out, &welcome);
 }
