@@ -65,6 +65,8 @@ struct config {
 	bool ssh_compression;
 	int ssh_connect_timeout_s;
 	int ssh_keepalive_s;
+	bool resume_sync;	 /* connect again when the line breaks ... */
+	int resume_tries;	 /* ... so many times in a row without any progress */
 	bool remote_host_ping;	 /* before connecting */
 	char *third_party_hosts; /* to ping where the target cannot be reached; NULL: none */
 	int peer_timeout_s;	 /* of silence, on either side of a connection */

@@ -74,6 +74,9 @@ enum {
 	YEAR_S = 365 * DAY_S,
 };
 
+/* As run/again.h has it. */
+enum { AGAIN_MOST = 20 };
+
 /* More files than any file system holds. */
 #define COUNT_MAX INT64_C(1000000000000)
 
@@ -104,6 +107,8 @@ const struct key keys_table[] = {
 	INT("SSH_CONNECT_TIMEOUT", "30", 1, HOUR_S, ssh_connect_timeout_s),
 	INT("SSH_KEEPALIVE", "15", 1, HOUR_S, ssh_keepalive_s),
 	INT("PEER_TIMEOUT", "180", 60, HOUR_S, peer_timeout_s),
+	BOOL("RESUME_SYNC", "true", resume_sync),
+	INT("RESUME_TRY", "2", 0, AGAIN_MOST, resume_tries),
 	BOOL("REMOTE_HOST_PING", "false", remote_host_ping),
 	TEXT("REMOTE_3RD_PARTY_HOSTS", NULL, third_party_hosts),
 	TEXT("REMOTE_OSYNC_PATH", "osync", remote_osync_path),
@@ -203,7 +208,6 @@ const struct key keys_table[] = {
 	ALWAYS("CONFLICT_BACKUP", "what is overwritten always goes to the trash"),
 	ACCEPTED("CONFLICT_BACKUP_MULTIPLE"), /* the trash has a folder for each run */
 	ACCEPTED("LOG_CONFLICTS"), /* the log has them all */
-	ACCEPTED("RESUME_TRY"),
 
 	/* matter only together with a key or an option that is refused */
 	ACCEPTED("MIN_WAIT"),
@@ -229,7 +233,6 @@ const struct key keys_table[] = {
 	NO_EFFECT("DELTA_COPIES", "true", NO_RSYNC),
 	NO_EFFECT("SSH_OPTIONAL_ARGS", "", "ssh's command line is not used; see SSH_CONFIG_FILE"),
 	NO_EFFECT("SSH_CONTROLMASTER", "false", "a run has only one connection anyway"),
-	NO_EFFECT("RESUME_SYNC", "true", "the next run always goes on where one was cut off"),
 
 	/* osync 1.0 */
 	RENAMED("MASTER_SYNC_DIR", "INITIATOR_SYNC_DIR"),

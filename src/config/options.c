@@ -116,7 +116,7 @@ static const struct option table[] = {
 	QUIETLY("non-interactive"),
 	QUIETLY("stats"),
 	QUIETLY("partial"),
-	QUIETLY("no-resume"),
+	SWITCH("no-resume", "RESUME_TRY", "0", NULL),
 	REFUSED("no-locks", "a run without locks could lose files"),
 	REFUSED("on-changes", NO_DAEMON),
 	REFUSED("on-changes-target", NO_DAEMON),

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -25,11 +26,15 @@ struct report {
 	uint64_t done[SIDES][REPORT_SILENT]; /* by side and enum op_report */
 	uint64_t conflicts;
 	uint64_t failed;
+	uint64_t failed_once; /* of these, what no later try says again */
 	uint64_t skipped;
 	uint64_t looks;	    /* calls of report_look() */
 	bool overdue;	    /* report_overdue() was called */
 	int conflict_paths; /* a file in memory, for ON_CONFLICT_CMD; -1: there is none */
 	uint64_t hashed_bytes;
+	uint64_t *said; /* checksums of what wants a look; those of former tries are sorted */
+	size_t said_count;
+	size_t said_before;	 /* in former tries */
 	struct buf line;	 /* scratch */
 	struct outcome *outcome; /* NULL: nobody asks */
 };
@@ -56,6 +61,7 @@ void report_free(struct report *report)
 	if (!report)
 		return;
 	cleanup_close(&report->conflict_paths);
+	free(report->said);
 	free(report->run);
 	buf_release(&report->line);
 	free(report);
@@ -64,6 +70,43 @@ void report_free(struct report *report)
 void report_into(struct report *report, struct outcome *outcome)
 {
 	report->outcome = outcome;
+}
+
+static int compare_said(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a;
+	uint64_t right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+void report_again(struct report *report)
+{
+	if (report->said_count > 0)
+		qsort(report->said, report->said_count, sizeof(*report->said), compare_said);
+	report->said_before = report->said_count;
+	report->failed = report->failed_once;
+}
+
+/* Whether no former try of this run has said the same. */
+static bool is_news(struct report *report, const char *path, const char *message)
+{
+	AUTO_BUF text = BUF_INIT;
+	uint64_t sum = 0;
+
+	buf_add(&text, path, strlen(path) + 1);
+	buf_addstr(&text, message);
+	sum = digest_checksum(text.data, text.len);
+	if (report->said_before > 0 &&
+	    bsearch(&sum, report->said, report->said_before, sizeof(sum), compare_said))
+		return false;
+	/* Doubled at each power of two. */
+	if ((report->said_count & (report->said_count - 1)) == 0)
+		report->said =
+			xrealloc(report->said,
+				 (report->said_count ? report->said_count : 1) * 2 * sizeof(sum));
+	report->said[report->said_count++] = sum;
+	return true;
 }
 
 /* The line as it is, and end it. */
@@ -197,6 +240,8 @@ void report_conflict(struct report *report, const char *path, enum side loser, c
 {
 	struct buf *line = &report->line;
 
+	if (!is_news(report, path, copy ? copy : "conflict"))
+		return;
 	count_conflict(report, path);
 	buf_addf(line, "%s  conflict  ", arrow(loser));
 	text_add_escaped(line, path);
@@ -240,28 +285,38 @@ static void print_problem(struct report *report, const char *path, const char *m
 void report_failed(struct report *report, const char *path, const char *message)
 {
 	report->failed++;
-	print_problem(report, path, message);
+	if (is_news(report, path, message))
+		print_problem(report, path, message);
 }
 
 void report_failed_once(struct report *report, const char *path, const char *message)
 {
 	report->looks++;
+	report->failed_once++;
 	report_failed(report, path, message);
 }
 
-void report_skipped(struct report *report, const char *path, const char *message)
+static void skip(struct report *report, const char *path, const char *message)
 {
 	report->skipped++;
 	print_problem(report, path, message);
 }
 
-void report_unresolved(struct report *report, const char *path, const char *message)
+void report_skipped(struct report *report, const char *path, const char *message)
 {
-	count_conflict(report, path);
-	report_skipped(report, path, message);
+	if (is_news(report, path, message))
+		skip(report, path, message);
 }
 
-void report_warning(struct report *report, const char *message)
+void report_unresolved(struct report *report, const char *path, const char *message)
+{
+	if (!is_news(report, path, message))
+		return;
+	count_conflict(report, path);
+	skip(report, path, message);
+}
+
+static void warn(struct report *report, const char *message)
 {
 	struct buf *line = &report->line;
 
@@ -277,10 +332,18 @@ void report_warning(struct report *report, const char *message)
 	print_line(report, stdout);
 }
 
+void report_warning(struct report *report, const char *message)
+{
+	if (is_news(report, "", message))
+		warn(report, message);
+}
+
 void report_look(struct report *report, const char *message)
 {
+	if (!is_news(report, "", message))
+		return;
 	report->looks++;
-	report_warning(report, message);
+	warn(report, message);
 }
 
 void report_overdue(struct report *report, const char *message)

@@ -40,6 +40,12 @@ void report_free(struct report *report);
 /* Put what the run comes to into `outcome` (borrowed) as well. */
 void report_into(struct report *report, struct outcome *outcome);
 
+/*
+ * Another try follows, which judges all that is pending anew: paths that failed count from nothing, and
+ * what was said is not said again.
+ */
+void report_again(struct report *report);
+
 /* The run begins: for the log. */
 void report_begin(struct report *report);
 /* One operation that was done (or would be, in a dry run). */

@@ -18,6 +18,7 @@
 #include "model/structure.h"
 #include "peer/channel.h"
 #include "run/ability.h"
+#include "run/again.h"
 #include "run/apply.h"
 #include "run/collect.h"
 #include "run/commands.h"
@@ -304,18 +305,18 @@ static int run_session(struct session *session, const struct config *config, str
 	return hooks_after(session, status, err) < 0 ? failed(session, err) : 0;
 }
 
-static struct report_totals totals_of(const struct session *session)
+/* What was listed last, and all that was sent. */
+static void add_totals(struct report_totals *totals, const struct session *session)
 {
-	struct report_totals totals = { { session->sides[0].scanned, session->sides[1].scanned },
-					0,
-					0 };
 	const struct channel *target = session->sides[SIDE_TARGET].channel;
 
+	for (int s = 0; s < SIDES; s++)
+		if (session->sides[s].scanned > 0)
+			totals->scanned[s] = session->sides[s].scanned;
 	if (target) {
-		totals.sent_bytes = channel_sent_bytes(target);
-		totals.received_bytes = channel_received_bytes(target);
+		totals->sent_bytes += channel_sent_bytes(target);
+		totals->received_bytes += channel_received_bytes(target);
 	}
-	return totals;
 }
 
 static void work_release(struct work *work)
@@ -327,13 +328,31 @@ static void work_release(struct work *work)
 	changes_release(&work->changes);
 }
 
+/* The pipeline, from connecting on, until it comes to its end or trying again is of no use. */
+static void run_tries(const struct config *config, struct limits *limits, struct report *report,
+		      const char *run, struct report_totals *totals, struct err *err)
+{
+	struct session session = { .limits = limits };
+	struct again again;
+	int status = 0;
+
+	again_start(&again);
+	do {
+		struct work work = { CHANGES_INIT, CENSUS_INIT, MOVES_INIT, NULL, PLAN_INIT };
+
+		session.again = again.tries > 0;
+		status = run_session(&session, config, report, run, &work, err);
+		add_totals(totals, &session);
+		session_close(&session);
+		work_release(&work);
+	} while (status < 0 && again_is_due(&again, &session, err));
+}
+
 int run_sync(const struct config *config, struct outcome *outcome)
 {
-	struct work work = { CHANGES_INIT, CENSUS_INIT, MOVES_INIT, NULL, PLAN_INIT };
 	struct err err = ERR_INIT;
-	struct session session;
 	struct limits limits;
-	struct report_totals totals;
+	struct report_totals totals = { .sent_bytes = 0 };
 	struct report *report = NULL;
 	char run[RUN_NAME];
 	int code = 0;
@@ -347,16 +366,12 @@ int run_sync(const struct config *config, struct outcome *outcome)
 	report_begin(report);
 	jitter_wait(config);
 	limits_start(&limits, config, report, run);
-	session.limits = &limits;
-	run_session(&session, config, report, run, &work, &err);
+	run_tries(config, &limits, report, run, &totals, &err);
 	if (err.kind == ERR_UNREACHABLE)
 		outcome->online = network_blame(config, &err);
-	totals = totals_of(&session);
-	session_close(&session);
 	limits_end(&limits);
 	commands_after_run(config, report, run, &err);
 	code = report_end(report, &totals, &err);
-	work_release(&work);
 	report_free(report);
 	return code;
 }

@@ -39,6 +39,8 @@
 enum { SETTLE_MS = 30 };
 /* The agent has to try once more when the time is over. */
 enum { FORCE_MARGIN_MS = 2000 };
+/* An agent that has given us up ends its operation first. */
+enum { GHOST_MARGIN_MS = 15000 };
 /* What a login may take beyond connecting, and how often that is looked at. */
 enum { GREETING_S = 30, GREETING_POLL_MS = 1000 };
 
@@ -78,6 +80,8 @@ int session_pump(struct session *session, int timeout_ms, struct err *err)
 	timeout_ms = limits_wait_ms(session->limits, timeout_ms);
 	if (channel_pump(channels, SIDES, timeout_ms, &failed, err) == 0)
 		return 0;
+	session->cut = session->welcomed && failed && failed == channels[SIDE_TARGET] &&
+		       err->kind == ERR_UNREACHABLE;
 	for (int s = 0; s < SIDES; s++)
 		if (failed == channels[s] && err->kind == ERR_UNREACHABLE &&
 		    channel_has_ended(channels[s]))
@@ -240,6 +244,7 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 		log_info("the agent on the %s is another build of osync (%s)", side_name(side),
 			 welcome.build);
 	arena_release(&arena);
+	session->welcomed |= status == 0 && side == SIDE_TARGET;
 	peer->identity = welcome.identity;
 	peer->known = welcome.known;
 	peer->known_initiator = welcome.known_initiator;
@@ -321,6 +326,7 @@ int session_open(struct session *session, const struct config *config, struct re
 		 const char *run, struct err *err)
 {
 	*session = (struct session){ .limits = session->limits,
+				     .again = session->again,
 				     .config = config,
 				     .report = report,
 				     .run = run,
@@ -344,13 +350,20 @@ int session_open(struct session *session, const struct config *config, struct re
 	return identity_check(session, err);
 }
 
-/* With FORCE_STRANGER_LOCK_RESUME there is time to see that a holder gives no sign of life. */
-static int64_t lock_wait_ms(const struct config *config)
+/*
+ * With FORCE_STRANGER_LOCK_RESUME there is time to see that a holder gives no sign of life; and after
+ * the line broke, for our own agent at its other end to find that out.
+ */
+static int64_t lock_wait_ms(const struct session *session)
 {
+	const struct config *config = session->config;
 	int64_t wait_ms = config->lock_wait_s * 1000;
 	int64_t watch_ms = patience_ms(PEER_LOCK_TTL_MIN_MS) + FORCE_MARGIN_MS;
+	int64_t ghost_ms = patience_ms(config->peer_timeout_s * INT64_C(1000)) + GHOST_MARGIN_MS;
 
-	return config->force_unlock && wait_ms < watch_ms ? watch_ms : wait_ms;
+	if (config->force_unlock && wait_ms < watch_ms)
+		wait_ms = watch_ms;
+	return session->again && wait_ms < ghost_ms ? ghost_ms : wait_ms;
 }
 
 static int64_t lock_ttl_ms(const struct config *config)
@@ -367,7 +380,7 @@ static void put_lock(struct session *session, enum side side, int64_t wait_ms)
 
 	enc_u8(out, config->dry_run || session->sides[side].read_only ? LOCK_PEEK : LOCK_HOLD);
 	enc_str(out, holder);
-	enc_u8(out, lock_wait_ms(config) > 0 ? PEER_LOCK_QUEUE : 0);
+	enc_u8(out, lock_wait_ms(session) > 0 ? PEER_LOCK_QUEUE : 0);
 	enc_uint(out, (uint64_t)wait_ms);
 	enc_uint(out, (uint64_t)lock_ttl_ms(config));
 	frame_end(out, start);
@@ -427,7 +440,7 @@ static int wait_for_lock(struct session *session, enum side side, int64_t deadli
 
 int session_lock(struct session *session, struct err *err)
 {
-	int64_t deadline_ms = clock_monotonic_ms() + lock_wait_ms(session->config);
+	int64_t deadline_ms = clock_monotonic_ms() + lock_wait_ms(session);
 	int ours = 0;
 
 	for (int s = 0; s < SIDES; s++)

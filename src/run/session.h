@@ -73,6 +73,9 @@ struct session {
 	bool list_damaged;  /* there is a saved list, but it cannot be trusted */
 	bool retell;	    /* the target's cache must be told anew in full */
 	bool prepared;
+	bool again;    /* this session follows one that broke; to be set before session_open() */
+	bool welcomed; /* by the target's agent */
+	bool cut;      /* the connection to it broke after that */
 	struct listing_writer records; /* what the target is still to be told */
 };
 
