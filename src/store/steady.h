@@ -6,7 +6,7 @@
  * Whoever removes by age looks at the clock about once a day, and notes what it showed (in "trash-clock"),
  * beside the time since the machine was started.  Where both have not moved by the same, or where the machine
  * was started anew and the clock has moved by more than STEADY_MOST_NS, it has jumped, and no age counts
- * for more than the time since then.
+ * for more than the time since then.  Before the first look, it showed what the folder was last changed at.
  */
 #ifndef STORE_STEADY_H
 #define STORE_STEADY_H

@@ -330,6 +330,10 @@ int trash_tidy(int workdir, struct tidy *tidy, struct err *err)
 	pause_ns = now_ns(tidy) - before.seen_ns;
 	if (!tidy->always && before.known && pause_ns >= 0 && pause_ns < PAUSE_NS)
 		return 0;
+	/* Nobody has looked at the clock before: then it showed this when something was last put here. */
+	if (!before.known)
+		before = (struct steady){ .known = true,
+					  .seen_ns = clock_from_timespec(st.st_mtim) };
 	work.steady = steady_step(&before, now_ns(tidy), started_ms(), &tidy->boot);
 	if (!tidy->dry)
 		steady_save(workdir, &work.steady);

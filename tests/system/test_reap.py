@@ -114,6 +114,15 @@ def test_i63_a_clock_that_jumps_expires_no_trash(local):
     assert runs(local) == [run]
 
 
+def test_i63_a_clock_that_is_wrong_at_the_first_look_expires_no_trash(local):
+    run = fill(local)
+    found = reap(local.home, local.target, "--json", "--trash-days=9", OSYNC_DAYS_LATER="3650")
+    assert what(found, "expired") == [] and runs(local) == [run]
+    # What is right from then on is steady from then on.
+    found = reap(local.home, local.target, "--json", "--trash-days=9", OSYNC_DAYS_LATER="3660")
+    assert what(found, "expired") == [run]
+
+
 # The rest -------------------------------------------------------------------------------
 
 def killed(pair, point="after-scan"):
