@@ -162,8 +162,9 @@ void import_osync_lists(const struct session *session, struct changes *changes,
 	struct names lists[SIDES] = { { ARENA_INIT, NULL, 0, 0, 0 },
 				      { ARENA_INIT, NULL, 0, 0, 0 } };
 
-	/* Once a run has come to its end, our own list is what counts. */
-	if (session->no_history || session->sides[SIDE_TARGET].known_generation != 0)
+	/* Once a run has come to its end, our own list is what counts, even where either side forgets that. */
+	if (session->no_history || session->saved.head.complete != 0 ||
+	    session->sides[SIDE_TARGET].known_generation != 0)
 		return;
 	if (!names_read(session, SIDE_INITIATOR, &lists[SIDE_INITIATOR]) ||
 	    !names_read(session, SIDE_TARGET, &lists[SIDE_TARGET]))

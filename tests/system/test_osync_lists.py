@@ -111,6 +111,18 @@ def test_the_lists_count_once(local):
     assert local.both("y") == content
 
 
+def test_i7_the_lists_count_once_also_where_the_target_forgets(local):
+    """What was left out in our runs has no history, and a cache that is gone gives it none."""
+    synced_by_osync(local, "x", "stays")
+    local.remove("initiator", "x")
+    later(local)
+    local.run("--set", "RSYNC_EXCLUDE_PATTERN=x")
+    for path in (local.workdir("target") / "state").glob("*.cache*"):
+        path.unlink()
+    assert local.run().ops("delete") == []
+    assert local.exists("initiator", "x") and local.exists("target", "x")
+
+
 def test_i3_the_guard_counts_what_osync_had_synced(local):
     synced_by_osync(local, *(f"d/{number}" for number in range(30)), "stays")
     later(local)
