@@ -159,6 +159,10 @@ def test_i18_notes_about_an_older_list_are_not_believed(local, side):
     local.write(side, "x")
     run_to_rest(local)
     assert not notes.exists()
+    # Notes are looked at only where the last run was cut off.
+    local.write(side, "y")
+    cut_off(local)
+    assert notes.exists()
     notes.write_bytes(kept)
     local.remove(side, "x")
     run_to_rest(local)
