@@ -210,19 +210,15 @@ void memory_load(const struct config *config, struct policy_memory *memory)
 /* Remove what a run left that was killed while it wrote. */
 static void sweep(int dirfd, const char *name)
 {
-	int fd = sys_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, 0);
-	AUTO_DIR DIR *dir = fd >= 0 ? sys_fdopendir(fd) : NULL;
-	const struct dirent *item = NULL;
+	AUTO_DIR DIR *dir = sys_list(dirfd, ".");
+	const char *left = NULL;
 	struct stat st;
 
-	if (!dir)
-		cleanup_close(&fd);
-	while (dir && (item = sys_readdir(dir)))
-		if (strncmp(item->d_name, name, strlen(name)) == 0 &&
-		    atomic_is_temporary(item->d_name) &&
-		    sys_fstatat(dirfd, item->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	while (dir && (left = sys_next_name(dir)))
+		if (strncmp(left, name, strlen(name)) == 0 && atomic_is_temporary(left) &&
+		    sys_fstatat(dirfd, left, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    clock_realtime_ns() / NS_PER_SEC - st.st_mtim.tv_sec > STALE_S)
-			sys_unlinkat(dirfd, item->d_name, 0);
+			sys_unlinkat(dirfd, left, 0);
 }
 
 int memory_save(const struct config *config, const struct policy_memory *memory, struct err *err)

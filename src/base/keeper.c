@@ -85,17 +85,15 @@ static void signal_child(struct ending *ending, pid_t child, int sig)
 
 static void signal_children(struct ending *ending, int sig)
 {
-	AUTO_CLOSE int proc = sys_openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	AUTO_DIR DIR *dir = proc < 0 ? NULL : sys_fdopendir(dup(proc));
-	const struct dirent *entry = NULL;
+	AUTO_DIR DIR *proc = sys_list(AT_FDCWD, "/proc");
+	const char *name = NULL;
 
 	/* The shell was not waited for yet, so its group is still its own. */
-	if (!dir && ending->status == -1 && ending->shell > 0)
+	if (!proc && ending->status == -1 && ending->shell > 0)
 		kill(-ending->shell, SIGKILL);
-	while (dir && (entry = sys_readdir(dir)))
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-		    parent_of(proc, entry->d_name) == getpid())
-			signal_child(ending, (pid_t)strtol(entry->d_name, NULL, 10), sig);
+	while (proc && (name = sys_next_name(proc)))
+		if (name[0] >= '1' && name[0] <= '9' && parent_of(dirfd(proc), name) == getpid())
+			signal_child(ending, (pid_t)strtol(name, NULL, 10), sig);
 }
 
 /* Collect what has ended; false when there is no child any more. */
@@ -126,13 +124,12 @@ static bool end_with(struct ending *ending, int sig, int64_t limit_ms)
 
 static unsigned count_children(void)
 {
-	AUTO_CLOSE int proc = sys_openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	AUTO_DIR DIR *dir = proc < 0 ? NULL : sys_fdopendir(dup(proc));
-	const struct dirent *entry = NULL;
+	AUTO_DIR DIR *proc = sys_list(AT_FDCWD, "/proc");
+	const char *name = NULL;
 	unsigned count = 0;
 
-	while (dir && (entry = sys_readdir(dir)))
-		if (parent_of(proc, entry->d_name) == getpid())
+	while (proc && (name = sys_next_name(proc)))
+		if (parent_of(dirfd(proc), name) == getpid())
 			count++;
 	return count > 0 ? count : 1;
 }

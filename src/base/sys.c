@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fault.h"
 
 void sys_set_role(const char *name)
@@ -120,6 +122,33 @@ DIR *sys_fdopendir(int fd)
 struct dirent *sys_readdir(DIR *dir)
 {
 	return look_fails("readdir") ? NULL : readdir(dir);
+}
+
+DIR *sys_list(int dirfd, const char *name)
+{
+	AUTO_CLOSE int fd =
+		sys_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
+
+	if (dir)
+		steal_fd(&fd);
+	return dir;
+}
+
+static bool is_dots(const char *name)
+{
+	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+const char *sys_next_name(DIR *dir)
+{
+	const struct dirent *item = NULL;
+
+	do {
+		errno = 0;
+		item = sys_readdir(dir);
+	} while (item && is_dots(item->d_name));
+	return item ? item->d_name : NULL;
 }
 
 void cleanup_dir(DIR **dir)

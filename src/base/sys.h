@@ -43,6 +43,16 @@ int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags);
 DIR *sys_fdopendir(int fd);
 /* NULL at the end with errno as it was before, and on failure with errno set: set it to 0 first. */
 struct dirent *sys_readdir(DIR *dir);
+/*
+ * Begin to list the folder `name` in dirfd ("." is dirfd itself, from its start); a link is none. NULL
+ * with errno. What is listed is reached through dirfd(3).
+ */
+DIR *sys_list(int dirfd, const char *name);
+/*
+ * The next name, "." and ".." left out; valid until the next call. NULL at the end with errno 0, and on
+ * failure with errno set.
+ */
+const char *sys_next_name(DIR *dir);
 /* End the listing *dir unless it is NULL. Keeps errno. */
 void cleanup_dir(DIR **dir);
 #define AUTO_DIR AUTO(cleanup_dir)

@@ -191,15 +191,14 @@ static bool is_root(const char *dir)
 static unsigned reap_children(const struct options *options, const char *dir, unsigned *failed)
 {
 	AUTO_DIR DIR *list = opendir(dir);
-	const struct dirent *item = NULL;
+	const char *name = NULL;
 	unsigned count = 0;
 
-	while (list && !stop_signal() && (item = readdir(list))) {
-		AUTO_FREE char *path = xasprintf("%s/%s", dir, item->d_name);
+	while (list && !stop_signal() && (name = sys_next_name(list))) {
+		AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
 		struct stat st;
 
-		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
-		    lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || !is_root(path))
+		if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || !is_root(path))
 			continue;
 		count++;
 		*failed += reap_one(options, path) < 0;

@@ -43,11 +43,6 @@ struct walk {
 	const char *who;
 };
 
-static int open_folder(int workdir)
-{
-	return sys_openat(workdir, QUEUE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-}
-
 static int open_file(int dirfd, const char *name, int flags)
 {
 	return sys_openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
@@ -64,27 +59,21 @@ static bool parse(const char *name, uint64_t *number, const char **who)
 	return true;
 }
 
-static bool walk_open(struct walk *walk, int dirfd)
+/* The queue is the folder `name` in `at`. Where it cannot be listed, it has no files. */
+static struct walk walk_begin(int at, const char *name)
 {
-	AUTO_CLOSE int copy = sys_openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	struct walk walk = { .dir = sys_list(at, name), .dirfd = -1 };
 
-	*walk = (struct walk){ .dir = NULL };
-	walk->dir = copy < 0 ? NULL : sys_fdopendir(copy);
-	if (!walk->dir)
-		return false;
-	walk->dirfd = steal_fd(&copy);
-	return true;
+	if (walk.dir)
+		walk.dirfd = dirfd(walk.dir);
+	return walk;
 }
 
 static bool walk_next(struct walk *walk)
 {
-	const struct dirent *item = NULL;
-
-	while ((item = sys_readdir(walk->dir))) {
-		walk->name = item->d_name;
+	while (walk->dir && (walk->name = sys_next_name(walk->dir)))
 		if (parse(walk->name, &walk->number, &walk->who))
 			return true;
-	}
 	return false;
 }
 
@@ -140,13 +129,11 @@ static bool is_left(int dirfd, const char *name)
 /* The place that `who` has left behind, the first if there are several: its number in *number. */
 static bool find_left(int dirfd, const char *who, char name[static NAME_MAX + 1], uint64_t *last)
 {
-	AUTO_WALK walk = { .dir = NULL };
+	AUTO_WALK walk = walk_begin(dirfd, ".");
 	bool found = false;
 	uint64_t best = 0;
 
 	*last = 0;
-	if (!walk_open(&walk, dirfd))
-		return false;
 	while (walk_next(&walk)) {
 		if (walk.number > NUMBER_MAX)
 			continue;
@@ -205,11 +192,9 @@ struct queue_place *queue_join(int workdir, const char *who, struct err *err)
 
 unsigned queue_ahead(const struct queue_place *place)
 {
-	AUTO_WALK walk = { .dir = NULL };
+	AUTO_WALK walk = walk_begin(place->dirfd, ".");
 	unsigned count = 0;
 
-	if (!walk_open(&walk, place->dirfd))
-		return 0;
 	while (walk_next(&walk))
 		/* As text, names stand in the order of their numbers, and then of WHO. */
 		if (strcmp(walk.name, place->name) < 0 && is_held(place->dirfd, walk.name))
@@ -219,14 +204,11 @@ unsigned queue_ahead(const struct queue_place *place)
 
 unsigned queue_length(int workdir)
 {
-	AUTO_CLOSE int dirfd = open_folder(workdir);
-	AUTO_WALK walk = { .dir = NULL };
+	AUTO_WALK walk = walk_begin(workdir, QUEUE_DIR);
 	unsigned count = 0;
 
-	if (dirfd < 0 || !walk_open(&walk, dirfd))
-		return 0;
 	while (walk_next(&walk))
-		count += is_held(dirfd, walk.name);
+		count += is_held(walk.dirfd, walk.name);
 	return count;
 }
 
@@ -260,13 +242,10 @@ static bool sweep_one(int dirfd, const char *name, int64_t before_ns, enum queue
 
 unsigned queue_sweep(int workdir, int64_t now_ns, int64_t keep_ns, enum queue_sweep_mode mode)
 {
-	AUTO_CLOSE int dirfd = open_folder(workdir);
-	AUTO_WALK walk = { .dir = NULL };
+	AUTO_WALK walk = walk_begin(workdir, QUEUE_DIR);
 	unsigned count = 0;
 
-	if (dirfd < 0 || !walk_open(&walk, dirfd))
-		return 0;
 	while (walk_next(&walk))
-		count += sweep_one(dirfd, walk.name, now_ns - keep_ns, mode);
+		count += sweep_one(walk.dirfd, walk.name, now_ns - keep_ns, mode);
 	return count;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tree/changer.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,19 +36,11 @@ static void sweep_one(struct changer *changer, const char *name)
 
 static void sweep(struct changer *changer)
 {
-	AUTO_CLOSE int copy = fcntl(changer->stage, F_DUPFD_CLOEXEC, 0);
-	AUTO_DIR DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
-	const struct dirent *item = NULL;
+	AUTO_DIR DIR *dir = sys_list(changer->stage, ".");
+	const char *name = NULL;
 
-	if (!dir)
-		return;
-	steal_fd(&copy);
-	rewinddir(dir);
-	while ((item = sys_readdir(dir))) {
-		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
-			continue;
-		sweep_one(changer, item->d_name);
-	}
+	while (dir && (name = sys_next_name(dir)))
+		sweep_one(changer, name);
 }
 
 static mode_t current_umask(void)

@@ -190,7 +190,7 @@ static int put_file(struct pack *pack, int dirfd, const char *name)
 	return put_header(pack, fd, &st, NULL) < 0 ? -1 : put_bytes(pack, fd, (uint64_t)st.st_size);
 }
 
-static int put_folder(struct pack *pack, int dirfd, const char *name);
+static int put_folder(struct pack *pack, int at, const char *name);
 
 static int put_any(struct pack *pack, int dirfd, const char *name)
 {
@@ -208,48 +208,28 @@ static int put_any(struct pack *pack, int dirfd, const char *name)
 				   : refused(pack, "it is a special file");
 }
 
-static bool is_dots(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-static int put_names(struct pack *pack, DIR *dir, int dirfd)
+static int put_names(struct pack *pack, DIR *dir)
 {
 	size_t len = pack->path.len;
-	const struct dirent *item = NULL;
+	const char *name = NULL;
 
-	for (errno = 0; (item = sys_readdir(dir)); errno = 0) {
-		if (is_dots(item->d_name))
-			continue;
-		buf_addf(&pack->path, "/%s", item->d_name);
-		if (put_any(pack, dirfd, item->d_name) < 0)
+	while ((name = sys_next_name(dir))) {
+		buf_addf(&pack->path, "/%s", name);
+		if (put_any(pack, dirfd(dir), name) < 0)
 			return -1;
 		pack->path.len = len;
 	}
 	return errno ? failed(pack, "it cannot be listed") : 0;
 }
 
-static int open_folder(int dirfd, const char *name)
+static int put_folder(struct pack *pack, int at, const char *name)
 {
-	return sys_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-}
-
-static int put_folder(struct pack *pack, int dirfd, const char *name)
-{
-	AUTO_CLOSE int fd = open_folder(dirfd, name);
-	AUTO_DIR DIR *dir = NULL;
+	AUTO_DIR DIR *dir = sys_list(at, name);
 	struct stat st;
-	int below = fd;
 
-	if (fd < 0 || sys_fstat(fd, &st) < 0)
+	if (!dir || sys_fstat(dirfd(dir), &st) < 0)
 		return failed(pack, "it cannot be opened");
-	if (put_header(pack, fd, &st, NULL) < 0)
-		return -1;
-	dir = sys_fdopendir(fd);
-	if (!dir)
-		return failed(pack, "it cannot be listed");
-	steal_fd(&fd);
-	return put_names(pack, dir, below);
+	return put_header(pack, dirfd(dir), &st, NULL) < 0 ? -1 : put_names(pack, dir);
 }
 
 static struct archive *open_writer(int fd, struct err *err)
@@ -367,7 +347,7 @@ static int open_above(int trash, const char *path, const char **name)
 		AUTO_CLOSE int above = steal_fd(&fd);
 
 		*slash = '\0';
-		fd = open_folder(above, part);
+		fd = sys_openat(above, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 		part = slash + 1;
 	}
 	*name = path + (part - copy);
@@ -430,20 +410,16 @@ static void remove_packed(int trash, struct archive *archive, struct archive_ent
 }
 
 /* Folders that are empty by now. */
-static void remove_folders(int dirfd, const char *name)
+static void remove_folders(int at, const char *name)
 {
-	AUTO_CLOSE int fd = open_folder(dirfd, name);
-	AUTO_DIR DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
-	const struct dirent *item = NULL;
+	AUTO_DIR DIR *dir = sys_list(at, name);
+	const char *below = NULL;
 
 	if (!dir)
 		return;
-	int below = steal_fd(&fd);
-
-	while ((item = sys_readdir(dir)))
-		if (!is_dots(item->d_name))
-			remove_folders(below, item->d_name);
-	sys_unlinkat(dirfd, name, AT_REMOVEDIR);
+	while ((below = sys_next_name(dir)))
+		remove_folders(dirfd(dir), below);
+	sys_unlinkat(at, name, AT_REMOVEDIR);
 }
 
 static int remove_what_is_packed(int trash, const char *run, int fd, struct err *err)

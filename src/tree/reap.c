@@ -73,27 +73,15 @@ static bool is_left_behind(int workdir, struct buf *who)
 	return true;
 }
 
-static bool is_dots(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
 typedef void name_fn(int dirfd, const char *name, struct reap *reap, int64_t now_ns);
 
 static void each_name(int above, const char *folder, struct reap *reap, int64_t now_ns, name_fn *fn)
 {
-	AUTO_CLOSE int fd =
-		sys_openat(above, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	AUTO_DIR DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
-	const struct dirent *item = NULL;
-	int dirfd = fd;
+	AUTO_DIR DIR *dir = sys_list(above, folder);
+	const char *name = NULL;
 
-	if (!dir)
-		return;
-	steal_fd(&fd);
-	while ((item = sys_readdir(dir)))
-		if (!is_dots(item->d_name))
-			fn(dirfd, item->d_name, reap, now_ns);
+	while (dir && (name = sys_next_name(dir)))
+		fn(dirfd(dir), name, reap, now_ns);
 }
 
 /* Old ones only: where state lies elsewhere, not everybody who writes there holds this lock. */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -47,19 +46,9 @@ int change_displace(struct change *change, const struct entry *before, struct er
 /* Only to leave no folder in the trash for one that stays: rmdir has the last word. */
 static bool holds_names(const struct parent *parent)
 {
-	AUTO_CLOSE int fd = sys_openat(parent->fd, parent->name,
-				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	AUTO_DIR DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
-	const struct dirent *item = NULL;
+	AUTO_DIR DIR *dir = sys_list(parent->fd, parent->name);
 
-	if (!dir)
-		return false;
-	steal_fd(&fd);
-	while ((item = sys_readdir(dir))) {
-		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-			return true;
-	}
-	return false;
+	return dir && sys_next_name(dir);
 }
 
 /* ENOTEMPTY tells it from one that was changed. */

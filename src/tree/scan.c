@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tree/scan.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -99,23 +98,16 @@ static DIR *open_dir(int fd)
 static int frame_read(struct frame *frame, struct err *err)
 {
 	AUTO_DIR DIR *dir = open_dir(frame->fd);
+	const char *name = NULL;
 
 	if (!dir)
 		return err_sys(err, errno, "cannot be read");
-	for (;;) {
-		const struct dirent *item = NULL;
-
-		errno = 0;
-		item = sys_readdir(dir);
-		if (!item && errno != 0)
-			return err_sys(err, errno, "cannot be read to its end");
-		if (!item)
-			break;
-		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
-			continue;
-		buf_add(&frame->names, item->d_name, strlen(item->d_name) + 1);
+	while ((name = sys_next_name(dir))) {
+		buf_add(&frame->names, name, strlen(name) + 1);
 		frame->count++;
 	}
+	if (errno)
+		return err_sys(err, errno, "cannot be read to its end");
 	frame_sort(frame);
 	return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tree/spelling.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -12,21 +11,17 @@
 
 bool spelling_is_listed(int dirfd, const char *name)
 {
-	AUTO_CLOSE int fd = -1;
-	const struct dirent *item = NULL;
-	bool found = false;
+	AUTO_DIR DIR *dir = NULL;
+	const char *listed = NULL;
 
 	if (name[strspn(name, "0123456789.-_")] == '\0')
 		return true;
-	fd = sys_openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	AUTO_DIR DIR *dir = fd < 0 ? NULL : sys_fdopendir(fd);
+	dir = sys_list(dirfd, ".");
 	if (!dir)
 		return true;
-	steal_fd(&fd);
-	errno = 0;
-	while (!found && (item = sys_readdir(dir)))
-		found = strcmp(item->d_name, name) == 0;
+	while ((listed = sys_next_name(dir)))
+		if (strcmp(listed, name) == 0)
+			return true;
 	/* A list that breaks off proves nothing. */
-	found = found || errno != 0;
-	return found;
+	return errno != 0;
 }

@@ -107,41 +107,31 @@ static void tell(const struct work *work, enum tidy_deed deed, const char *name,
 		work->tidy->tell(work->tidy->arg, deed, name, why);
 }
 
-static bool is_dots(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
 /* Remove what is old enough; a folder goes when it is empty. -1 with errno where that failed. */
-static int remove_old(const struct work *work, int dirfd, const char *name, uint32_t days)
+static int remove_old(const struct work *work, int at, const char *name, uint32_t days)
 {
-	AUTO_CLOSE int fd = -1;
 	AUTO_DIR DIR *dir = NULL;
-	const struct dirent *item = NULL;
+	const char *below = NULL;
 	struct stat st;
-	int below = -1;
 	int failed = 0;
 
-	if (sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (sys_fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
 	if (!S_ISDIR(st.st_mode))
-		return is_older(work, st.st_ctim, days) ? sys_unlinkat(dirfd, name, 0) : 0;
+		return is_older(work, st.st_ctim, days) ? sys_unlinkat(at, name, 0) : 0;
 	if ((uint64_t)st.st_dev != work->dev)
 		return 0;
-	fd = below = sys_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	dir = fd < 0 ? NULL : sys_fdopendir(fd);
+	dir = sys_list(at, name);
 	if (!dir)
 		return -1;
-	steal_fd(&fd);
-	while ((item = sys_readdir(dir)))
-		if (!is_dots(item->d_name) && remove_old(work, below, item->d_name, days) < 0 &&
-		    !failed)
+	while ((below = sys_next_name(dir)))
+		if (remove_old(work, dirfd(dir), below, days) < 0 && !failed)
 			failed = errno;
 	errno = failed;
 	if (failed)
 		return -1;
 	/* Something that is not old yet lies in it. */
-	return sys_unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOTEMPTY || errno == EEXIST
+	return sys_unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOTEMPTY || errno == EEXIST
 		       ? 0
 		       : -1;
 }
@@ -249,16 +239,14 @@ static void names_release(struct names *names)
 /* Folders before what stands beside them: a note is looked at when its run is done with. */
 static int list(int trash, struct names *names, struct err *err)
 {
-	AUTO_CLOSE int copy = sys_openat(trash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	AUTO_DIR DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
-	const struct dirent *item = NULL;
+	AUTO_DIR DIR *dir = sys_list(trash, ".");
+	const char *name = NULL;
 
 	if (!dir)
 		return err_sys(err, errno, "cannot list the trash");
-	steal_fd(&copy);
-	for (errno = 0; (item = sys_readdir(dir)); errno = 0) {
+	while ((name = sys_next_name(dir))) {
 		names->items = xrealloc(names->items, (names->count + 1) * sizeof(*names->items));
-		names->items[names->count++] = xstrdup(item->d_name);
+		names->items[names->count++] = xstrdup(name);
 	}
 	if (errno)
 		return err_sys(err, errno, "cannot list the trash");

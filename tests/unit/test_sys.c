@@ -307,6 +307,49 @@ static void test_a_folder_fails_in_the_middle(void **state)
 }
 
 /* By a socket or by a pipe, the other end sees the end as well. */
+static void test_names_are_listed_without_dots(void **state)
+{
+	AUTO_DIR DIR *dir = NULL;
+	AUTO_DIR DIR *again = NULL;
+	const char *name = NULL;
+	size_t count = 0;
+
+	assert_int_equal(mkdir("d", 0700), 0);
+	box_write("d/...", "", 0);
+	box_write("d/.a", "", 0);
+	box_write("d/..b", "", 0);
+	dir = sys_list(box_dirfd(), "d");
+	assert_non_null(dir);
+	while ((name = sys_next_name(dir))) {
+		assert_int_equal(faccessat(dirfd(dir), name, F_OK, 0), 0);
+		count++;
+	}
+	assert_int_equal(errno, 0);
+	assert_int_equal(count, 3);
+	/* What is open is listed from its start. */
+	again = sys_list(dirfd(dir), ".");
+	assert_non_null(again);
+	box_fault("fail:2:%d::look", EIO);
+	while (sys_next_name(again))
+		continue;
+	assert_int_equal(errno, EIO);
+	box_fault_off();
+}
+
+static void test_a_link_is_no_folder_to_be_listed(void **state)
+{
+	assert_int_equal(mkdir("d", 0700), 0);
+	assert_int_equal(symlink("d", "link"), 0);
+	assert_null(sys_list(box_dirfd(), "link"));
+	assert_int_equal(errno, ENOTDIR);
+	assert_null(sys_list(box_dirfd(), "none"));
+	assert_int_equal(errno, ENOENT);
+	box_fault("fail:2:%d::look", EMFILE);
+	assert_null(sys_list(box_dirfd(), "d"));
+	assert_int_equal(errno, EMFILE);
+	box_fault_off();
+}
+
 static void test_a_link_that_is_cut_ends_at_both_ends(void **state)
 {
 	int ends[2] = { -1, -1 };
@@ -360,6 +403,8 @@ int main(void)
 		TEST(test_what_is_short_is_half),
 		TEST(test_an_interrupted_write_is_gone_on_with),
 		TEST(test_a_folder_fails_in_the_middle),
+		TEST(test_names_are_listed_without_dots),
+		TEST(test_a_link_is_no_folder_to_be_listed),
 		TEST(test_a_link_that_is_cut_ends_at_both_ends),
 		TEST(test_a_point_runs_its_command_and_no_other),
 	};
