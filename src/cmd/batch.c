@@ -24,6 +24,8 @@
 #include "run/outcome.h"
 #include "run/report.h"
 
+#define LOG_NAME "osync-batch.log"
+
 enum {
 	JOBS_DEFAULT = 1,
 	TRIES_DEFAULT = 3,	/* as osync-batch had it */
@@ -210,28 +212,53 @@ static bool is_synced(const struct profiles *profiles, const char *path)
 	return false;
 }
 
-/* LOGFILE of the environment, else where osync-batch had it: in /var/log, or in the home folder. */
+/* Takes the path over. Whether the log is there. */
+static bool try_log(char *taken, struct err *err)
+{
+	AUTO_FREE char *path = taken;
+
+	err_clear(err);
+	return log_to_file(path, err) == 0;
+}
+
+/* Where osync-batch had it: in /var/log, or in the home folder. */
+static bool open_usual_log(const struct profiles *profiles, struct err *err)
+{
+	const char *home = getenv("HOME");
+	const char *folders[] = { "/var/log", home && home[0] == '/' ? home : NULL };
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && folders[i]; i++) {
+		AUTO_FREE char *path = xasprintf("%s/" LOG_NAME, folders[i]);
+
+		if (!is_synced(profiles, path) && try_log(steal_ptr(&path), err))
+			return true;
+	}
+	return false;
+}
+
+/* Else among the state of one of the profiles, which is never synced. */
+static bool open_hidden_log(const struct profiles *profiles, struct err *err)
+{
+	for (size_t i = 0; i < profiles->count; i++) {
+		const char *initiator = profiles->items[i].places.initiator;
+
+		if (initiator &&
+		    try_log(xasprintf("%s/.osync_workdir/state/" LOG_NAME, initiator), err))
+			return true;
+	}
+	return false;
+}
+
 static void open_log(const struct profiles *profiles)
 {
 	const char *given = getenv("LOGFILE");
-	const char *home = getenv("HOME");
-	const char *folders[] = { "/var/log", home && home[0] == '/' ? home : NULL };
 	struct err err = ERR_INIT;
 
-	if (given && *given) {
-		if (log_to_file(given, &err) < 0)
-			fprintf(stderr, "osync: %s\n", err.msg);
+	if (given && *given ? try_log(xstrdup(given), &err)
+			    : open_usual_log(profiles, &err) || open_hidden_log(profiles, &err))
 		return;
-	}
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && folders[i]; i++) {
-		AUTO_FREE char *path = xasprintf("%s/osync-batch.log", folders[i]);
-
-		err_clear(&err);
-		if (!is_synced(profiles, path) && log_to_file(path, &err) == 0)
-			return;
-	}
 	fprintf(stderr, "osync: the batch has no log: %s\n",
-		err_is_set(&err) ? err.msg : "its places are inside of synced folders");
+		err_is_set(&err) ? err.msg : "all its places are in synced folders");
 }
 
 /* -------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ from harness import (CONFIG, DENIED, FAILED, GUARD, LOCKED, LOOK, OK, OSYNC, UNR
                      Pair, Result, environment, eventually, execute, finish, holders, start)
 from test_cron import another, cron, profile, silent
 from test_locks import Held
+from test_log import as_nobody
 from test_mail import ME, Mta
 
 SOON = ("--retry-wait", "0")
@@ -149,6 +150,26 @@ def test_where_there_is_no_profile_that_is_said(local):
         pytest.skip("this machine has profiles")
     result = batch(local.home, expect=CONFIG)
     assert "/etc/osync" in result.err and str(local.home) in result.err, repr(result)
+    local.at_rest = False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_the_log_of_a_batch_is_in_the_home_folder_or_never_synced(local):
+    folder = local.base / "profiles"
+    folder.mkdir()
+    profile(local, "test").rename(folder / "test.conf")
+    (folder / "test.conf").chmod(0o644)
+    local.write("initiator", "x")
+    args = [OSYNC, "batch", "--silent", "--path", str(folder)]
+    assert silent(as_nobody(local, args=args))
+    assert "1 of 1 profiles in sync" in (local.home / "osync-batch.log").read_text()
+    # Who syncs the home folder would have a change in every batch.
+    local.home = local.initiator
+    for _ in range(2):
+        assert silent(as_nobody(local, args=args, cwd=local.home))
+    log = local.state_folder() / "osync-batch.log"
+    assert log.read_text().count("1 of 1 profiles in sync") == 2
+    assert local.names("target") == ["x"]
     local.at_rest = False
 
 

@@ -139,7 +139,7 @@ def default_log(pair, folder):
     return folder / f"osync.{pair.name}.log"
 
 
-def as_nobody(pair, *more, cwd="/"):
+def as_nobody(pair, cwd="/", args=None):
     """A run of an ordinary user, who may not write to /var/log."""
     user = pwd.getpwnam("nobody")
     for folder in (pair.base, pair.home, *pair.roots):
@@ -149,7 +149,7 @@ def as_nobody(pair, *more, cwd="/"):
             parent.chmod(parent.stat().st_mode | 0o055)
     env = pair.env()
     del env["LOGFILE"]
-    return execute(pair.args("--quiet", *more), env, cwd=cwd, user=user.pw_uid,
+    return execute(args or pair.args("--quiet"), env, cwd=cwd, user=user.pw_uid,
                    group=user.pw_gid, extra_groups=[])
 
 
