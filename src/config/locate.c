@@ -135,26 +135,34 @@ static int compare_paths(const void *one, const void *other)
 	return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
+static int folder_error(const char *folder, struct err *err)
+{
+	return err_set(err, ERR_CONFIG, "cannot read the folder '%.300s': %s", folder,
+		       strerrordesc_np(errno));
+}
+
 int locate_folder(const char *folder, struct locate_paths *out, struct err *err)
 {
+	/* Links to folders are as good. */
 	AUTO_DIR DIR *dir = opendir(folder);
-	const struct dirent *item = NULL;
+	const char *name = NULL;
 	size_t first = out->count;
 	size_t len = strlen(folder);
 
 	while (len > 1 && folder[len - 1] == '/')
 		len--;
 	if (!dir)
-		return err_set(err, ERR_CONFIG, "cannot read the folder '%.300s': %s", folder,
-			       strerrordesc_np(errno));
-	while ((item = readdir(dir))) {
-		AUTO_FREE char *path = xasprintf("%.*s/%s", (int)len, folder, item->d_name);
+		return folder_error(folder, err);
+	while ((name = sys_next_name(dir))) {
+		AUTO_FREE char *path = xasprintf("%.*s/%s", (int)len, folder, name);
 
-		if (!is_profile_file(item->d_name) || !is_file(path))
+		if (!is_profile_file(name) || !is_file(path))
 			continue;
 		out->items = xrealloc(out->items, (out->count + 1) * sizeof(*out->items));
 		out->items[out->count++] = steal_ptr(&path);
 	}
+	if (errno)
+		return folder_error(folder, err);
 	if (out->count > first)
 		qsort(out->items + first, out->count - first, sizeof(*out->items), compare_paths);
 	return 0;
@@ -163,14 +171,18 @@ int locate_folder(const char *folder, struct locate_paths *out, struct err *err)
 int locate_all(struct locate_paths *out, struct err *err)
 {
 	AUTO_FREE char *user = locate_user_dir();
+	const char *folders[] = { user, SYSTEM_DIR };
 	size_t before = out->count;
-	struct err ignored = ERR_INIT;
 
-	if (user && locate_folder(user, out, &ignored) == 0 && out->count > before)
-		return 0;
-	err_clear(&ignored);
-	if (locate_folder(SYSTEM_DIR, out, &ignored) == 0 && out->count > before)
-		return 0;
+	for (int i = 0; i < 2; i++) {
+		/* One that cannot be read is not the same as none. */
+		if (!folders[i] || (access(folders[i], F_OK) < 0 && errno == ENOENT))
+			continue;
+		if (locate_folder(folders[i], out, err) < 0)
+			return -1;
+		if (out->count > before)
+			return 0;
+	}
 	return err_set(err, ERR_CONFIG,
 		       "there are no profiles yet: neither in '%.200s' nor in " SYSTEM_DIR,
 		       user ? user : "(HOME is not set)");

@@ -48,12 +48,12 @@ void locate_paths_release(struct locate_paths *paths);
 
 /*
  * The configuration files of a folder: all NAME.conf in it that are no folders, by name.  0, also where
- * there is none; -1 and ERR_CONFIG where it cannot be read.
+ * there is none; -1 and ERR_CONFIG where it cannot be read, to its end.
  */
 int locate_folder(const char *folder, struct locate_paths *out, struct err *err);
 /*
  * The profiles of the user, or where there are none, those of the system; -1 and ERR_CONFIG with the
- * places looked in where there are none, either.
+ * places looked in where there are none, either, or where a folder cannot be read.
  */
 int locate_all(struct locate_paths *out, struct err *err);
 

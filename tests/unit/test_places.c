@@ -186,6 +186,31 @@ static void the_same_profile_runs_once_and_namesakes_are_told_apart(void **state
 	assert_names(&profiles, "x/home.conf y/home.conf other ");
 }
 
+static void the_user_s_profiles_come_before_the_system_s(void **state)
+{
+	AUTO_PROFILES profiles = PROFILES_INIT;
+	struct err err = ERR_INIT;
+
+	mkdir(".config", 0755);
+	mkdir(".config/osync", 0755);
+	profile(".config/osync/b.conf");
+	profile(".config/osync/a.conf");
+	assert_int_equal(profiles_add_all(&profiles, &err), 0);
+	assert_names(&profiles, "a b ");
+}
+
+static void a_folder_that_cannot_be_read_is_not_an_empty_one(void **state)
+{
+	AUTO_PROFILES profiles = PROFILES_INIT;
+	struct err err = ERR_INIT;
+
+	mkdir(".config", 0755);
+	config_help_write(".config/osync", "no folder at all");
+	assert_int_equal(profiles_add_all(&profiles, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFIG);
+	assert_non_null(strstr(err.msg, "cannot read the folder"));
+}
+
 static void what_stands_for_nothing_is_said(void **state)
 {
 	AUTO_PROFILES profiles = PROFILES_INIT;
@@ -215,6 +240,8 @@ int main(void)
 		IN_A_FOLDER(a_folder_stands_for_the_profiles_in_it),
 		IN_A_FOLDER(a_name_is_a_profile_before_it_is_a_folder),
 		IN_A_FOLDER(the_same_profile_runs_once_and_namesakes_are_told_apart),
+		IN_A_FOLDER(the_user_s_profiles_come_before_the_system_s),
+		IN_A_FOLDER(a_folder_that_cannot_be_read_is_not_an_empty_one),
 		IN_A_FOLDER(what_stands_for_nothing_is_said),
 	};
 
