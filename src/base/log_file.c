@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/process.h"
+#include "base/sys.h"
 
 struct log_file {
 	char *path;
@@ -50,7 +51,7 @@ static bool is_in_place(const struct log_file *file)
 	struct stat ours;
 
 	return lstat(file->path, &there) == 0 && fstat(file->fd, &ours) == 0 &&
-	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+	       sys_same_file(&there, &ours);
 }
 
 /* Where that is not possible, it goes on as it is. */

@@ -114,6 +114,11 @@ int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags)
 	return look_fails("fstatat") ? -1 : fstatat(dirfd, name, st, flags);
 }
 
+bool sys_same_file(const struct stat *one, const struct stat *other)
+{
+	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
 DIR *sys_fdopendir(int fd)
 {
 	return look_fails("fdopendir") ? NULL : fdopendir(fd);

@@ -11,6 +11,7 @@
 #define BASE_SYS_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -39,6 +40,8 @@ int sys_openat(int dirfd, const char *name, int flags, mode_t mode);
 int sys_fstat(int fd, struct stat *st);
 int sys_fstatvfs(int fd, struct statvfs *fs);
 int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags);
+/* Whether both tell of one file, or one folder, under whatever name. */
+bool sys_same_file(const struct stat *one, const struct stat *other);
 /* Takes the descriptor over, unless it fails. */
 DIR *sys_fdopendir(int fd);
 /* NULL at the end with errno as it was before, and on failure with errno set: set it to 0 first. */

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/sys.h"
 #include "config/config.h"
 #include "config/locate.h"
 
@@ -120,8 +121,7 @@ static bool same_file(const char *one, const char *other)
 	struct stat a;
 	struct stat b;
 
-	return one && other && stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	return one && other && stat(one, &a) == 0 && stat(other, &b) == 0 && sys_same_file(&a, &b);
 }
 
 static void drop_repeated(struct profiles *profiles)

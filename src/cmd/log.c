@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/stop.h"
+#include "base/sys.h"
 #include "cmd/cmd.h"
 #include "cmd/load.h"
 #include "config/config.h"
@@ -132,8 +133,7 @@ static bool is_superseded(int fd, const char *path, off_t pos)
 
 	if (fstat(fd, &ours) < 0 || ours.st_size < pos)
 		return true;
-	return stat(path, &there) == 0 &&
-	       (there.st_dev != ours.st_dev || there.st_ino != ours.st_ino);
+	return stat(path, &there) == 0 && !sys_same_file(&there, &ours);
 }
 
 static void follow(int *fd, const char *path, off_t pos)

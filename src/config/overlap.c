@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/sys.h"
 
 /* A place in a file system, whatever it is mounted at. */
 struct place {
@@ -128,7 +129,7 @@ static bool same_place(const struct stat *st, const char *path)
 {
 	struct stat other;
 
-	return stat(path, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+	return stat(path, &other) == 0 && sys_same_file(&other, st);
 }
 
 /* Whether one of the folders from `inner` upwards is `outer`. */

@@ -59,7 +59,7 @@ static bool is_root_in_place(const struct agent *agent)
 
 	return sys_fstat(root_fd(agent->root), &ours) == 0 &&
 	       sys_fstatat(AT_FDCWD, agent->options->dir, &there, 0) == 0 &&
-	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+	       sys_same_file(&ours, &there);
 }
 
 static void put_hooked(struct agent *agent, struct err *status)

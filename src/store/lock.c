@@ -48,7 +48,7 @@ static bool still_named(int dirfd, const char *name, const struct stat *locked)
 	struct stat now;
 
 	return sys_fstatat(dirfd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       now.st_dev == locked->st_dev && now.st_ino == locked->st_ino;
+	       sys_same_file(&now, locked);
 }
 
 /* The holder's line, escaped, of which nothing is believed; nothing where there is none. */
@@ -260,7 +260,7 @@ int lock_check(const struct lock *lock, struct err *err)
 	/* Not by way of base/sys.h: this stands in front of every change, and fails by itself in tests. */
 	if (fstat(lock->fd, &held) == 0 &&
 	    fstatat(lock->dirfd, lock->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    held.st_ino == named.st_ino && held.st_dev == named.st_dev && has_our_line(lock))
+	    sys_same_file(&held, &named) && has_our_line(lock))
 		return 0;
 	lock_describe(lock->dirfd, lock->name, &other);
 	return err_set(

@@ -111,7 +111,7 @@ static int hold_named(int dirfd, const char *name, int flags)
 	if (fd < 0 || sys_fstat(fd, &held) < 0 || !hold(fd) ||
 	    sys_fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
-	if (S_ISREG(held.st_mode) && held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+	if (S_ISREG(held.st_mode) && sys_same_file(&held, &named))
 		return steal_fd(&fd);
 	errno = EAGAIN;
 	return -1;

@@ -32,7 +32,7 @@ static bool path_is_slot(const struct change *change)
 
 	return sys_fstatat(parent->fd, parent->name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       sys_fstatat(slot->dirfd, slot->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+	       sys_same_file(&here, &there);
 }
 
 /* The old version has a second name in the trash before its first one is overwritten. */

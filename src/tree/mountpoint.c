@@ -22,11 +22,6 @@ static int open_folder(const char *path)
 	return fd;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* Kernels before 5.8 do not tell; then another device than the parent's is all there is. */
 static bool is_mounted_on(int fd)
 {
@@ -54,12 +49,12 @@ static bool is_above(int point, int root)
 		struct stat before = st;
 		int above = -1;
 
-		if (is_same(&st, &wanted))
+		if (sys_same_file(&st, &wanted))
 			return true;
 		above = sys_openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 		cleanup_close(&at);
 		at = above;
-		if (at < 0 || sys_fstat(at, &st) < 0 || is_same(&st, &before))
+		if (at < 0 || sys_fstat(at, &st) < 0 || sys_same_file(&st, &before))
 			break;
 	}
 	return false;
