@@ -28,8 +28,6 @@
 
 #define STATE_DIR "state"
 
-enum { PLACE_MAX = 64 /* bytes: a checksum, a length, an identity */ };
-
 int agent_open_state(struct agent *agent, bool create, struct err *err)
 {
 	int workdir = -1;
@@ -69,13 +67,9 @@ static void read_place(struct agent *agent)
 	AUTO_FREE char *name = place_name(agent);
 	AUTO_BUF bytes = BUF_INIT;
 	struct uuid initiator;
-	struct dec dec;
 	struct dec payload;
 
-	if (!agent->place[0] || atomic_read(agent->state_fd, name, PLACE_MAX, &bytes, NULL) != 1)
-		return;
-	dec_init(&dec, bytes.data, bytes.len);
-	if (!note_next(&dec, PLACE_MAX, &payload))
+	if (!agent->place[0] || !note_load(agent->state_fd, name, &bytes, &payload))
 		return;
 	msg_dec_uuid(&payload, &initiator);
 	if (dec_done(&payload))
@@ -87,13 +81,11 @@ static int write_place(struct agent *agent, struct err *err)
 {
 	AUTO_FREE char *name = place_name(agent);
 	AUTO_BUF payload = BUF_INIT;
-	AUTO_BUF bytes = BUF_INIT;
 
 	if (!agent->place[0] || uuid_same(&agent->at_place, &agent->head.initiator))
 		return 0;
 	msg_enc_uuid(&payload, &agent->head.initiator);
-	note_put(&bytes, &payload);
-	return atomic_write(agent->state_fd, name, bytes.data, bytes.len, err);
+	return note_save(agent->state_fd, name, &payload, err);
 }
 
 static void read_head(const struct table *table, struct cache_head *head)

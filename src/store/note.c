@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/digest.h"
+#include "store/atomic.h"
 
 void note_put(struct buf *out, const struct buf *payload)
 {
@@ -21,4 +22,22 @@ bool note_next(struct dec *dec, size_t max, struct dec *payload)
 		return false;
 	dec_init(payload, bytes, len);
 	return true;
+}
+
+bool note_load(int dirfd, const char *name, struct buf *bytes, struct dec *payload)
+{
+	struct dec file;
+
+	if (atomic_read(dirfd, name, NOTE_FILE_MAX, bytes, NULL) != 1)
+		return false;
+	dec_init(&file, bytes->data, bytes->len);
+	return note_next(&file, NOTE_FILE_MAX, payload);
+}
+
+int note_save(int dirfd, const char *name, const struct buf *payload, struct err *err)
+{
+	AUTO_BUF bytes = BUF_INIT;
+
+	note_put(&bytes, payload);
+	return atomic_write(dirfd, name, bytes.data, bytes.len, err);
 }

@@ -8,12 +8,9 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/sys.h"
-#include "store/atomic.h"
 #include "store/note.h"
 
 static const char NAME[] = "lock.silent";
-
-enum { SILENCE_FILE_MAX = 256 /* bytes; it has some sixty */ };
 
 bool silence_look(int dirfd, const char *name, struct silence_mark *mark)
 {
@@ -45,14 +42,10 @@ void silence_load(int dirfd, const struct uuid *boot, struct silence *silence)
 	AUTO_BUF bytes = BUF_INIT;
 	struct silence kept = { .known = true, .saved = true };
 	struct uuid then = { { 0 } };
-	struct dec file;
 	struct dec dec;
 
 	*silence = (struct silence){ .known = false };
-	if (uuid_is_none(boot) || atomic_read(dirfd, NAME, SILENCE_FILE_MAX, &bytes, NULL) != 1)
-		return;
-	dec_init(&file, bytes.data, bytes.len);
-	if (!note_next(&file, SILENCE_FILE_MAX, &dec))
+	if (uuid_is_none(boot) || !note_load(dirfd, NAME, &bytes, &dec))
 		return;
 	dec_raw(&dec, then.bytes, sizeof(then.bytes));
 	kept.mark.dev = dec_le64(&dec);
@@ -66,7 +59,6 @@ void silence_load(int dirfd, const struct uuid *boot, struct silence *silence)
 void silence_save(int dirfd, const struct uuid *boot, struct silence *silence)
 {
 	AUTO_BUF payload = BUF_INIT;
-	AUTO_BUF bytes = BUF_INIT;
 
 	if (uuid_is_none(boot) || !silence->known || silence->saved)
 		return;
@@ -75,8 +67,7 @@ void silence_save(int dirfd, const struct uuid *boot, struct silence *silence)
 	enc_le64(&payload, silence->mark.ino);
 	enc_int(&payload, silence->mark.mtime_ns);
 	enc_int(&payload, silence->since_ms);
-	note_put(&bytes, &payload);
-	silence->saved = atomic_write(dirfd, NAME, bytes.data, bytes.len, NULL) == 0;
+	silence->saved = note_save(dirfd, NAME, &payload, NULL) == 0;
 }
 
 void silence_remove(int dirfd)

@@ -3,12 +3,9 @@
 
 #include "base/buf.h"
 #include "base/codec.h"
-#include "store/atomic.h"
 #include "store/note.h"
 
 static const char NAME[] = "trash-clock";
-
-enum { STEADY_FILE_MAX = 256 /* bytes; it has some sixty */ };
 
 static bool is_far(int64_t ns, int64_t most_ns)
 {
@@ -65,14 +62,10 @@ void steady_load(int workdir, struct steady *steady)
 {
 	AUTO_BUF bytes = BUF_INIT;
 	struct steady kept = { .known = true };
-	struct dec file;
 	struct dec dec;
 
 	*steady = (struct steady){ .known = false };
-	if (atomic_read(workdir, NAME, STEADY_FILE_MAX, &bytes, NULL) != 1)
-		return;
-	dec_init(&file, bytes.data, bytes.len);
-	if (!note_next(&file, STEADY_FILE_MAX, &dec))
+	if (!note_load(workdir, NAME, &bytes, &dec))
 		return;
 	kept.since_ns = dec_int(&dec);
 	kept.seen_ns = dec_int(&dec);
@@ -85,12 +78,10 @@ void steady_load(int workdir, struct steady *steady)
 void steady_save(int workdir, const struct steady *steady)
 {
 	AUTO_BUF payload = BUF_INIT;
-	AUTO_BUF bytes = BUF_INIT;
 
 	enc_int(&payload, steady->since_ns);
 	enc_int(&payload, steady->seen_ns);
 	enc_int(&payload, steady->started_ms);
 	enc_raw(&payload, steady->boot.bytes, sizeof(steady->boot.bytes));
-	note_put(&bytes, &payload);
-	atomic_write(workdir, NAME, bytes.data, bytes.len, NULL);
+	note_save(workdir, NAME, &payload, NULL);
 }
