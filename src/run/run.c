@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/run.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "base/stop.h"
 #include "base/sys.h"
 #include "config/config.h"
@@ -36,9 +33,7 @@
 #include "run/space.h"
 #include "run/trash.h"
 #include "run/verify.h"
-
-/* "YYYYMMDD-HHMMSS-xxxxxx": sorts by time, unique among machines. */
-enum { RUN_NAME = 32 };
+#include "tree/run_name.h"
 
 /* What a run has in hand between looking and acting. */
 struct work {
@@ -48,14 +43,6 @@ struct work {
 	struct reuse *reuse;
 	struct plan plan;
 };
-
-static void name_run(char out[static RUN_NAME])
-{
-	char stamp[16];
-
-	clock_stamp(clock_realtime_ns(), stamp);
-	snprintf(out, RUN_NAME, "%s-%06x", stamp, (unsigned)(random_u64() & 0xffffff));
-}
 
 /*
  * Until a run over this saved list has been completed (on a first run, and after one was lost, put
@@ -354,12 +341,12 @@ int run_sync(const struct config *config, struct outcome *outcome)
 	struct limits limits;
 	struct report_totals totals = { .sent_bytes = 0 };
 	struct report *report = NULL;
-	char run[RUN_NAME];
+	char run[RUN_NAME_LEN + 1];
 	int code = 0;
 
 	sys_set_role("initiator");
 	stop_install();
-	name_run(run);
+	run_name_make(run);
 	log_name_run(run);
 	report = report_new(config, run);
 	report_into(report, outcome);

@@ -19,6 +19,7 @@
 #include "store/turn.h"
 #include "tree/changer.h"
 #include "tree/root.h"
+#include "tree/run_name.h"
 
 #define LOCK_NAME "lock"
 #define LOCK_NEW  "lock.new-" /* of one who was killed while he took a lock over */
@@ -110,16 +111,14 @@ static void count_staged(int dirfd, const char *name, struct reap *reap, int64_t
 static int reap_stage(struct root *root, const struct lock *lock, struct reap *reap,
 		      struct err *err)
 {
-	char stamp[16];
-	char run[32];
+	char run[RUN_NAME_LEN + 1];
 	uint64_t before = reap->done[REAP_STAGED];
 	struct changer *changer = NULL;
 
 	each_name(root_workdir(root), "stage", reap, 0, count_staged);
 	if (reap->dry || reap->done[REAP_STAGED] == before)
 		return 0;
-	clock_stamp(clock_realtime_ns(), stamp);
-	snprintf(run, sizeof(run), "%s-%06x", stamp, (unsigned)(random_u64() & 0xffffff));
+	run_name_make(run);
 
 	const struct changer_options options = {
 		.run = run, .keep = reap->keep, .lock = lock, .sync = CHANGER_SYNC_BATCH

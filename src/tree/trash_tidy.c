@@ -17,11 +17,11 @@
 #include "store/lock.h"
 #include "store/steady.h"
 #include "tree/pack.h"
+#include "tree/run_name.h"
 
 #define KEEP_SUFFIX ".keep"
 
 enum {
-	RUN_LEN = 22, /* "YYYYMMDD-HHMMSS-xxxxxx" */
 	KEEP_FILE_MAX = 64,
 };
 
@@ -36,22 +36,6 @@ struct work {
 };
 
 /* Names ------------------------------------------------------------------------- */
-
-/* Whether a name begins as a run's does; its suffix is what follows. */
-static bool is_run(const char *name)
-{
-	static const char form[] = "dddddddd-dddddd-hhhhhh";
-
-	for (size_t i = 0; i < RUN_LEN; i++) {
-		const char *allowed = form[i] == 'd'   ? "0123456789"
-				      : form[i] == 'h' ? "0123456789abcdef"
-						       : "-";
-
-		if (!name[i] || !strchr(allowed, name[i]))
-			return false;
-	}
-	return true;
-}
 
 int keep_write(int trash, const char *run, const struct keep *keep, struct err *err)
 {
@@ -74,7 +58,7 @@ static uint32_t days_of(const char *text, char **end)
 
 static struct keep keep_of(const struct work *work, const char *run)
 {
-	AUTO_FREE char *name = xasprintf("%.*s" KEEP_SUFFIX, RUN_LEN, run);
+	AUTO_FREE char *name = xasprintf("%.*s" KEEP_SUFFIX, RUN_NAME_LEN, run);
 	const struct keep *said = &work->tidy->keep;
 	AUTO_BUF text = BUF_INIT;
 	struct keep keep = { 0, 0 };
@@ -188,7 +172,7 @@ static void tidy_archive(const struct work *work, const char *name, const struct
 /* A note goes with the last that it is about. */
 static void tidy_keep(const struct work *work, const char *name)
 {
-	AUTO_FREE char *run = xstrndup(name, RUN_LEN);
+	AUTO_FREE char *run = xstrndup(name, RUN_NAME_LEN);
 	AUTO_FREE char *archive = xasprintf("%s" PACK_SUFFIX, run);
 	struct stat st;
 
@@ -201,10 +185,10 @@ static void tidy_keep(const struct work *work, const char *name)
 
 static void tidy_one(const struct work *work, const char *name)
 {
-	const char *suffix = name + RUN_LEN;
+	const char *suffix = name + RUN_NAME_LEN;
 	struct stat st;
 
-	if (!is_run(name) || sys_fstatat(work->trash, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!run_name_begins(name) || sys_fstatat(work->trash, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (S_ISDIR(st.st_mode) && !*suffix)
 		tidy_folder(work, name, &st);
@@ -264,8 +248,8 @@ static int tidy_all(const struct work *work, struct err *err)
 	/* Notes behind all folders and archives. */
 	for (int notes = 0; notes < 2; notes++) {
 		for (size_t i = 0; i < names.count; i++) {
-			bool is_note = is_run(names.items[i]) &&
-				       strcmp(names.items[i] + RUN_LEN, KEEP_SUFFIX) == 0;
+			bool is_note = run_name_begins(names.items[i]) &&
+				       strcmp(names.items[i] + RUN_NAME_LEN, KEEP_SUFFIX) == 0;
 
 			if (is_note != (notes == 1))
 				continue;
