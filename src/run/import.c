@@ -53,20 +53,33 @@ static bool names_has(const struct names *names, const char *name)
 	       bsearch(&name, names->items, names->count, sizeof(*names->items), name_cmp) != NULL;
 }
 
-static FILE *open_list(const struct session *session, enum side side)
+static FILE *open_named(const struct session *session, const char *side)
 {
 	const struct config *config = session->config;
 	const char *folder = config->state_dir[SIDE_INITIATOR];
 	AUTO_FREE char *path =
-		folder ? xasprintf("%s/%s-tree-after-%s", folder, side_name(side),
-				   config->instance_id)
+		folder ? xasprintf("%s/%s-tree-after-%s", folder, side, config->instance_id)
 		       : xasprintf("%s/.osync_workdir/state/%s-tree-after-%s",
-				   config->initiator_dir, side_name(side), config->instance_id);
+				   config->initiator_dir, side, config->instance_id);
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 
 	if (file)
 		steal_fd(&fd);
+	return file;
+}
+
+/* osync 1.0 had other names for the sides. Lists of both kinds are of different times: no pair. */
+static FILE *open_list(const struct session *session, enum side side)
+{
+	static const char *const old_names[SIDES] = { "master", "slave" };
+	FILE *other = open_named(session, side_name(side_other(side)));
+	FILE *file = open_named(session, side_name(side));
+
+	if (!file && !other)
+		file = open_named(session, old_names[side]);
+	if (other)
+		(void)fclose(other);
 	return file;
 }
 

@@ -52,6 +52,17 @@ def test_what_was_deleted_since_osyncs_last_sync_is_deleted(pair, side):
     assert len(pair.trash(OTHER[side])) == 5
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_lists_of_osync_1_0_are_taken_over_unless_there_are_newer_ones(local, half):
+    synced_by_osync(local, "gone", "stays")
+    later(local)
+    for side, old in (("target", "slave"), ("initiator", "master"))[:1 if half else 2]:
+        osync_list(local, side).rename(local.state_folder() / f"{old}-tree-after-{local.name}")
+    local.remove("initiator", "gone")
+    local.run()
+    assert local.exists("initiator", "gone") == half
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_what_was_edited_since_lives(local, side):
     synced_by_osync(local, "x", "y", "moded", "stays")
