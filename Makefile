@@ -165,7 +165,7 @@ build/id: FORCE
 
 install: build/release/osync ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 build/release/osync $(DESTDIR)$(PREFIX)/bin/osync
-	install -m 755 scripts/osync-reap $(DESTDIR)$(PREFIX)/bin/osync-reap
+	install -m 755 scripts/osync-reap scripts/osync-upgrade-conf $(DESTDIR)$(PREFIX)/bin
 
 setup: ## install the packages that building and testing need
 	scripts/setup build test

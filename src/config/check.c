@@ -77,7 +77,8 @@ void check_revision(const struct settings *settings, struct problems *problems)
 			"CONFIG_FILE_REVISION is '%s', older than 1.3.0. Since then "
 			"MASTER_SYNC_DIR is INITIATOR_SYNC_DIR, SLAVE_SYNC_DIR is "
 			"TARGET_SYNC_DIR, SYNC_ID is INSTANCE_ID, and CONFLICT_PREVALANCE takes "
-			"initiator or target. Change these, then set CONFIG_FILE_REVISION=1.3.0",
+			"initiator or target: osync-upgrade-conf changes these in the file, and "
+			"keeps the old one beside it",
 			setting->value);
 }
 
