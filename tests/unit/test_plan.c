@@ -236,9 +236,11 @@ static void test_folder_for_a_rename_is_made_first_and_its_other_contents_after(
 	begin(&f);
 	/* Initiator: d went to new/e, with an edit in it. */
 	folder(&f, "d", 1, 0, 1);
+	file(&f, "d/same", 9, 0, 9);
 	file(&f, "d/x", 2, 0, 2);
 	folder(&f, "new", 0, 3, 0);
 	folder(&f, "new/e", 0, 1, 0);
+	file(&f, "new/e/same", 0, 9, 0);
 	file(&f, "new/e/x", 0, 4, 0);
 	folder(&f, "new/e/more", 0, 5, 0);
 	build(&f);
@@ -288,8 +290,10 @@ static void test_replacement_of_a_moved_and_kept_version_waits_for_the_copy(void
 	begin(&f);
 	/* d became e; x in it was edited on both sides. */
 	folder(&f, "d", 1, 0, 1);
+	file(&f, "d/same", 9, 0, 9);
 	file(&f, "d/x", 2, 0, 4);
 	folder(&f, "e", 0, 1, 0);
+	file(&f, "e/same", 0, 9, 0);
 	file(&f, "e/x", 0, 3, 0);
 	build(&f);
 	keep = op(&f, OP_COPY, SIDE_INITIATOR, "e/x.copy");
