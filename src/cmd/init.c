@@ -61,12 +61,18 @@ static bool own_option(struct new_job_wish *wish, int argc, char **argv, int *at
 {
 	const char *arg = argv[*at];
 
-	if (strcmp(arg, "--no-bitpocket") == 0)
-		return (wish->no_bitpocket = true);
-	if (strncmp(arg, "--name=", 7) == 0)
-		return (wish->name = arg + 7);
-	if (strcmp(arg, "--name") == 0 && *at + 1 < argc)
-		return (wish->name = argv[++*at]);
+	if (strcmp(arg, "--no-bitpocket") == 0) {
+		wish->no_bitpocket = true;
+		return true;
+	}
+	if (strncmp(arg, "--name=", 7) == 0) {
+		wish->name = arg + 7;
+		return true;
+	}
+	if (strcmp(arg, "--name") == 0 && *at + 1 < argc) {
+		wish->name = argv[++*at];
+		return true;
+	}
 	if (strcmp(arg, "--accept-hostkey") == 0) {
 		wish->consent = HOST_ANY;
 		return true;

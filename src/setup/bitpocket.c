@@ -161,13 +161,15 @@ static void take_slow(struct reading *r)
 
 static void take_failsafes(struct reading *r)
 {
+	const char *mountpoint = value_of(r, "REMOTE_MOUNTPOINT");
 	const char *backups = value_of(r, "BACKUPS");
 
 	if (strcmp(backups, "false") == 0)
 		problems_add(r->problems, PROBLEM_WARNING, &r->at,
 			     "BACKUPS=false: osync always keeps what it replaces, in the trash");
 	value_of(r, "REMOTE_BACKUPS");
-	bitpocket_mountpoint(r, value_of(r, "REMOTE_MOUNTPOINT"));
+	if (*mountpoint)
+		bitpocket_set(r, "REMOTE_MOUNTPOINT", mountpoint);
 }
 
 static void name_unknown(struct reading *r)

@@ -10,6 +10,7 @@
  *	RSYNC_RSH	SSH_RSA_PRIVATE_KEY and its kin; what is not known of ssh's options: TRANSPORT_COMMAND
  *	RSYNC_OPTS	PRESERVE_ACL and its kin, patterns
  *	SLOW_SYNC_*	the same, run in the folder
+ *	REMOTE_MOUNTPOINT	the same
  *	exclude, include, filter	one file of patterns, see setup/rules.h
  *
  * bitpocket's saved tree (.bitpocket/state) is left alone: it has names only, so the first run merges

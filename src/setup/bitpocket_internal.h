@@ -27,7 +27,5 @@ void bitpocket_set(struct reading *r, const char *key, const char *value);
 bool bitpocket_ssh(struct reading *r, const char *shell);
 /* RSYNC_OPTS. */
 void bitpocket_options(struct reading *r, const char *options);
-/* REMOTE_MOUNTPOINT. */
-void bitpocket_mountpoint(struct reading *r, const char *path);
 
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "config/keys.h"
 #include "setup/bitpocket.h"
 #include "setup/bitpocket_internal.h"
 
@@ -256,19 +255,4 @@ void bitpocket_options(struct reading *r, const char *options)
 			     "RSYNC_OPTS: '%s' has no counterpart: rsync does not run here", word);
 		return;
 	}
-}
-
-/* The key that is meant by it may be one that this version does not have. */
-void bitpocket_mountpoint(struct reading *r, const char *path)
-{
-	const struct key *key = keys_find("REMOTE_MOUNTPOINT");
-
-	if (!*path)
-		return;
-	if (key && (key->treat == KEY_SETS || key->treat == KEY_READ))
-		bitpocket_set(r, key->name, path);
-	else
-		problems_add(r->problems, PROBLEM_WARNING, &r->at,
-			     "REMOTE_MOUNTPOINT: not looked at; a root that is not mounted is "
-			     "noticed by its identity");
 }

@@ -167,9 +167,10 @@ static void what_is_unknown_is_named_or_refused(void **state)
 		".bitpocket/config:6: warning: MINE is not known to osync, and left out\n");
 }
 
-static void commands_run_in_the_folder(void **state)
+static void commands_run_in_the_folder_and_mounts_are_looked_at(void **state)
 {
 	AUTO_TAKEN taken = take_config(HEAD "SLOW_SYNC_START_CMD='a & b'\nSLOW_SYNC_STOP_CMD=c\n");
+	AUTO_TAKEN mounted = take_config(HEAD "REMOTE_MOUNTPOINT=/srv\n");
 	AUTO_TAKEN never = take_config(HEAD "SLOW_SYNC_TIME=5\nSLOW_SYNC_STOP_CMD=c\n");
 
 	assert_string_equal(set_to(&taken, "SLOW_SYNC_TIME"), "10");
@@ -178,6 +179,7 @@ static void commands_run_in_the_folder(void **state)
 	assert_string_equal(set_to(&taken, "SLOW_SYNC_STOP_CMD"),
 			    "cd '/home/me/it'\\''s' || exit; c");
 	assert_int_equal(never.pocket.count, 0);
+	assert_string_equal(set_to(&mounted, "REMOTE_MOUNTPOINT"), "/srv");
 }
 
 static void rules_come_in_the_order_of_bitpocket(void **state)
@@ -227,7 +229,7 @@ int main(void)
 		cmocka_unit_test(an_ssh_that_is_not_understood_is_called_as_it_is),
 		cmocka_unit_test(options_of_rsync_become_keys_and_patterns),
 		cmocka_unit_test(what_is_unknown_is_named_or_refused),
-		cmocka_unit_test(commands_run_in_the_folder),
+		cmocka_unit_test(commands_run_in_the_folder_and_mounts_are_looked_at),
 		cmocka_unit_test(rules_come_in_the_order_of_bitpocket),
 		cmocka_unit_test(what_is_forgotten_is_forgotten_but_for_the_first),
 		cmocka_unit_test(rules_that_are_more_are_refused_by_line),
