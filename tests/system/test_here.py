@@ -38,11 +38,12 @@ def test_a_profile_that_names_the_folder_by_a_link_will_do(local):
     assert local.both("x") == content
 
 
-def test_the_nearest_of_two_is_taken(local, tmp_path):
-    inner = another(tmp_path, "inner")
+@pytest.mark.parametrize("name", ["inner", "the-inner"])  # before "outer", and behind it
+def test_the_nearest_of_two_is_taken(local, tmp_path, name):
+    inner = another(tmp_path, name)
     inner.initiator = local.initiator / "inner"
     (inner.initiator / "deep").mkdir(parents=True)
-    profile(inner, "inner")
+    profile(inner, name)
     profile(local, "outer")
     content = token()
     (inner.initiator / "x").write_bytes(content)
