@@ -124,11 +124,10 @@ int key_public(const char *path, struct buf *out, struct err *err)
 void key_authorize(struct buf *out, const struct config *config, const char *public_key)
 {
 	AUTO_BUF command = BUF_INIT;
-	struct quote_agent agent = { .osync = config->remote_osync_path,
-				     .root = config->target.path,
-				     .sudo = config->sudo_exec,
-				     .hooks = config_has_remote_hooks(config) };
+	struct quote_agent agent = quote_agent_of(config);
 
+	/* That is for a filter of osync 1.3; under a forced command there is none. */
+	agent.token = NULL;
 	quote_remote(&command, &agent);
 	buf_addstr(out, "restrict,command=\"");
 	for (const char *c = buf_cstr(&command); *c; c++) {
