@@ -225,6 +225,24 @@ void queue_leave(struct queue_place *place, enum queue_end end)
 	free(place);
 }
 
+void queue_forget(int workdir, const char *who)
+{
+	AUTO_CLOSE int dirfd = open_folder(workdir);
+	AUTO_FREE char *cut = xstrndup(who, strnlen(who, WHO_MAX));
+	AUTO_WALK walk = { .dir = NULL };
+
+	if (dirfd < 0 || !walk_open(&walk, dirfd))
+		return;
+	while (walk_next(&walk)) {
+		AUTO_CLOSE int fd = strcmp(walk.who, cut) == 0 && is_left(dirfd, walk.name)
+					    ? hold_named(dirfd, walk.name, 0)
+					    : -1;
+
+		if (fd >= 0)
+			sys_unlinkat(dirfd, walk.name, 0);
+	}
+}
+
 /* Whether this is a place that nobody has come back to; removed while nobody else can take it. */
 static bool sweep_one(int dirfd, const char *name, int64_t before_ns, enum queue_sweep_mode mode)
 {

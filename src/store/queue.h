@@ -53,6 +53,9 @@ unsigned queue_length(int workdir);
 /* NULL does nothing. */
 void queue_leave(struct queue_place *place, enum queue_end end);
 
+/* Give up what `who` has left behind, for one who was served without waiting. */
+void queue_forget(int workdir, const char *who);
+
 enum queue_sweep_mode { QUEUE_COUNT, QUEUE_REMOVE };
 
 /*

@@ -146,6 +146,8 @@ static struct lock *take(struct turn *turn, int64_t now_ms, struct err *err)
 	if (!lock)
 		return NULL;
 	err_clear(err);
+	if (!turn->place && request->mode == LOCK_HOLD)
+		queue_forget(request->dirfd, turn->who);
 	queue_leave(turn->place, QUEUE_SERVED);
 	turn->place = NULL;
 	return lock;

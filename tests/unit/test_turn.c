@@ -110,6 +110,50 @@ static void the_first_who_waits_is_the_next(void **state)
 	turn_free(holder);
 }
 
+/* What is his of the last time would put him in front of others the next time, or lie there for ever. */
+static void one_who_comes_back_and_is_served_at_once_leaves_nothing(void **state)
+{
+	struct turn *holder = turn_of("holder", 0);
+	struct turn *turn = turn_of("me", 0);
+	struct turn *other = turn_of("me too", 0);
+	struct lock *lock = try(holder, TURN_NOW, 1);
+
+	assert_null(try(turn, TURN_WAITS, 1));
+	assert_null(try(other, TURN_WAITS, 1));
+	turn_free(turn);
+	turn_free(other);
+	lock_free(lock);
+	turn = turn_of("me", 0);
+	lock = try(turn, TURN_WAITS, 2);
+	assert_non_null(lock);
+	assert_false(box_exists("queue/0000000000000001.me"));
+	assert_true(box_exists("queue/0000000000000002.me too"));
+	lock_free(lock);
+	turn_free(turn);
+	turn_free(holder);
+}
+
+/* Two jobs of one name: what the other one holds stays his. */
+static void a_place_that_is_held_is_not_given_up_by_another(void **state)
+{
+	struct turn *holder = turn_of("holder", 0);
+	struct turn *waits = turn_of("me", 0);
+	struct turn *turn = turn_of("me", 0);
+	struct lock *lock = try(holder, TURN_NOW, 1);
+
+	assert_null(try(waits, TURN_WAITS, 1));
+	lock_free(lock);
+	assert_null(try(turn, TURN_NOW, 2));
+	/* The first does not take it: it is everybody's. */
+	lock = try(turn, TURN_NOW, 2 + TURN_STUCK_MS);
+	assert_non_null(lock);
+	assert_true(box_exists("queue/0000000000000001.me"));
+	lock_free(lock);
+	turn_free(turn);
+	turn_free(waits);
+	turn_free(holder);
+}
+
 /* He has come back in the next period, where the other one was first. */
 static void one_who_was_turned_away_comes_first_the_next_time(void **state)
 {
@@ -559,6 +603,8 @@ int main(void)
 		BOXED(a_free_lock_is_had_at_once_and_leaves_no_queue),
 		BOXED(one_who_does_not_wait_leaves_nothing),
 		BOXED(the_first_who_waits_is_the_next),
+		BOXED(one_who_comes_back_and_is_served_at_once_leaves_nothing),
+		BOXED(a_place_that_is_held_is_not_given_up_by_another),
 		BOXED(one_who_was_turned_away_comes_first_the_next_time),
 		BOXED(one_who_sleeps_in_the_queue_does_not_hold_up_the_others),
 		BOXED(a_dry_run_stands_in_no_queue),
