@@ -40,6 +40,7 @@ UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_HELP  := $(sort $(filter-out $(UNIT_TESTS),$(wildcard tests/unit/*.c)))
 FUZZERS    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 TOOLS      := $(sort $(wildcard tests/tools/*.c))
+SHIM       := build/fault/tests/shim/periods.so
 PY_TESTS   := $(sort $(wildcard tests/*/test_*.py))
 C_FILES    := $(MAIN) $(LIB_SRCS) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h)
 
@@ -144,6 +145,12 @@ $$(TOOLS:%.c=build/$1/%): %: %.o build/$1/libosync.a
 	@$$(call say,LINK,$$@)
 	$$(Q)$$(CC_$1) -pthread $$(LDFLAGS_$1) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(LIBS)
 
+# What the Python tests put between a program and the kernel.
+build/$1/tests/shim/%.o: EXTRA := -fPIC
+build/$1/tests/shim/%.so: build/$1/tests/shim/%.o
+	@$$(call say,LINK,$$@)
+	$$(Q)$$(CC_$1) -shared $$(LDFLAGS) -o $$@ $$< -ldl
+
 # Rebuild when the flags or the set of files have changed.
 build/$1/flags: FORCE
 	@mkdir -p $$(@D)
@@ -196,9 +203,9 @@ system: build/asan/osync build/release/osync $(TOOLS:%.c=build/asan/%)
 	$(Q)$(call pytest,asan,$@)
 
 # Histories under the sanitizers; scripts are many, and some wait at points of a run.
-model: build/asan/osync build/fault/osync ## randomized tests of the invariants, and tests/regress
+model: build/asan/osync build/fault/osync $(SHIM) ## randomized tests of the invariants, and tests/regress
 	$(Q)$(call pytest,asan,model/test_histories.py)
-	$(Q)$(call pytest,fault,model/test_scripts.py)
+	$(Q)$(call pytest,fault,model/test_scripts.py tests/model/test_years.py)
 
 # Without sanitizers: the program runs thousands of times.
 fault: build/fault/osync build/release/osync ## kill, fail or cut at every step; K=EXPR
@@ -223,6 +230,14 @@ soak: build/fault/osync ## random histories in great number; SOAK_LOCAL=20000 SO
 		$(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS))
 	$(Q)$(MAKE) soak-model
 	$(Q)$(MAKE) soak-scripts
+
+YEARS_ROUNDS ?= 200
+
+# About half an hour: most of it is logging in.
+years: build/fault/osync $(SHIM) ## five machines and a server, left alone; YEARS_ROUNDS=200 YEARS_SEED=N
+	$(Q)scripts/setup build test
+	$(Q)OSYNC=$(CURDIR)/build/fault/osync PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 \
+		tests/model/years.py --rounds $(YEARS_ROUNDS) $(if $(YEARS_SEED),--seed $(YEARS_SEED))
 
 SOAK_MODEL ?= 1000000
 
@@ -375,7 +390,7 @@ help: ## show this list
 		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: FORCE all install setup check unit system fault fault-all model soak soak-model soak-scripts mutants fuzz-smoke fuzz \
+.PHONY: FORCE all install setup check unit system fault fault-all model soak soak-model soak-scripts years mutants fuzz-smoke fuzz \
 	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage branches clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:
