@@ -227,19 +227,16 @@ void queue_leave(struct queue_place *place, enum queue_end end)
 
 void queue_forget(int workdir, const char *who)
 {
-	AUTO_CLOSE int dirfd = open_folder(workdir);
 	AUTO_FREE char *cut = xstrndup(who, strnlen(who, WHO_MAX));
-	AUTO_WALK walk = { .dir = NULL };
+	AUTO_WALK walk = walk_begin(workdir, QUEUE_DIR);
 
-	if (dirfd < 0 || !walk_open(&walk, dirfd))
-		return;
 	while (walk_next(&walk)) {
-		AUTO_CLOSE int fd = strcmp(walk.who, cut) == 0 && is_left(dirfd, walk.name)
-					    ? hold_named(dirfd, walk.name, 0)
+		AUTO_CLOSE int fd = strcmp(walk.who, cut) == 0 && is_left(walk.dirfd, walk.name)
+					    ? hold_named(walk.dirfd, walk.name, 0)
 					    : -1;
 
 		if (fd >= 0)
-			sys_unlinkat(dirfd, walk.name, 0);
+			sys_unlinkat(walk.dirfd, walk.name, 0);
 	}
 }
 
