@@ -139,8 +139,9 @@ char *xstrdup(const char *str)
 	return xstrndup(str, strlen(str));
 }
 
-char *xstrndup(const char *str, size_t len)
+char *xstrndup(const char *str, size_t max)
 {
+	size_t len = strnlen(str, max);
 	char *copy = xmalloc(len + 1);
 
 	memcpy(copy, str, len);

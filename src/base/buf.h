@@ -50,7 +50,8 @@ void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *ptr, size_t size);
 char *xstrdup(const char *str);
-char *xstrndup(const char *str, size_t len);
+/* At most `max` bytes of str, and never beyond its NUL (which it need not have). */
+char *xstrndup(const char *str, size_t max);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -169,7 +169,7 @@ static bool was_overtaken(int errnum)
 struct queue_place *queue_join(int workdir, const char *who, struct err *err)
 {
 	AUTO_CLOSE int dirfd = atomic_mkdir_open(workdir, QUEUE_DIR, err);
-	AUTO_FREE char *cut = xstrndup(who, strnlen(who, WHO_MAX));
+	AUTO_FREE char *cut = xstrndup(who, WHO_MAX);
 	AUTO_FREE struct queue_place *place = xcalloc(1, sizeof(*place));
 	struct stat st;
 
@@ -227,7 +227,7 @@ void queue_leave(struct queue_place *place, enum queue_end end)
 
 void queue_forget(int workdir, const char *who)
 {
-	AUTO_FREE char *cut = xstrndup(who, strnlen(who, WHO_MAX));
+	AUTO_FREE char *cut = xstrndup(who, WHO_MAX);
 	AUTO_WALK walk = walk_begin(workdir, QUEUE_DIR);
 
 	while (walk_next(&walk)) {

@@ -124,13 +124,18 @@ static void releasing_twice_is_fine(void **state)
 static void copies_are_copies(void **state)
 {
 	AUTO_FREE char *whole = xstrdup("text");
+	static const char no_end[] = { 't', 'e' };
 	AUTO_FREE char *part = xstrndup("text", 2);
+	AUTO_FREE char *all = xstrndup("text", 80);
+	AUTO_FREE char *bytes = xstrndup(no_end, 2);
 	AUTO_FREE char *made = xasprintf("%s-%d", "text", 7);
 	AUTO_FREE char *nothing = xcalloc(0, 8);
 	AUTO_FREE char *zeros = xcalloc(4, 8);
 
 	assert_string_equal(whole, "text");
 	assert_string_equal(part, "te");
+	assert_string_equal(all, "text");
+	assert_string_equal(bytes, "te");
 	assert_string_equal(made, "text-7");
 	assert_non_null(nothing);
 	for (int i = 0; i < 32; i++)
