@@ -141,6 +141,7 @@ def test_a_newer_file_that_stays_in_a_renamed_folder_is_not_agreed_on(local, giv
     """An older file has taken its place on the side that gives, and then its folder a new name."""
     run = giving(local, giver)
     local.write(giver, "d/x", mtime=1_600_000_000)
+    local.write(giver, "d/y")
     mine = local.write(giver, "x", mtime=1_500_000_000)
     run()
     local.rename(giver, "x", "d/x")
