@@ -14,12 +14,12 @@ AGENTS = [role for role in ROLES if role.endswith("agent")]
 
 
 def listing_calls(play, role):
-    """{number: call} of those calls of a run that list the tree; before them is its connection."""
+    """{number: call} of those calls of a run that list the tree: behind its connection, before the room is looked up."""
     calls = play.base / "calls"
     play.run(fault=f"count:{calls}:{role}:look")
     names = [line.split()[-1] for line in calls.read_text().splitlines()]
-    first = names.index("fdopendir")
-    return {number: name for number, name in enumerate(names, 1) if number > first and name != "flock"}
+    first, end = names.index("fdopendir"), names.index("fstatvfs")
+    return {number: name for number, name in enumerate(names, 1) if first < number < end}
 
 
 def fails_alone(play, fault, trees):

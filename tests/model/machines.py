@@ -15,13 +15,17 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
-from sshd import Sshd
-
 HERE = Path(__file__).resolve()
+sys.path.insert(0, str(HERE.parents[1] / "system"))
+
+# pylint: disable=wrong-import-position
+from sshd import Sshd  # noqa: E402
+
 OSYNC = os.environ.get("OSYNC", str(HERE.parents[2] / "build/fault/osync"))
 SHIM = os.environ.get("OSYNC_SHIM", str(HERE.parents[2] / "build/fault/tests/shim/periods.so"))
 NS = 1_000_000_000

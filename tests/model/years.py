@@ -36,17 +36,13 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
-
-# pylint: disable=wrong-import-position
-from faults import ENDS, Weather, disturbance  # noqa: E402
-from histories import Broken, World, differs  # noqa: E402
-from library import Library  # noqa: E402
-from machines import (HANG_S, TRASH_DAYS, Machine, Periods, Server, descendants, is_over,  # noqa: E402
-                      send, words_of)
-from postman import End, Letter, Postman  # noqa: E402
-from users import WORKDIR, Tree, versions  # noqa: E402
+from faults import ENDS, Weather, disturbance
+from histories import Broken, World, differs
+from library import Library
+from machines import (HANG_S, TRASH_DAYS, Machine, Periods, Server, descendants, is_over, send,
+                      words_of)
+from postman import End, Letter, Postman
+from users import WORKDIR, Tree, versions
 
 PERIOD_S = 300
 NIGHT_EVERY, NIGHT_S = 20, 12 * 3600
