@@ -116,16 +116,14 @@ static void prepare_for_cron(struct config *config)
 
 static int load(struct job *job, int argc, char **argv)
 {
-	struct err *err = &job->outcome->err;
-	int code = 0;
+	int code = cmd_load_quietly(argc, argv, &job->config, &job->setup, &job->outcome->err);
+	bool cron = (job->start & JOB_BY_CRON) || (job->config && job->config->silent);
 
-	if (!(job->start & JOB_BY_CRON))
-		return cmd_load(argc, argv, &job->config, err);
-	code = cmd_load_quietly(argc, argv, &job->config, &job->setup, err);
 	/* A dry run is for somebody's eyes, whatever it stands in. */
-	if (job->config && !job->config->dry_run)
+	if (job->config && cron && !job->config->dry_run)
 		prepare_for_cron(job->config);
-	else if (job->config)
+	/* Also with --quiet: a misspelt key must not go unseen. */
+	else if (job->config && job->setup.len)
 		fputs(buf_cstr(&job->setup), stderr);
 	return code;
 }

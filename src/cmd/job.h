@@ -8,8 +8,11 @@ struct outcome;
 /* How it is started: any of these. */
 enum job_start {
 	JOB_BY_HAND = 0,
-	JOB_BY_CRON =
-		1, /* nobody watches: jitter, no output while all is well, a log (no dry run) */
+	/*
+	 * Nobody watches: jitter, no output while all is well, a log (no dry run).  So are runs with
+	 * --silent, however they are started.
+	 */
+	JOB_BY_CRON = 1,
 	/*
 	 * Another try follows if this one cannot reach the target, loses it or finds it locked: then nobody
 	 * is told yet, unless there is something that only this run can tell.

@@ -348,6 +348,13 @@ static void check_token(struct checker *c)
 			 "_REMOTE_TOKEN takes letters, digits and / . _ - : , @ + only");
 }
 
+/* Both at once may be written in either order. */
+static void check_skip_deletion(struct checker *c)
+{
+	if (c->config->skip_deletion > (SKIP_ON_INITIATOR | SKIP_ON_TARGET))
+		c->config->skip_deletion = SKIP_ON_INITIATOR | SKIP_ON_TARGET;
+}
+
 void check_config(const struct settings *settings, struct config *config, struct problems *problems)
 {
 	struct checker c = { settings, config, problems };
@@ -364,4 +371,5 @@ void check_config(const struct settings *settings, struct config *config, struct
 	mail_config_check(settings, config, problems);
 	check_ssh(&c);
 	check_token(&c);
+	check_skip_deletion(&c);
 }

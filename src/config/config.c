@@ -132,13 +132,16 @@ static void take_options(const struct options *options, struct config *config)
 	config->dry_run = options->dry_run;
 	config->json = options->json;
 	config->summary = options->summary;
-	config->quiet = options->quiet;
+	config->quiet = options->quiet || options->silent;
+	config->silent = options->silent;
 	config->allow_deletes = options->allow_deletes;
 	config->allow_changes = options->allow_changes;
 	config->no_maxtime = options->no_maxtime;
 	config->adopt = options->adopt;
 	config->initialize = options->initialize;
-	config->log_level = options->quiet ? LOG_QUIET : LOG_WARN;
+	config->log_level = config->quiet ? LOG_QUIET : LOG_WARN;
+	if (options->silent)
+		return;
 	if (options->verbose == 1)
 		config->log_level = LOG_INFO;
 	if (options->verbose > 1)

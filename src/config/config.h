@@ -138,12 +138,13 @@ struct config {
 	bool json;
 	bool summary;
 	bool quiet;
+	bool silent;	       /* --silent: job_run() makes of it what from_cron says */
 	int64_t allow_deletes; /* confirm the deletion guard once, for so many files */
 	int64_t allow_changes; /* confirm the change guard once, likewise */
 	bool initialize;       /* record what is equal, change nothing */
 	bool no_maxtime;       /* neither of the two limits counts */
 	bool adopt;	       /* confirm another root identity once */
-	bool from_cron;	       /* set by `osync cron`, where nobody watches: jitter, no output */
+	bool from_cron;	       /* set by job_run(), where nobody watches: jitter, no output */
 	enum log_level log_level;
 };
 

@@ -96,7 +96,8 @@ static const struct option table[] = {
 	FLAG("summary", 0, summary, "list every change and the totals"),
 	{ "verbose", 'v', NULL, COUNT, NULL, NULL, offsetof(struct options, verbose),
 	  "say what is done; twice: in detail" },
-	FLAG("quiet silent errors-only", 'q', quiet, "say nothing unless it fails"),
+	FLAG("quiet errors-only", 'q', quiet, "say nothing unless it fails"),
+	FLAG("silent", 0, silent, "as osync cron: only say what has to be told"),
 
 	KEY("ssh-key rsakey", "FILE", "SSH_RSA_PRIVATE_KEY", "the key to log in with"),
 	KEY("password-file", "FILE", "SSH_PASSWORD_FILE", "a file with the password to log in with"),
@@ -117,10 +118,10 @@ static const struct option table[] = {
 	QUIETLY("stats"),
 	QUIETLY("partial"),
 	SWITCH("no-resume", "RESUME_TRY", "0", NULL),
+	SWITCH("ssh-controlmaster", "SSH_CONTROLMASTER", "true", NULL),
 	REFUSED("no-locks", "a run without locks could lose files"),
 	REFUSED("on-changes", NO_DAEMON),
 	REFUSED("on-changes-target", NO_DAEMON),
-	REFUSED("ssh-controlmaster", "a run has only one connection anyway; leave it out"),
 };
 /* clang-format on */
 

@@ -31,6 +31,7 @@ struct options {
 	bool json;
 	bool summary;
 	bool quiet;
+	bool silent;	       /* of a crontab line of osync 1.3: as `osync cron` */
 	int64_t allow_deletes; /* how many files; INT64_MAX: any number */
 	int64_t allow_changes;
 	bool no_maxtime;

@@ -3,7 +3,7 @@
  * START_JITTER: many machines whose clocks agree start in the same second; each waits a moment of
  * its own choice first, so that they do not all meet at one server.
  *
- * Only a run that nobody waits for waits: one that `osync cron` has started, and no dry run.
+ * Only a run that nobody waits for waits: one of `osync cron` or with --silent, and no dry run.
  */
 #ifndef RUN_JITTER_H
 #define RUN_JITTER_H

@@ -257,6 +257,10 @@ def test_a_warning_of_the_configuration_is_told_once(local, mta):
         assert silent(run(local))
     mail, = mta.mails
     assert f"{path}:" in text_of(mail) and "CHECKSUM" in text_of(mail)
+    # A run by hand has it too: it is not over.
+    assert "CHECKSUM" in execute([*local.args()[:1], str(path)], local.env()).err
+    run(local)
+    assert len(mta.mails) == 1
 
 
 def test_a_log_that_cannot_be_written_is_told_once(local, mta):

@@ -159,6 +159,15 @@ static void test_unknown_keys_are_warned_about_with_the_nearest_one(void **state
 	assert_told("MY_STATE=/var/x\nINITIATOR_CUSTOM_STATE_DIR=$MY_STATE/s\n", 0, "");
 }
 
+static void test_deletions_are_skipped_on_both_sides_in_either_order(void **state)
+{
+	AUTO_LOAD one = load_keys("SKIP_DELETION=initiator,target\n");
+	AUTO_LOAD other = load_keys("SKIP_DELETION=target,initiator\n");
+
+	assert_int_equal(one.config->skip_deletion, SKIP_ON_INITIATOR | SKIP_ON_TARGET);
+	assert_int_equal(other.config->skip_deletion, SKIP_ON_INITIATOR | SKIP_ON_TARGET);
+}
+
 static void test_what_is_not_done_yet_is_refused_by_name(void **state)
 {
 	static const char *const asks[] = {
@@ -385,6 +394,7 @@ int main(void)
 		TEST(test_numbers_have_limits),
 		TEST(test_words_are_listed_when_none_fits),
 		TEST(test_unknown_keys_are_warned_about_with_the_nearest_one),
+		TEST(test_deletions_are_skipped_on_both_sides_in_either_order),
 		TEST(test_what_is_not_done_yet_is_refused_by_name),
 		TEST(test_the_way_out_of_a_refusal_is_accepted),
 		TEST(test_what_is_always_done_cannot_be_switched_off),

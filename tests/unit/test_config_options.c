@@ -146,11 +146,32 @@ static void test_harmless_options_of_osync_1_3_are_accepted(void **state)
 		QUICK("--remote-token=x", "--rsakey=t.key", "--skip-deletion=", "--sync-type="));
 }
 
+static void test_silent_is_quieter_than_quiet(void **state)
+{
+	AUTO_LOAD silent = QUICK("--silent", "--verbose");
+	AUTO_LOAD quiet = QUICK("--quiet", "--verbose");
+
+	assert_true(silent.config->silent && silent.config->quiet);
+	assert_int_equal(silent.config->log_level, LOG_QUIET);
+	assert_false(quiet.config->silent);
+	assert_int_equal(quiet.config->log_level, LOG_INFO);
+}
+
+static void test_what_osync_1_3_needed_an_option_for_is_warned_about(void **state)
+{
+	AUTO_LOAD load = QUICK("--ssh-controlmaster");
+
+	assert_int_equal(load.result, 0);
+	assert_line(&load, "--ssh-controlmaster: warning: SSH_CONTROLMASTER has no effect");
+}
+
 static void test_other_options_of_osync_1_3_are_refused_by_name(void **state)
 {
 	static const char *const options[] = {
-		"--no-locks", "--on-changes",	     "--on-changes-target",
-		"--krb5",     "--ssh-controlmaster",
+		"--no-locks",
+		"--on-changes",
+		"--on-changes-target",
+		"--krb5",
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
@@ -269,6 +290,8 @@ int main(void)
 		TEST(test_options_set_their_keys),
 		TEST(test_a_command_makes_any_path_remote),
 		TEST(test_harmless_options_of_osync_1_3_are_accepted),
+		TEST(test_silent_is_quieter_than_quiet),
+		TEST(test_what_osync_1_3_needed_an_option_for_is_warned_about),
 		TEST(test_other_options_of_osync_1_3_are_refused_by_name),
 		TEST(test_unknown_options_are_told_with_the_nearest_one),
 		TEST(test_misused_options_are_told_all_at_once),
