@@ -187,6 +187,11 @@ static int read_mark(const struct agent *agent, uint64_t *mark, struct err *err)
 	return workdir < 0 ? 0 : mark_read(workdir, agent->profile, mark, err);
 }
 
+static bool has_state(const struct agent *agent)
+{
+	return agent->root && root_workdir(agent->root) >= 0 && agent->state_fd >= 0;
+}
+
 /* Whoever has started us says which folders are ours; what the initiator asks for is not enough. */
 static int choose_state_dir(struct agent *agent, const char *asked, struct err *err)
 {
@@ -236,7 +241,8 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent_hook_prepare(agent, hello.flags);
 	confine(agent);
 	welcome.flags = (agent->runner ? PEER_WELCOME_HOOKS : 0U) |
-			(agent->options->read_only ? PEER_WELCOME_READ_ONLY : 0U);
+			(agent->options->read_only ? PEER_WELCOME_READ_ONLY : 0U) |
+			(has_state(agent) ? PEER_WELCOME_STATE : 0U);
 	welcome.known = !uuid_is_none(&agent->at_place);
 	welcome.known_initiator = agent->at_place;
 	welcome.known_generation = agent->head.known ? agent->head.generation : 0;

@@ -37,7 +37,8 @@
  *				le64 generation of the cache for this profile, le64 generation in the mark
  *				(store/mark.h; 0: none); u8 1 if owners can be set;
  *				u8 flags (PEER_WELCOME_*)
- *				HOOKS: it runs hooks (asked for with PEER_HELLO_HOOKS, and allowed). READ_ONLY:
+ *				HOOKS: it runs hooks (asked for with PEER_HELLO_HOOKS, and allowed). STATE: a
+ *				synchronizer has kept its state there before, we or osync 1.3. READ_ONLY:
  *				nothing can be changed; LOCK is asked for as by a dry run, PREPARE makes durable
  *				what is there and gives no identity, and of the frames behind it only those
  *				come that ask
@@ -220,7 +221,8 @@ enum peer_hello_flag {
 enum peer_welcome_flag {
 	PEER_WELCOME_HOOKS = 1,
 	PEER_WELCOME_READ_ONLY = 2,
-	PEER_WELCOME_FLAGS = 3,
+	PEER_WELCOME_STATE = 4,
+	PEER_WELCOME_FLAGS = 7,
 };
 enum peer_lock_flag { PEER_LOCK_QUEUE = 1 /* keep a place in the queue for me */ };
 enum peer_cap {

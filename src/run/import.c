@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "model/change.h"
 #include "model/guard.h"
+#include "run/report.h"
 #include "run/session.h"
 
 /* The lines of one of osync's lists. */
@@ -168,19 +169,51 @@ static size_t give_history(const struct session *session, struct changes *change
 	return deleted;
 }
 
-void import_osync_lists(const struct session *session, struct changes *changes,
-			struct census *census)
+/*
+ * Whether a run of ours may have seen this before. Once one has come to its end, our own list is what
+ * counts, even where it, or either side, forgets that.
+ */
+static bool has_history(const struct session *session)
+{
+	const struct saved *saved = &session->saved;
+	const struct session_side *sides = session->sides;
+
+	if (session->no_history || saved->head.complete != 0 ||
+	    sides[SIDE_TARGET].known_generation != 0)
+		return true;
+	return !saved->list && (sides[SIDE_INITIATOR].mark != 0 || sides[SIDE_TARGET].mark != 0);
+}
+
+/*
+ * osync left a state folder on both sides. A target without one is not what it has synced: a disk that is
+ * not mounted or new, another folder. What is missing there was not deleted. Kept in the list, since
+ * from now on there is one.
+ */
+static bool is_of_another_target(struct session *session)
+{
+	struct list_head *head = &session->saved.head;
+
+	if (!session->saved.list && !session->sides[SIDE_TARGET].has_state)
+		head->no_import = true;
+	if (head->no_import)
+		report_warning(
+			session->report,
+			"osync 1.3's lists of the last sync are not taken over: the target has no state "
+			"of osync, so they are not about this one; both sides are merged, nothing is "
+			"deleted");
+	return head->no_import;
+}
+
+void import_osync_lists(struct session *session, struct changes *changes, struct census *census)
 {
 	AUTO(lists_release)
 	struct names lists[SIDES] = { { ARENA_INIT, NULL, 0, 0, 0 },
 				      { ARENA_INIT, NULL, 0, 0, 0 } };
 
-	/* Once a run has come to its end, our own list is what counts, even where either side forgets that. */
-	if (session->no_history || session->saved.head.complete != 0 ||
-	    session->sides[SIDE_TARGET].known_generation != 0)
+	if (has_history(session))
 		return;
 	if (!names_read(session, SIDE_INITIATOR, &lists[SIDE_INITIATOR]) ||
-	    !names_read(session, SIDE_TARGET, &lists[SIDE_TARGET]))
+	    !names_read(session, SIDE_TARGET, &lists[SIDE_TARGET]) || is_of_another_target(session))
 		return;
 	log_info("osync's lists were taken over: %zu paths were deleted since its last sync",
 		 give_history(session, changes, census, lists));

@@ -22,9 +22,9 @@ struct session;
 /*
  * Give the changes of a run without a saved list the history that osync's lists tell, and count it
  * in the census, for the guards. Such a base has no digest. Lists that cannot be read are as good as
- * none; osync's files are left alone. The changes must be in path order.
+ * none, and so are those of a target that osync has never synced, which is said; osync's files are left
+ * alone. The changes must be in path order.
  */
-void import_osync_lists(const struct session *session, struct changes *changes,
-			struct census *census);
+void import_osync_lists(struct session *session, struct changes *changes, struct census *census);
 
 #endif

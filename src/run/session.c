@@ -253,6 +253,7 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 	peer->can_chown = welcome.can_chown;
 	peer->hooks = (welcome.flags & PEER_WELCOME_HOOKS) != 0;
 	peer->read_only = (welcome.flags & PEER_WELCOME_READ_ONLY) != 0;
+	peer->has_state = (welcome.flags & PEER_WELCOME_STATE) != 0;
 	if (channel_noise(peer->channel))
 		log_warn("the login on the %s prints '%.200s' before the agent starts; skipped",
 			 side_name(side), channel_noise(peer->channel));

@@ -43,6 +43,10 @@ static int read_head(const struct table *table, struct list_head *head, bool *ex
 	head->next = dec_le64(&dec);
 	head->seed = dec_le64(&dec);
 	head->complete = dec_le64(&dec);
+	/* Written only where it is set. */
+	head->no_import = dec_left(&dec) > 0;
+	if (head->no_import && dec_u8(&dec) != 1)
+		dec.bad = true;
 	return dec_done(&dec)
 		       ? 0
 		       : err_set(err, ERR_CORRUPT, "the head of the saved file list is damaged");
@@ -135,6 +139,8 @@ void list_set_head(struct list *list, const struct list_head *head)
 	enc_le64(&list->value, head->next);
 	enc_le64(&list->value, head->seed);
 	enc_le64(&list->value, head->complete);
+	if (head->no_import)
+		enc_u8(&list->value, 1);
 	table_set_head(list->table, list->value.data, list->value.len);
 }
 

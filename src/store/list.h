@@ -27,6 +27,7 @@ struct list_head {
 	uint64_t next;	     /* 0: none under way */
 	uint64_t seed;	     /* keys the digests in this list */
 	uint64_t complete;   /* the last generation whose run came to its end, 0: none */
+	bool no_import;	     /* lists of osync 1.3 are not of these two folders */
 };
 
 /*

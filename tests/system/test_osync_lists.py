@@ -2,10 +2,11 @@
 """The first run beside an osync 1.3 state, and --initialize."""
 
 import os
+import shutil
 import time
 
 import pytest
-from harness import FAILED, GUARD, OK, OTHER, SIDES, nothing_lost
+from harness import FAILED, GUARD, OK, OTHER, SIDES, UNREACHABLE, nothing_lost
 
 
 def synced_by_osync(pair, *names, age_s=3600):
@@ -13,6 +14,7 @@ def synced_by_osync(pair, *names, age_s=3600):
     then = time.time() - age_s
     for name in names:
         pair.write_both(name, mtime=then - 60)
+    (pair.workdir("target") / "state").mkdir(parents=True, exist_ok=True)
     folders = sorted({parent for name in names for parent in parents(name)})
     for side in SIDES:
         path = osync_list(pair, side)
@@ -132,6 +134,32 @@ def test_i7_the_lists_count_once_also_where_the_target_forgets(local):
         path.unlink()
     assert local.run().ops("delete") == []
     assert local.exists("initiator", "x") and local.exists("target", "x")
+
+
+def test_i7_the_lists_do_not_come_back_where_ours_is_gone_and_the_target_forgets(local):
+    synced_by_osync(local, "x", "stays")
+    local.remove("initiator", "x")
+    later(local)
+    local.run("--set", "RSYNC_EXCLUDE_PATTERN=x")
+    for path in [*(local.workdir("target") / "state").iterdir(),
+                 *local.state_folder().glob("*.list*")]:
+        path.unlink()
+    local.run()
+    assert local.exists("initiator", "x") and local.exists("target", "x")
+
+
+@pytest.mark.parametrize("cut", [None, "before-place", "after-scan"])
+def test_i2_lists_say_nothing_of_a_target_that_osync_has_never_synced(local, cut):
+    """Another disk, with some of the same files on it."""
+    synced_by_osync(local, *(str(number) for number in range(9)))
+    later(local)
+    for number in range(4):
+        local.remove("target", str(number))
+    shutil.rmtree(local.workdir("target"))
+    if cut:
+        local.run(env={"OSYNC_POINT": f"{cut}=kill -9 $PPID"}, expect=(-9, FAILED, UNREACHABLE))
+    assert local.run().ops("delete") == []
+    assert local.names("initiator") == local.names("target") == [str(n) for n in range(9)]
 
 
 def test_i3_the_guard_counts_what_osync_had_synced(local):

@@ -116,6 +116,25 @@ static void test_the_head_comes_back(void **state)
 	assert_true(head.next == some_head.next);
 	assert_true(head.seed == some_head.seed);
 	assert_true(head.complete == 9);
+	assert_false(head.no_import);
+	list_close(list);
+}
+
+static void test_that_osyncs_lists_do_not_count_comes_back(void **state)
+{
+	struct list_head head = some_head;
+	bool exists = false;
+	struct list *list = NULL;
+
+	write_list(NULL, 0, 0);
+	list = open_well(TABLE_WRITE, &head, &exists);
+	head.no_import = true;
+	list_set_head(list, &head);
+	assert_int_equal(list_flush(list, NULL), 0);
+	list_close(list);
+	list = open_well(TABLE_READ, &head, &exists);
+	assert_true(head.no_import);
+	assert_true(head.complete == 9);
 	list_close(list);
 }
 
@@ -266,6 +285,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, box_setup, box_teardown)
 		TEST(test_a_list_that_never_was_does_not_exist),
 		TEST(test_the_head_comes_back),
+		TEST(test_that_osyncs_lists_do_not_count_comes_back),
 		TEST(test_records_come_back_in_order),
 		TEST(test_what_is_forgotten_is_gone_and_what_is_put_again_is_new),
 		TEST(test_what_was_not_flushed_is_not_there),
