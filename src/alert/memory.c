@@ -23,10 +23,10 @@
 #include "config/config.h"
 #include "model/entry.h"
 #include "store/atomic.h"
+#include "tree/leftover.h"
 
 enum {
 	FILE_MAX = 8192,
-	STALE_S = 24 * 60 * 60, /* nobody writes such a file for that long */
 };
 
 static const char first_line[] = "osync alerts 1\n";
@@ -207,20 +207,6 @@ void memory_load(const struct config *config, struct policy_memory *memory)
 		log_warn("'%s' is damaged: what was told before is forgotten", name);
 }
 
-/* Remove what a run left that was killed while it wrote. */
-static void sweep(int dirfd, const char *name)
-{
-	AUTO_DIR DIR *dir = sys_list(dirfd, ".");
-	const char *left = NULL;
-	struct stat st;
-
-	while (dir && (left = sys_next_name(dir)))
-		if (strncmp(left, name, strlen(name)) == 0 && atomic_is_temporary(left) &&
-		    sys_fstatat(dirfd, left, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    clock_realtime_ns() / NS_PER_SEC - st.st_mtim.tv_sec > STALE_S)
-			sys_unlinkat(dirfd, left, 0);
-}
-
 int memory_save(const struct config *config, const struct policy_memory *memory, struct err *err)
 {
 	AUTO_FREE char *name = file_name(config);
@@ -229,7 +215,7 @@ int memory_save(const struct config *config, const struct policy_memory *memory,
 
 	if (dirfd < 0)
 		return err_wrap(err, "cannot remember what was told");
-	sweep(dirfd, name);
+	leftover_sweep(dirfd, ".", clock_realtime_ns(), LEFTOVER_REMOVE, NULL, NULL);
 	memory_encode(memory, &text);
 	if (atomic_write(dirfd, name, text.data, text.len, err) < 0)
 		return err_wrap(err, "cannot remember what was told");

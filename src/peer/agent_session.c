@@ -23,6 +23,7 @@
 #include "store/note.h"
 #include "store/table.h"
 #include "tree/changer.h"
+#include "tree/leftover.h"
 #include "tree/mountpoint.h"
 #include "tree/root.h"
 
@@ -274,6 +275,18 @@ static int prepare_to_read(struct agent *agent, struct uuid *now, struct err *er
 	return 0;
 }
 
+/* What writers that were killed have left, wherever this agent keeps something. */
+static void sweep_leftovers(const struct agent *agent)
+{
+	int64_t now_ns = root_now_ns(agent->root);
+	int workdir = root_workdir(agent->root);
+
+	leftover_sweep(workdir, ".", now_ns, LEFTOVER_REMOVE, NULL, NULL);
+	leftover_sweep(workdir, STATE_DIR, now_ns, LEFTOVER_REMOVE, NULL, NULL);
+	if (agent->state_fd >= 0 && agent->state_dir[0])
+		leftover_sweep(agent->state_fd, ".", now_ns, LEFTOVER_REMOVE, NULL, NULL);
+}
+
 static int prepare(struct agent *agent, const struct request *request, struct uuid *now,
 		   struct err *err)
 {
@@ -299,6 +312,7 @@ static int prepare(struct agent *agent, const struct request *request, struct uu
 		agent->head.initiator = request->initiator;
 	}
 	confine(agent);
+	sweep_leftovers(agent);
 	if (mark_write(root_workdir(agent->root), agent->profile, request->generation, err) < 0)
 		return -1;
 	agent->ops = agent_ops_open(agent, request->run, request->generation, &request->keep, err);

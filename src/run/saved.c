@@ -5,10 +5,12 @@
 #include <fcntl.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/sys.h"
 #include "config/config.h"
 #include "store/atomic.h"
+#include "tree/leftover.h"
 #include "tree/root.h"
 
 static char *state_path(const struct config *config)
@@ -45,6 +47,9 @@ int saved_open(struct saved *saved, const struct config *config, enum table_mode
 			       dir);
 	if (saved->fd < 0)
 		return 0;
+	/* Elsewhere than in the root, where its agent sees to it. */
+	if (mode == TABLE_WRITE && config->state_dir[SIDE_INITIATOR])
+		leftover_sweep(saved->fd, ".", clock_realtime_ns(), LEFTOVER_REMOVE, NULL, NULL);
 	saved->list = list_open(saved->fd, name, mode, &saved->head, &exists, err);
 	if (!saved->list)
 		return err_wrap(err, "cannot use the saved file list");

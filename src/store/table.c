@@ -28,6 +28,7 @@ enum {
 	FOLD_PART = 8,
 	/* Bytes put and not flushed that are worth a flush: some 50,000 records. */
 	PENDING_MAX = 4 * 1024 * 1024,
+	ASIDE_MAX = 4,	      /* tables set aside that are kept */
 	TABLE_NAME_MAX = 200, /* leaves room for what is put behind a name */
 };
 
@@ -272,6 +273,33 @@ static int put_aside(int dirfd, const char *name, const char *stamp, struct err 
 	return err_sys(err, errno, "cannot set '%s' aside", name);
 }
 
+/* The first of the names that begin with NAME.bad-, which has the oldest stamp; how many there are. */
+static unsigned find_oldest(int dirfd, const char *name, char *oldest)
+{
+	AUTO_DIR DIR *dir = sys_list(dirfd, ".");
+	AUTO_FREE char *start = xasprintf("%s.bad-", name);
+	const char *found = NULL;
+	unsigned count = 0;
+
+	while (dir && (found = sys_next_name(dir))) {
+		if (strncmp(found, start, strlen(start)) != 0)
+			continue;
+		if (count++ == 0 || strcmp(found, oldest) < 0)
+			snprintf(oldest, NAME_MAX + 1, "%s", found);
+	}
+	return count;
+}
+
+/* What is put back to an older state every night is set aside every night. */
+static void forget_older(int dirfd, const char *name)
+{
+	char oldest[NAME_MAX + 1] = "";
+
+	while (find_oldest(dirfd, name, oldest) > ASIDE_MAX)
+		if (sys_unlinkat(dirfd, oldest, 0) < 0)
+			return;
+}
+
 int table_set_aside(int dirfd, const char *name, struct err *err)
 {
 	char base[NAME_MAX + 1];
@@ -283,5 +311,7 @@ int table_set_aside(int dirfd, const char *name, struct err *err)
 	/* The base first: a journal left alone is refused, a base left alone would be believed. */
 	if (put_aside(dirfd, base, stamp, err) < 0 || put_aside(dirfd, journal, stamp, err) < 0)
 		return -1;
+	forget_older(dirfd, base);
+	forget_older(dirfd, journal);
 	return atomic_sync_folder(dirfd, err);
 }

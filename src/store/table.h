@@ -73,7 +73,10 @@ bool table_should_fold(const struct table *table);
  */
 int table_fold(struct table *table, struct err *err);
 
-/* Set both files aside (NAME.base.bad-STAMP, ...) so that nothing is destroyed. */
+/*
+ * Set both files aside (NAME.base.bad-STAMP, ...) so that nothing is destroyed: the last four of each
+ * are kept.
+ */
 int table_set_aside(int dirfd, const char *name, struct err *err);
 
 #endif

@@ -13,19 +13,15 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/sys.h"
-#include "store/atomic.h"
 #include "store/lock.h"
 #include "store/queue.h"
 #include "store/turn.h"
 #include "tree/changer.h"
+#include "tree/leftover.h"
 #include "tree/root.h"
 #include "tree/run_name.h"
 
 #define LOCK_NAME "lock"
-#define LOCK_NEW  "lock.new-" /* of one who was killed while he took a lock over */
-
-/* A temporary lives for as long as a small file is written. */
-static const int64_t TEMPORARY_NS = INT64_C(86400) * NS_PER_SEC;
 
 static void tell(struct reap *reap, enum reap_deed deed, const char *what, const char *why)
 {
@@ -74,37 +70,28 @@ static bool is_left_behind(int workdir, struct buf *who)
 	return true;
 }
 
-typedef void name_fn(int dirfd, const char *name, struct reap *reap, int64_t now_ns);
-
-static void each_name(int above, const char *folder, struct reap *reap, int64_t now_ns, name_fn *fn)
+static void tell_leftover(void *arg, const char *name, int error)
 {
-	AUTO_DIR DIR *dir = sys_list(above, folder);
+	tell(arg, error ? REAP_FAILED : REAP_TEMPORARY, name,
+	     error ? strerrordesc_np(error) : NULL);
+}
+
+/* Where state lies elsewhere, the runs see to it. */
+static void reap_leftovers(struct root *root, struct reap *reap, int64_t now_ns)
+{
+	enum leftover_mode mode = reap->dry ? LEFTOVER_TELL : LEFTOVER_REMOVE;
+
+	leftover_sweep(root_workdir(root), ".", now_ns, mode, tell_leftover, reap);
+	leftover_sweep(root_workdir(root), "state", now_ns, mode, tell_leftover, reap);
+}
+
+static void count_staged(int workdir, struct reap *reap)
+{
+	AUTO_DIR DIR *dir = sys_list(workdir, "stage");
 	const char *name = NULL;
 
 	while (dir && (name = sys_next_name(dir)))
-		fn(dirfd(dir), name, reap, now_ns);
-}
-
-/* Old ones only: where state lies elsewhere, not everybody who writes there holds this lock. */
-static void reap_temporary(int dirfd, const char *name, struct reap *reap, int64_t now_ns)
-{
-	bool ours = atomic_is_temporary(name) || strncmp(name, LOCK_NEW, strlen(LOCK_NEW)) == 0;
-	struct stat st;
-
-	if (!ours || sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode) || now_ns - clock_from_timespec(st.st_mtim) < TEMPORARY_NS)
-		return;
-	if (reap->dry || sys_unlinkat(dirfd, name, 0) == 0)
-		tell(reap, REAP_TEMPORARY, name, NULL);
-	else
-		tell(reap, REAP_FAILED, name, strerrordesc_np(errno));
-}
-
-static void count_staged(int dirfd, const char *name, struct reap *reap, int64_t now_ns)
-{
-	(void)dirfd;
-	(void)now_ns;
-	tell(reap, REAP_STAGED, name, NULL);
+		tell(reap, REAP_STAGED, name, NULL);
 }
 
 /* Opening a changer empties the stage, as every run does. */
@@ -115,7 +102,7 @@ static int reap_stage(struct root *root, const struct lock *lock, struct reap *r
 	uint64_t before = reap->done[REAP_STAGED];
 	struct changer *changer = NULL;
 
-	each_name(root_workdir(root), "stage", reap, 0, count_staged);
+	count_staged(root_workdir(root), reap);
 	if (reap->dry || reap->done[REAP_STAGED] == before)
 		return 0;
 	run_name_make(run);
@@ -191,7 +178,6 @@ int reap_root(struct root *root, struct reap *reap, struct err *err)
 		changer_recover(root);
 	if (reap_stage(root, lock, reap, err) < 0)
 		return -1;
-	each_name(root_fd(root), ROOT_WORKDIR, reap, now_ns, reap_temporary);
-	each_name(workdir, "state", reap, now_ns, reap_temporary);
+	reap_leftovers(root, reap, now_ns);
 	return reap_trash(root, lock, reap, now_ns, err);
 }

@@ -213,12 +213,12 @@ static void test_what_killed_runs_have_left_is_swept(void **state)
 	assert_int_equal(
 		system("cd home/.local/state/osync && for f in *.alerts; do "
 		       "echo x > $f.tmp-0123456789abcdef; echo x > $f.tmp-0123456789abcdee; "
-		       "echo x > other.tmp-0123456789abcdef; "
-		       "touch -d 2001-01-01 $f.tmp-0123456789abcdef other.tmp-0123456789abcdef; "
+		       "echo x > other.tmp-0123456789abcdef; echo x > mine.tmp; "
+		       "touch -d 2001-01-01 $f.tmp-0123456789abcdef other.tmp-* mine.tmp; "
 		       "done"),
 		0);
 	save_it(&memory);
-	/* The young one may be somebody's, the other is nobody's of ours. */
+	/* The young one may be somebody's, and "mine.tmp" is nobody's of ours. */
 	assert_int_equal(names_in("home/.local/state/osync"), before + 2);
 }
 
