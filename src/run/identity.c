@@ -263,8 +263,11 @@ int identity_check(struct session *session, struct err *err)
 		return err_set(
 			err, ERR_GUARD,
 			"the %s '%s' %s; nothing was changed; if it is the right one, run once with --adopt "
-			"(both sides are then merged, nothing is deleted)",
-			side_name(side), dir, why);
+			"(both sides are then merged, nothing is deleted)%s",
+			side_name(side), dir, why,
+			side == SIDE_TARGET
+				? "; a second target takes a job of its own, with another INSTANCE_ID"
+				: "");
 	if (!why && judge_rollback(session, &rolled, err) < 0)
 		return -1;
 	/* Looked at again: another run may have made it before the target answered. */

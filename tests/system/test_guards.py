@@ -119,6 +119,23 @@ def test_adopting_another_root_is_a_merge(pair, side):
     assert len(pair.names("initiator")) == len(pair.names("target")) == 11
 
 
+def test_a_second_target_is_told_to_be_another_job(local):
+    """Adopted in turn, either would be merged anew in every run, and no deletion ever carried out."""
+    fill(local)
+    first, local.target = local.target, local.base / "second"
+    local.target.mkdir()
+    stopped(local, "--adopt", "another INSTANCE_ID")
+    local.name = "second"
+    local.run()
+    assert len(local.names("target")) == 10
+    second, local.target, local.name = local.target, first, "test"
+    local.remove("initiator", "1")
+    local.run()
+    local.target, local.name = second, "second"
+    local.run()
+    assert local.gone("1")
+
+
 def test_adopting_is_needed_once(local):
     fill(local)
     shutil.rmtree(local.workdir("target"))
