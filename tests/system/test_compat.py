@@ -6,9 +6,10 @@ import re
 
 import osync13
 import pytest
-from harness import CONFIG, GUARD, LOCKED, OK, OSYNC, USAGE, Pair, execute, token
+from harness import CONFIG, GUARD, LOCKED, LOOK, OK, OSYNC, SIDES, USAGE, Pair, execute, token
 from sshd import Sshd
 from test_cron import cron, silent
+from test_mail import Mta
 
 # Values of the sample that stand for places.
 PLACES = ("INITIATOR_SYNC_DIR", "TARGET_SYNC_DIR", "SSH_RSA_PRIVATE_KEY", "LOGFILE")
@@ -120,6 +121,44 @@ def test_a_file_of_an_older_osync_is_refused_with_what_has_changed(local):
     result = run(local, {"CONFIG_FILE_REVISION": "1.2.0"}, expect=CONFIG)
     assert result.says("MASTER_SYNC_DIR", "INITIATOR_SYNC_DIR", "osync-upgrade-conf")
     local.at_rest = False
+
+
+@pytest.mark.parametrize("first, expected", [("include", ["d", "d/keep.txt"]), ("exclude", ["d"])])
+def test_patterns_come_from_files_in_the_order_asked_for(local, first, expected):
+    (local.base / "in.list").write_text("/d/keep.txt\n")
+    (local.base / "out.list").write_text("# all others\n*.txt\n")
+    for name in ("keep", "other"):
+        local.write("initiator", f"d/{name}.txt")
+    run(local, {"RSYNC_PATTERN_FIRST": first, "RSYNC_INCLUDE_FROM": "in.list",
+                "RSYNC_EXCLUDE_FROM": "out.list"})
+    assert local.names("target") == expected
+    local.at_rest = False
+
+
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_executability_alone_is_synced_where_permissions_are_not(local, switch):
+    changes = {"PRESERVE_PERMISSIONS": "false", "PRESERVE_EXECUTABILITY": switch}
+    local.write("initiator", "x", mode=0o644)
+    run(local, changes)
+    local.path("target", "x").chmod(0o640)
+    local.path("initiator", "x").chmod(0o755)
+    run(local, changes)
+    assert local.lstat("target", "x").st_mode & 0o777 == (0o750 if switch == "true" else 0o640)
+    local.at_rest = False
+
+
+def test_conflicts_are_mailed_where_only_that_is_asked_for(local, tmp_path):
+    mta = Mta(tmp_path)
+    changes = {"DESTINATION_MAILS": "me@example.org", "ALERT_CONFLICTS": "true",
+               "SMTP_SERVER": "", "SENDER_MAIL": "", "MAIL_ON": "error",
+               "SENDMAIL": f'"{mta.program} -t -i"'}
+    for side in SIDES:
+        local.write(side, "x")
+    run(local, changes, "--silent", expect=LOOK)
+    mail, = mta.mails
+    assert "wants a look" in mail["Subject"]
+    assert re.search(r"\bconflict\b.*\bx\b", mail.get_body().get_content())
+    local.name = "sync_test"
 
 
 # -- options
