@@ -124,8 +124,8 @@ static int check_emptied(const struct census *census, enum side side,
 	if (census->top < EMPTIED_MIN || census->present[side] > 0 || is_confirmed(census, limits))
 		return 0;
 	return err_set(err, ERR_GUARD,
-		       "the %s is empty, but %" PRIu64
-		       " files were in sync: is the right disk mounted? nothing "
+		       "the %s has nothing of the %" PRIu64
+		       " files that were in sync: is the right disk mounted? nothing "
 		       "was changed; to delete them on the %s too, run once with --allow-deletes",
 		       side_name(side), census->files, side_name(side_other(side)));
 }

@@ -37,7 +37,7 @@ struct census {
 	uint64_t files;
 	uint64_t bytes;		       /* in them */
 	uint64_t top;		       /* agreed entries of any type at the top of the tree */
-	uint64_t present[SIDES];       /* entries of any type that each side shows now */
+	uint64_t present[SIDES];       /* entries that each side shows now and that tell for it */
 	struct census_folder *folders; /* in path order */
 	size_t count;
 };

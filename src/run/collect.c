@@ -255,6 +255,18 @@ static int charge(struct merge *merge, enum side side, struct err *err)
 	return budget_take(&merge->budget, side, strlen(item->path) + problem, err);
 }
 
+/*
+ * Whether what a side shows beside what was agreed on says that it is the right one. Not where nothing else
+ * does: a folder that can only be read may have no identity, and any other disk could be in its place.
+ */
+static bool vouches(const struct merge *merge, enum side side, const struct base *base)
+{
+	const struct session *session = merge->session;
+
+	return base || session->saved.head.complete == 0 ||
+	       !uuid_is_none(&session->sides[side].identity);
+}
+
 /* Take one path from the streams that have it. */
 static int merge_path(struct merge *merge, const char *least, struct err *err)
 {
@@ -273,7 +285,7 @@ static int merge_path(struct merge *merge, const char *least, struct err *err)
 		if (listed[s] && !base && charge(merge, (enum side)s, err) < 0)
 			return -1;
 		shown[s] = side_shows(merge, (enum side)s, listed[s], base, &now[s]);
-		merge->census->present[s] += shown[s];
+		merge->census->present[s] += shown[s] && vouches(merge, (enum side)s, base);
 		unchanged = unchanged &&
 			    side_unchanged(merge, base, (enum side)s, shown[s] ? &now[s] : NULL);
 	}

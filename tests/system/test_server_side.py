@@ -265,6 +265,19 @@ def test_a_folder_that_can_only_be_read_and_is_empty_all_at_once_is_not_believed
     readable.at_rest = False
 
 
+def test_i2_another_disk_where_there_can_be_no_identity_is_not_believed(readable):
+    for number in range(8):
+        readable.write("target", f"{number}")
+    readable.run()
+    kept = readable.contents("initiator")
+    for number in range(8):
+        readable.remove("target", f"{number}")
+    readable.write("target", "stray")
+    readable.run(expect=GUARD)
+    assert readable.contents("initiator") == kept
+    readable.run("--allow-deletes")
+
+
 def test_a_reader_waits_for_who_writes(readable):
     readable.write("target", "x")
     writer = Pair(readable.base, name="writer", initiator="other")

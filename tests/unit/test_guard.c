@@ -148,7 +148,7 @@ static void test_empty_side_stops_the_run(void **state)
 	begin(&f, 3, "f");
 	f.census.present[SIDE_TARGET] = 0;
 	assert_int_equal(finish(&f), -1);
-	assert_non_null(strstr(f.err.msg, "the target is empty"));
+	assert_non_null(strstr(f.err.msg, "the target has nothing of the"));
 	/* The one or two things that a small tree holds may be deleted. */
 	begin(&f, 2, "f");
 	f.census.present[SIDE_INITIATOR] = 0;
