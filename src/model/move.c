@@ -565,6 +565,24 @@ static void follow_folders(struct changes *changes, struct moves *moves, enum si
 	}
 }
 
+/* Undone in the opposite order. */
+char *moves_path_now(const struct moves *moves, enum side side, const char *path)
+{
+	char *now = xstrdup(path);
+
+	for (size_t i = moves->count; i > 0; i--) {
+		const struct move *move = &moves->items[i - 1];
+		char *before = NULL;
+
+		if (move->side != side || !path_is_within(now, move->to))
+			continue;
+		before = renamed_path(now, move->to, move->from);
+		free(now);
+		now = before;
+	}
+	return now;
+}
+
 void moves_follow(struct changes *changes, struct moves *moves, enum direction direction)
 {
 	moved_follow(changes);

@@ -68,4 +68,10 @@ bool moves_wants_digest(const struct move_index *index, const struct change *cha
  */
 void moves_follow(struct changes *changes, struct moves *moves, enum direction direction);
 
+/*
+ * The changes say what is where once the moves are done; before that, what they show at `path` on
+ * `side` is at the path returned (allocated). Where nothing moves there it is `path`. O(moves).
+ */
+char *moves_path_now(const struct moves *moves, enum side side, const char *path);
+
 #endif

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "model/change.h"
 #include "model/conflict_name.h"
+#include "model/move.h"
 #include "run/report.h"
 #include "run/session.h"
 #include "run/settle.h"
@@ -16,13 +18,29 @@ static const size_t digit_choices[] = { 6, 12, DIGEST_HEX_LEN };
 
 enum name_state { NAME_FREE, NAME_HOLDS_IT, NAME_TAKEN };
 
+/* What is read, and where it is to be read. */
+struct naming {
+	struct session *session;
+	struct changes *changes;
+	const struct moves *moves;
+};
+
+/* What will be at `path` on this side lies elsewhere as long as its folder has not been moved. */
+static int read_now(const struct naming *naming, enum side side, const char *path, uint64_t seed,
+		    struct entry *out, struct err *err)
+{
+	AUTO_FREE char *now = moves_path_now(naming->moves, side, path);
+
+	return settle_read(naming->session, side, now, seed, out, err);
+}
+
 /* Read the version once more with this seed; it must still be the one that was looked at. */
-static int read_version(struct session *session, const struct change *change, enum side loser,
+static int read_version(const struct naming *naming, const struct change *change, enum side loser,
 			uint64_t seed, struct digest *out, struct err *err)
 {
 	struct entry again;
 
-	if (settle_read(session, loser, change->path, seed, &again, err) < 0)
+	if (read_now(naming, loser, change->path, seed, &again, err) < 0)
 		return -1;
 	if (again.type != ENTRY_FILE || !entry_same_content_key(&again, change->now[loser]))
 		return err_set(err, ERR_CHANGED, "it changed during the run");
@@ -34,7 +52,7 @@ static int read_version(struct session *session, const struct change *change, en
  * The digest by which every machine names this version. The entry gets its own digest too, by which
  * the copy is checked.
  */
-static int version_digest(struct session *session, const struct change *change, enum side loser,
+static int version_digest(const struct naming *naming, const struct change *change, enum side loser,
 			  struct digest *out, struct err *err)
 {
 	struct entry *entry = change->now[loser];
@@ -44,24 +62,24 @@ static int version_digest(struct session *session, const struct change *change, 
 		return 0;
 	}
 	if (!(entry->flags & ENTRY_HAS_DIGEST)) {
-		if (read_version(session, change, loser, session->saved.head.seed, &entry->digest,
-				 err) < 0)
+		if (read_version(naming, change, loser, naming->session->saved.head.seed,
+				 &entry->digest, err) < 0)
 			return -1;
 		entry->flags |= ENTRY_HAS_DIGEST;
 	}
-	return read_version(session, change, loser, 0, out, err);
+	return read_version(naming, change, loser, 0, out, err);
 }
 
 /* What this path holds on both sides, compared with the version to be kept. */
-static int name_state(struct session *session, const char *path, const struct entry *version,
+static int name_state(const struct naming *naming, const char *path, const struct entry *version,
 		      enum name_state *state, struct err *err)
 {
 	*state = NAME_FREE;
 	for (int s = 0; s < SIDES; s++) {
 		struct entry there;
 
-		if (settle_read(session, (enum side)s, path, session->saved.head.seed, &there,
-				err) < 0)
+		if (read_now(naming, (enum side)s, path, naming->session->saved.head.seed, &there,
+			     err) < 0)
 			return -1;
 		if (there.type == ENTRY_ABSENT)
 			continue;
@@ -82,13 +100,12 @@ static bool is_spoken_for(const struct changes *changes, const char *path)
 	return found && found->verdict.kind > VERDICT_META && found->verdict.kind != VERDICT_COPY;
 }
 
-static int choose_name(struct session *session, struct changes *changes, struct change *change,
-		       struct err *err)
+static int choose_name(const struct naming *naming, struct change *change, struct err *err)
 {
 	enum side loser = side_other((enum side)change->verdict.from);
 	struct digest digest;
 
-	if (version_digest(session, change, loser, &digest, err) < 0)
+	if (version_digest(naming, change, loser, &digest, err) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(digit_choices) / sizeof(digit_choices[0]); i++) {
 		AUTO_BUF path = BUF_INIT;
@@ -96,21 +113,23 @@ static int choose_name(struct session *session, struct changes *changes, struct 
 
 		conflict_name(&path, change->path, change->now[loser]->mtime_ns, &digest,
 			      digit_choices[i]);
-		if (is_spoken_for(changes, buf_cstr(&path)))
+		if (is_spoken_for(naming->changes, buf_cstr(&path)))
 			continue;
-		if (name_state(session, buf_cstr(&path), change->now[loser], &state, err) < 0)
+		if (name_state(naming, buf_cstr(&path), change->now[loser], &state, err) < 0)
 			return -1;
 		if (state == NAME_TAKEN)
 			continue;
 		if (state == NAME_FREE)
-			change->copy = arena_strdup(&changes->arena, buf_cstr(&path));
+			change->copy = arena_strdup(&naming->changes->arena, buf_cstr(&path));
 		return 0;
 	}
 	return err_set(err, ERR_SYSTEM, "every name for a copy beside it is taken");
 }
 
-int conflict_name_copies(struct session *session, struct changes *changes, struct err *err)
+int conflict_name_copies(struct session *session, struct changes *changes,
+			 const struct moves *moves, struct err *err)
 {
+	const struct naming naming = { session, changes, moves };
 	size_t count = changes->count;
 
 	for (size_t i = 0; i < count; i++) {
@@ -119,7 +138,7 @@ int conflict_name_copies(struct session *session, struct changes *changes, struc
 
 		if (change->verdict.kind != VERDICT_CONFLICT || !change->verdict.keep_loser)
 			continue;
-		if (choose_name(session, changes, change, &why) == 0)
+		if (choose_name(&naming, change, &why) == 0)
 			continue;
 		*err = why;
 		if (settle_lost(err))

@@ -5,12 +5,15 @@
 
 struct changes;
 struct err;
+struct moves;
 struct session;
 
 /*
  * Give each conflict that keeps its loser a `copy` path that is free on both sides, or none where that
- * very version is kept there already, and add the copies to the set. The set stays sorted.
+ * very version is kept there already, and add the copies to the set. The set stays sorted. The moves
+ * have been followed, and none of them is done yet.
  */
-int conflict_name_copies(struct session *session, struct changes *changes, struct err *err);
+int conflict_name_copies(struct session *session, struct changes *changes,
+			 const struct moves *moves, struct err *err);
 
 #endif

@@ -144,7 +144,7 @@ static int decide(struct session *session, struct work *work, const struct polic
 		return -1;
 	if (config->initialize)
 		structure_only_record(&work->changes);
-	if (conflict_name_copies(session, &work->changes, err) < 0)
+	if (conflict_name_copies(session, &work->changes, &work->moves, err) < 0)
 		return -1;
 	plan_build(&work->plan, &work->changes, &work->moves, policy, config->preserve_hardlinks);
 	reuse_in_plan(work->reuse, &work->changes, &work->moves, &work->plan);

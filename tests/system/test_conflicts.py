@@ -33,6 +33,34 @@ def test_keep_both_lets_the_newer_version_keep_the_name(pair, newer):
     assert "x.txt" in result.ops("conflict")
 
 
+@pytest.mark.parametrize("newer", SIDES)
+@pytest.mark.parametrize("mover", SIDES)
+def test_a_conflict_in_a_folder_that_was_moved_is_dealt_with_at_once(local, mover, newer):
+    local.write("initiator", "d/same")
+    old, new = conflict(local, "d/s/x.txt", newer)
+    local.rename(mover, "d", "e")
+    result = local.run(expect=LOOK)
+    assert result.summary["failed"] == 0
+    assert local.both("e/s/x.txt") == new
+    name, = local.conflict_copies("target", "e/s/x")
+    assert local.both(name) == old
+    local.run(expect=OK)
+
+
+def test_a_conflict_copy_that_is_there_is_found_in_a_folder_that_was_moved(local):
+    """A run that was killed had made it, or somebody has put it there."""
+    old, new = conflict(local, "d/x.txt")
+    local.run(expect=LOOK)
+    name, = local.conflict_copies("target", "d/x")
+    for side, content, mtime in (("target", old, OLDER), ("initiator", b"newest", NEWER + 1)):
+        local.write(side, "d/x.txt", content, mtime=mtime)
+    local.rename("initiator", "d", "e")
+    local.run(expect=LOOK)
+    assert local.both("e/x.txt") == b"newest"
+    assert local.both(name.replace("d/", "e/")) == old
+    assert len(local.conflict_copies("initiator", "e/x")) == 1
+
+
 def test_a_conflict_is_told_once(pair):
     conflict(pair)
     pair.run(expect=LOOK)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "model/move.h"
 #include "model_help.h"
 
@@ -74,6 +75,35 @@ static void test_renamed_file_is_renamed_on_the_other_side(void **state)
 	assert_ptr_equal(change->now[SIDE_TARGET], f.moves.items[0].expect);
 	assert_string_equal(change->moved_from, "old");
 	assert_int_equal(change->move, 1);
+	end(&f);
+}
+
+static void expect_now(const struct fixture *f, enum side side, const char *path, const char *now)
+{
+	AUTO_FREE char *found = moves_path_now(&f->moves, side, path);
+
+	assert_string_equal(found, now);
+}
+
+static void test_what_is_to_be_moved_is_found_where_it_is(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	folder(&f, "d", 1, 0, 1);
+	folder(&f, "d/s", 2, 0, 2);
+	file(&f, "d/s/x", 3, 0, 3);
+	file(&f, "d/y", 4, 0, 4);
+	folder(&f, "e", 0, 1, 0);
+	folder(&f, "e/r", 0, 2, 0);
+	file(&f, "e/r/x", 0, 3, 0);
+	file(&f, "e/y", 0, 4, 0);
+	follow(&f);
+	assert_int_equal(f.moves.count, 2);
+	expect_now(&f, SIDE_TARGET, "e/r/x", "d/s/x");
+	expect_now(&f, SIDE_TARGET, "e", "d");
+	expect_now(&f, SIDE_TARGET, "ee", "ee");
+	expect_now(&f, SIDE_INITIATOR, "e/r/x", "e/r/x");
 	end(&f);
 }
 
@@ -522,6 +552,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_renamed_file_is_renamed_on_the_other_side),
+		cmocka_unit_test(test_what_is_to_be_moved_is_found_where_it_is),
 		cmocka_unit_test(test_same_inode_is_preferred_among_equal_contents),
 		cmocka_unit_test(test_file_that_the_other_side_edited_is_moved_with_the_edit),
 		cmocka_unit_test(test_nothing_is_followed_that_could_not_be_renamed),
