@@ -183,6 +183,13 @@ static void tidy_keep(const struct work *work, const char *name)
 	sys_unlinkat(work->trash, name, 0);
 }
 
+/* What a run that was killed had begun: an archive, or a note. */
+static bool is_abandoned(const struct work *work, const char *name)
+{
+	return strcmp(name + RUN_NAME_LEN, PACK_PARTIAL_SUFFIX) == 0 ||
+	       (atomic_is_temporary(name) && strncmp(name, work->tidy->current, RUN_NAME_LEN) != 0);
+}
+
 static void tidy_one(const struct work *work, const char *name)
 {
 	const char *suffix = name + RUN_NAME_LEN;
@@ -196,8 +203,7 @@ static void tidy_one(const struct work *work, const char *name)
 		tidy_archive(work, name, &st);
 	else if (S_ISREG(st.st_mode) && strcmp(suffix, KEEP_SUFFIX) == 0)
 		tidy_keep(work, name);
-	else if (S_ISREG(st.st_mode) && strcmp(suffix, PACK_PARTIAL_SUFFIX) == 0 &&
-		 !work->tidy->dry)
+	else if (S_ISREG(st.st_mode) && is_abandoned(work, name) && !work->tidy->dry)
 		sys_unlinkat(work->trash, name, 0);
 }
 

@@ -61,6 +61,17 @@ def test_trash_goes_after_the_days_that_its_run_had_asked_for(local):
     assert os.listdir(local.workdir("target") / "trash") == []
 
 
+def test_a_note_that_a_killed_run_had_begun_goes(local):
+    run = fill(local, *DAYS)
+    trash = local.workdir("target") / "trash"
+    (trash / f"{run}.keep").rename(trash / f"{run}.keep.tmp-0123456789abcdef")
+    (trash / "theirs.tmp-0123456789abcdef").touch()
+    reap(local.home, local.target, "-n")
+    assert len(os.listdir(trash)) == 3
+    reap(local.home, local.target)
+    assert sorted(os.listdir(trash)) == [run, "theirs.tmp-0123456789abcdef"]
+
+
 def test_trash_is_packed_and_can_be_unpacked(local):
     run = fill(local)
     old = local.trash("target")[0][2]
