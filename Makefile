@@ -233,7 +233,7 @@ soak: build/fault/osync ## random histories in great number; SOAK_LOCAL=20000 SO
 
 YEARS_ROUNDS ?= 200
 
-# About half an hour: most of it is logging in.
+# A quarter of an hour on a machine that does nothing else: most of it is logging in.
 years: build/fault/osync $(SHIM) ## five machines and a server, left alone; YEARS_ROUNDS=200 YEARS_SEED=N
 	$(Q)scripts/setup build test
 	$(Q)OSYNC=$(CURDIR)/build/fault/osync PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 \

@@ -21,6 +21,7 @@ class Library:
         self.known = {}  # full path: (what it looked like, version)
         self.packs = {}  # the same for archives: versions
         self.places = {}  # version: where it was last seen
+        self.in_trees = set()
         self.in_trash = {}  # version: simulated seconds since when, of the last one
 
     def version_of(self, full, info):
@@ -42,6 +43,7 @@ class Library:
                 if what:
                     found.add(what)
                     self.places.setdefault(what, set()).add(os.path.join(top, path))
+        self.in_trees |= found
         return found
 
     def trash(self, top):
@@ -55,7 +57,7 @@ class Library:
                     what = self.packed(full, info)
                     self.note(what, info.st_mtime_ns)
                     found |= what
-                elif path.endswith(b".keep") and b"/" not in path:
+                elif (path.endswith(b".keep") or b".keep.tmp-" in path) and b"/" not in path:
                     continue
                 elif stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode):
                     what = self.version_of(full, info)

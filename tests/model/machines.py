@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Some machines, a server and the lines between them, where a day passes in seconds.
 
-`Periods` is the clock that all share (tests/shim/periods.c puts it between the program and the
-kernel's). A `Machine` has a folder, a home, a profile and the crontab line; a `Server` has an sshd
-and the folder that all sync with. Each lies on a disk of its own that can be filled. `Run` is one
-start of the crontab line.
+`Periods` is the time that passes for all; a `Clock` is what one of them takes it for
+(tests/shim/periods.c puts it between the program and the kernel's). A `Machine` has a folder, a home,
+a profile and the crontab line; a `Server` has an sshd and the folder that all sync with. Each lies on
+a disk of its own that can be filled. `Run` is one start of the crontab line.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parents[1] / "system"))
@@ -33,52 +34,92 @@ CLOCK_REALTIME_COARSE = 5  # of Linux; the module time has no name for it
 # The silence after which either end gives up, 180 s, becomes this many times less.
 HURRY = 12
 DISK_MB = 24
-HANG_S = 120
+# What has not ended by then never will, however busy this machine is.
+HANG_S = 900
+# Also counted by the kernel's clock.
+LOCK_WAIT_S = 20
 
 # What the profiles say, in the seconds of the simulated clock.
-LOCK_TTL_S = 900
+# Two periods without a sign of life; a live holder gives one several times in each.
+LOCK_TTL_S = 550
 LOCK_ALERT_S = 1800
 OFFLINE_ALERT_S = 3600
 REPEAT_S = 6 * 3600
 TRASH_DAYS, PACK_DAYS = 2, 1
 
 
-class Periods:
-    """The simulated clock."""
+class Clock:
+    """What one machine takes the time for."""
 
     MOST = 4096
+    # The year 2061: what is later is a time that was set, and lies elsewhere than in a period.
+    ELSEWHERE_NS = 1 << 61
+    LATEST_NS = ELSEWHERE_NS + (ELSEWHERE_NS >> 2)
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, periods, path):
+        self.periods, self.path = periods, path
         with open(path, "w+b") as file:
-            file.truncate(8 + 16 * self.MOST)
+            file.truncate(8 + 24 * self.MOST)
             self.table = mmap.mmap(file.fileno(), 0)
         self.entries = []
+        self.wrong_s = 0
+        self.changes = 0  # how often it was set
+        for began, ahead in periods.entries:
+            self.add(began, ahead)
+        periods.clocks.append(self)
+
+    def add(self, began, ahead):
+        wrong = self.wrong_s * NS
+        struct.pack_into("=qqq", self.table, 8 + 24 * len(self.entries), began, ahead, wrong)
+        self.entries.append((began, ahead + wrong))
+        struct.pack_into("=q", self.table, 0, len(self.entries))
+
+    def go_wrong(self, seconds):
+        """So far from the right time, from now on."""
+        self.wrong_s = seconds
+        self.changes += 1
+        self.periods.advance(0)
+
+    def shows_ns(self, ns):
+        """A time of the kernel's, as programs of this machine see it."""
+        return ns - self.ELSEWHERE_NS if ns >= self.LATEST_NS else shifted(self.entries, ns)
+
+    def env(self):
+        return {"LD_PRELOAD": SHIM, "OSYNC_PERIODS": str(self.path), "OSYNC_HURRY": str(HURRY)}
+
+
+def shifted(entries, ns):
+    for began, ahead in reversed(entries):
+        if ns >= began:
+            return ns + ahead
+    return ns
+
+
+class Periods:
+    """The time that passes."""
+
+    def __init__(self):
+        self.entries = []
+        self.clocks = []
         self.advance(0)
 
     def advance(self, seconds):
         """So many seconds pass at once."""
         began = time.clock_gettime_ns(time.CLOCK_REALTIME)
         ahead = (self.entries[-1][1] if self.entries else 0) + seconds * NS
-        struct.pack_into("=qq", self.table, 8 + 16 * len(self.entries), began, ahead)
         self.entries.append((began, ahead))
-        struct.pack_into("=q", self.table, 0, len(self.entries))
+        for clock in self.clocks:
+            clock.add(began, ahead)
         # Files get their times from a clock that lags behind by a tick.
         while time.clock_gettime_ns(CLOCK_REALTIME_COARSE) <= began:
             time.sleep(0.001)
 
     def simulated_ns(self, ns):
-        for began, ahead in reversed(self.entries):
-            if ns >= began:
-                return ns + ahead
-        return ns
+        return shifted(self.entries, ns)
 
     def now(self):
         """Simulated seconds since 1970."""
         return self.simulated_ns(time.clock_gettime_ns(time.CLOCK_REALTIME)) / NS
-
-    def env(self):
-        return {"LD_PRELOAD": SHIM, "OSYNC_PERIODS": str(self.path), "OSYNC_HURRY": str(HURRY)}
 
 
 class Line:
@@ -111,13 +152,17 @@ class Line:
         self.cut()
 
     def cut(self):
-        for one in list(self.live):
+        """How many ends there were."""
+        ends = list(self.live)
+        for one in ends:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+        return len(ends)
 
     def hole(self):
-        """Nothing arrives any more, and nobody is told."""
+        """Nothing arrives any more, and nobody is told. How many ends there were."""
         self.swallows = True
+        return len(self.live)
 
     def accept(self, listener):
         while True:
@@ -175,8 +220,11 @@ def words_of(pid):
 
 
 def send(pid, number):
+    """Whether there was still somebody to get it."""
+    was_there = not is_over(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+    return was_there
 
 
 def is_over(pid):
@@ -185,6 +233,26 @@ def is_over(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
         return True
+
+
+class Computer:
+    """What machines and server have in common; `disk` and `clock` are made by who is one."""
+
+    disk = clock = None
+
+    def holder_of_lock(self, pids):
+        """Who of them has the lock of the folder here, if anybody has."""
+        try:
+            info = os.stat(self.disk.folder / "tree/.osync_workdir/lock")
+        except FileNotFoundError:
+            return None
+        file = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}:{info.st_ino}"
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if words[1] == "FLOCK" and words[3] == "WRITE" and words[5] == file and \
+                    int(words[4]) in pids:
+                return int(words[4])
+        return None
 
 
 class Disk:
@@ -217,14 +285,25 @@ class Disk:
             subprocess.run(["umount", "-l", self.folder], check=False)
 
 
-class Server:
+# The next agent to start takes what lies in the trap.
+PROGRAM = """\
+#!/bin/sh
+if mv '{trap}' '{sprung}' 2>/dev/null; then fault="OSYNC_FAULT=$(cat '{sprung}')"; fi
+exec env {env} ${{fault:+"$fault"}} {osync} "$@"
+"""
+
+
+class Server(Computer):
     def __init__(self, base, periods):
-        self.base, self.periods = Path(base), periods
+        self.base = Path(base)
         self.disk = Disk(self.base / "disk")
         (self.base / "sshd").mkdir()
+        self.clock = Clock(periods, self.base / "clock")
         self.program = self.base / "osync"
-        env = " ".join(f"{key}='{value}'" for key, value in periods.env().items())
-        self.program.write_text(f'#!/bin/sh\nexec env {env} {OSYNC} "$@"\n')
+        self.trap, self.sprung = self.base / "trap", self.base / "sprung"
+        self.program.write_text(PROGRAM.format(
+            env=" ".join(f"{key}='{value}'" for key, value in self.clock.env().items()),
+            trap=self.trap, sprung=self.sprung, osync=OSYNC))
         self.program.chmod(0o755)
         self.sshd = Sshd(self.base / "sshd", options=["MaxStartups 1000"]).start()
 
@@ -258,13 +337,15 @@ class Run:
         self.done_to = set()  # what was done to it
         self.hangs = False
         self.code = None
-        self.began_s = machine.periods.now()
-        self.ended_s = None
+        self.began = machine.moment()
+        self.ended = None
+        self.began_at = time.monotonic()
+        self.took_s = None
         self.out = machine.base / f"out-{number}"
         env = {"HOME": machine.home, "LOGNAME": "root", "PATH": "/usr/bin:/bin",
                "SHELL": "/bin/sh"}
         line = " ".join([f"{key}='{value}'" for key, value in
-                         {**machine.periods.env(), "RUN": number, **more}.items()])
+                         {**machine.clock.env(), "RUN": number, **more}.items()])
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen(
                 ["env", "-i", *(f"{key}={value}" for key, value in env.items()), "/bin/sh", "-c",
@@ -274,7 +355,8 @@ class Run:
     def is_over(self):
         if self.code is None and self.process.poll() is not None:
             self.code = self.process.returncode
-            self.ended_s = self.machine.periods.now()
+            self.ended = self.machine.moment()
+            self.took_s = time.monotonic() - self.began_at
         return self.code is not None
 
     @property
@@ -299,7 +381,7 @@ SSH_KEEPALIVE=2
 REMOTE_OSYNC_PATH="{remote}"
 LOGFILE="{log}"
 START_JITTER=1
-LOCK_WAIT=20
+LOCK_WAIT={wait}
 LOCK_TTL={ttl}
 MAX_DELETE_PERCENT=100
 MAX_CHANGE_PERCENT=100
@@ -308,7 +390,6 @@ FSYNC={fsync}
 VERIFY_DAYS=2
 TRASH_DAYS={trash}
 TRASH_PACK_DAYS={pack}
-LOCAL_RUN_BEFORE_CMD="while test -e '{hold}'; do sleep 0.1; done"
 SENDMAIL="{sendmail} -t -i"
 MAIL_REPEAT={repeat}
 LOCK_ALERT_AFTER={lock_alert}
@@ -316,21 +397,30 @@ OFFLINE_ALERT_AFTER={offline_alert}
 {more}
 """
 
-# A mail is there as a whole or not at all; "broken" is a mail system that takes none.
+ADDRESS = 'DESTINATION_MAILS="alice@example.org"'
+HOLD = """LOCAL_RUN_BEFORE_CMD="while test -e '{hold}'; do sleep 0.1; done\""""
+
+# A mail is there as a whole or not at all.
 SENDMAIL = """\
 #!/bin/sh
-if [ -e '{spool}/broken' ]; then cat >/dev/null; echo 'the queue is full' >&2; exit 75; fi
 cat >'{spool}/'$$.part && mv '{spool}/'$$.part '{spool}/'"${{RUN:-0}}.$$.mail"
 """
 
 
-class Machine:
+class Moment(NamedTuple):
+    time_s: float
+    changes: int  # how often the machine's clock had been set until then
+
+
+class Machine(Computer):
     """One initiator."""
 
-    def __init__(self, base, name, server, periods, mails):
+    def __init__(self, base, name, server, periods, mails, holds):
         self.base, self.name, self.server, self.periods = Path(base), name, server, periods
         self.mails = mails  # to an address; else cron's own
+        self.holds = holds  # has a command before its runs; runs without any connect again by themselves
         self.base.mkdir()
+        self.clock = Clock(periods, self.base / "clock")
         self.home, self.spool, self.hold = (self.base / word for word in ("home", "spool", "hold"))
         self.log = self.home / "osync.log"
         self.disk = Disk(self.base / "disk")
@@ -354,9 +444,12 @@ class Machine:
             name=self.name, top=top, key=sshd.key, known_hosts=known, ssh_config=sshd.config,
             url=f"ssh://{sshd.user}@127.0.0.1:{self.line.port}/{target}",
             remote=self.server.program, log=self.log, ttl=LOCK_TTL_S * HURRY, fsync=fsync,
-            trash=TRASH_DAYS, pack=PACK_DAYS, hold=self.hold, sendmail=sendmail,
+            wait=LOCK_WAIT_S, trash=TRASH_DAYS, pack=PACK_DAYS, sendmail=sendmail,
             repeat=REPEAT_S // 3600, lock_alert=LOCK_ALERT_S, offline_alert=OFFLINE_ALERT_S,
-            more='DESTINATION_MAILS="alice@example.org"' if self.mails else ""))
+            more="\n".join([ADDRESS] * self.mails + [HOLD.format(hold=self.hold)] * self.holds)))
+
+    def moment(self):
+        return Moment(self.periods.now(), self.clock.changes)
 
     def start(self, number, options="", more=None):
         return Run(self, number, options, more or {})

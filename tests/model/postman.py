@@ -13,10 +13,15 @@ osync decides, only of the words:
 
 A run that was killed has no end, and perhaps no memory: what it had mailed may be mailed again, and
 nothing else follows from it.
+
+At what moment between its begin and its end a run looked at the clock is not known here. So a time that
+has passed between two runs is an interval, and a complaint is made only where all of it is wrong; where
+the machine's clock was set meanwhile, what osync may count begins with the first run after that.
 """
 
 import email
 import email.policy
+import math
 import re
 from typing import NamedTuple
 
@@ -24,8 +29,8 @@ from machines import LOCK_ALERT_S, OFFLINE_ALERT_S, REPEAT_S
 
 LOOK_GAP_S = 3600
 RUNS = 3
-# The end of a run is not the moment at which it has looked at the clock, on a busy machine.
-SLACK_S = 40
+# Clocks are counted in whole seconds.
+ROUNDING_S = 2
 
 # What each part of a mail says it means.
 PARTS = {
@@ -77,8 +82,9 @@ class Letter(NamedTuple):
 
 
 class End(NamedTuple):
-    """How a run ended."""
-    when_s: float
+    """How a run ended; `began` and `ended`: Moments."""
+    began: object
+    ended: object
     code: int
     lines: list  # [(level, text)] of the log
     letters: list
@@ -102,20 +108,17 @@ class End(NamedTuple):
 
 
 class Streak:
-    """For how long, and in how many runs, a kind of trouble has been there."""
+    """Since which run, and in how many, a kind of trouble has been there."""
 
     def __init__(self):
-        self.since_s, self.runs = None, 0
+        self.since, self.runs = None, 0
 
-    def found(self, when_s):
-        self.since_s = when_s if self.since_s is None else self.since_s
+    def found(self, end):
+        self.since = self.since or end
         self.runs += 1
 
     def over(self):
         self.__init__()
-
-    def has_lasted(self, patience_s, when_s, slack_s):
-        return self.runs >= RUNS and when_s - self.since_s >= patience_s + slack_s
 
 
 class Postman:
@@ -127,7 +130,8 @@ class Postman:
         # Broken by any other end of a run, and only by one that shows that it is over.
         self.strict = {kind: Streak() for kind in PATIENCE_S}
         self.loose = {kind: Streak() for kind in PATIENCE_S}
-        self.look_told_s = None
+        self.look_told = None
+        self.settled = None  # the first run's end since the clock was set
         self.pending = []  # conflicts of which nobody knows
         self.seen = set()
         self.counts = {}
@@ -140,6 +144,20 @@ class Postman:
 
     def count(self, what):
         self.counts[what] = self.counts.get(what, 0) + 1
+
+    # -- for how long
+
+    def at_least(self, then, end):
+        if then.began.changes == end.ended.changes:
+            return end.began.time_s - then.ended.time_s - ROUNDING_S
+        if self.settled and self.settled.began.changes == end.ended.changes:
+            return self.at_least(self.settled, end)
+        return -math.inf
+
+    def at_most(self, then, end):
+        if then.began.changes != end.ended.changes:
+            return math.inf
+        return end.ended.time_s - then.began.time_s + ROUNDING_S
 
     # -- a run that was killed
 
@@ -167,24 +185,28 @@ class Postman:
         self.judge_trouble(end, parts)
         self.judge_recovery(end, parts)
         self.judge_looks(end, parts)
+        if not self.settled or self.settled.began.changes != end.ended.changes:
+            self.settled = end
         if "setup" in parts:
             self.complain(end, "a word about the set-up, with which nothing is wrong")
 
     def step(self, end):
         for kind in PATIENCE_S:
             if end.kind == kind:
-                self.strict[kind].found(end.when_s)
-                self.loose[kind].found(end.when_s)
+                self.strict[kind].found(end)
+                self.loose[kind].found(end)
                 continue
             self.strict[kind].over()
             if end.is_good or end.kind == "paths" or \
                     (kind == "unreachable" and end.kind in ("locked", "guard")):
                 self.loose[kind].over()
 
-    def told_lately(self, when_s, kind, line=None):
-        return any(when_s - then < REPEAT_S + (SLACK_S if line is None else -SLACK_S)
-                   for (what, said), then in self.told.items()
+    def told_lately(self, how_long, end, kind, line=None):
+        return any(how_long(then, end) < REPEAT_S for (what, said), then in self.told.items()
                    if what == kind and line in (None, said))
+
+    def has_lasted(self, how_long, streak, kind, end):
+        return streak.runs >= RUNS and how_long(streak.since, end) >= PATIENCE_S[kind]
 
     def judge_trouble(self, end, parts):
         kinds = parts & set(PARTS) - {"look", "setup", "recovery", "earlier"}
@@ -193,18 +215,18 @@ class Postman:
             line = "" if kind in PATIENCE_S or kind == "paths" else letter.first_line
             if kind != end.kind:
                 self.complain(end, f"told of {kind}, but it is {end.kind}")
-            if self.told_lately(end.when_s, kind, line) and kind not in self.perhaps_forgotten:
+            if self.told_lately(self.at_most, end, kind, line) and \
+                    kind not in self.perhaps_forgotten:
                 self.complain(end, f"told of {kind} again")
-            if kind in PATIENCE_S and not self.loose[kind].has_lasted(
-                    PATIENCE_S[kind], end.when_s, -SLACK_S):
+            if kind in PATIENCE_S and not self.has_lasted(self.at_most, self.loose[kind], kind, end):
                 self.complain(end, f"told of {kind} too early")
             self.perhaps_forgotten.discard(kind)
-            self.told[kind, line] = end.when_s
+            self.told[kind, line] = end
             self.owed.add(kind)
-        if not end.kind or end.kind in kinds or self.told_lately(end.when_s, end.kind):
+        if not end.kind or end.kind in kinds or self.told_lately(self.at_least, end, end.kind):
             return
-        if end.kind in PATIENCE_S and not self.strict[end.kind].has_lasted(
-                PATIENCE_S[end.kind], end.when_s, SLACK_S):
+        if end.kind in PATIENCE_S and not self.has_lasted(
+                self.at_least, self.strict[end.kind], end.kind, end):
             return
         self.complain(end, f"nobody was told of {end.kind}")
 
@@ -219,8 +241,8 @@ class Postman:
         if end.is_good:
             self.owed, self.perhaps_owed = set(), set()
 
-    def look_lately(self, when_s, slack_s):
-        return self.look_told_s is not None and when_s - self.look_told_s < LOOK_GAP_S + slack_s
+    def look_lately(self, how_long, end):
+        return self.look_told is not None and how_long(self.look_told, end) < LOOK_GAP_S
 
     def judge_looks(self, end, parts):
         new = [line for line in end.conflicts if line not in self.seen]
@@ -229,7 +251,7 @@ class Postman:
         if "look" in parts:
             if not end.conflicts and end.code != 2:
                 self.complain(end, "told to look where there is nothing")
-            if self.look_lately(end.when_s, -SLACK_S) and "look" not in self.perhaps_forgotten:
+            if self.look_lately(self.at_most, end) and "look" not in self.perhaps_forgotten:
                 self.complain(end, "told to look too soon after the last time")
             text = " ".join(end.letters[0].text.split())
             for line in new[:20]:
@@ -242,8 +264,8 @@ class Postman:
         if {"look", "earlier"} & parts:
             if self.pending and not earlier and "look" not in self.perhaps_forgotten:
                 self.complain(end, f"nobody was told of {len(self.pending)} earlier conflicts")
-            self.look_told_s, self.pending = end.when_s, []
+            self.look_told, self.pending = end, []
             self.perhaps_forgotten -= {"look", "earlier"}
-        elif self.pending and not self.look_lately(end.when_s, SLACK_S):
+        elif self.pending and not self.look_lately(self.at_least, end):
             self.complain(end, f"nobody was told of {len(self.pending)} conflicts")
             self.pending = []

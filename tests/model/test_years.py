@@ -21,3 +21,4 @@ def test_nobody_has_to_do_anything_whatever_happens(seed):
     played = years(seed, machines=3, rounds=8)
     assert played.counts["runs"] >= 24 and played.counts["rounds to rest"] <= 8
     assert played.counts["mails"] + played.counts["exit 0"] > 0
+    assert sum(count for what, count in played.counts.items() if what.startswith("hit by ")) >= 5

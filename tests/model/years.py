@@ -7,7 +7,8 @@
 Every simulated five minutes (machines.py) each machine's crontab line runs, as cron runs it, against
 one real sshd; users work in all trees meanwhile. Processes of either side are killed, stopped for a
 while and awakened; lines are cut or lead nowhere, machines are off-line, the server is down, disks
-are full, a run takes half an hour. There are nights without runs. Nobody ever repairs anything.
+are full, clocks are hours and days wrong, a run takes half an hour. There are nights without runs.
+Nobody ever repairs anything.
 
 What is checked:
 
@@ -15,12 +16,14 @@ What is checked:
     in the trash for TRASH_DAYS; no file has bytes that nobody wrote
   - each run's exit code is one that what was done to it allows; where nobody else is at work, 0 and 2
     mean that both trees are the same
-  - each mail is justified and none that is due is missing (postman.py); else cron has nothing to mail
+  - each mail is justified and none that is due is missing (postman.py); else cron has nothing to mail;
+    all mails there are in the end have been judged so
   - when nothing is done to anybody any more, all trees are equal after a bounded number of rounds,
     every version that no user destroyed is in them, and nothing is left behind: no process, no
     leftover, no place in a queue
   - nothing of what osync keeps is larger after all rounds than it may be, or has more files than half
     way
+  - in a long time, everything that can happen has happened, and has hit somebody
 
 The seed makes the same users and faults; what they hit is also the scheduler's choice.
 """
@@ -36,11 +39,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from faults import ENDS, Weather, disturbance
+from faults import ENDS, HITS, Weather, disturbance
 from histories import Broken, World, differs
 from library import Library
-from machines import (HANG_S, TRASH_DAYS, Machine, Periods, Server, descendants, is_over, send,
-                      words_of)
+from machines import (HANG_S, LOCK_WAIT_S, TRASH_DAYS, Machine, Periods, Server, descendants, is_over,
+                      send, words_of)
 from postman import End, Letter, Postman
 from users import WORKDIR, Tree, versions
 
@@ -50,20 +53,38 @@ REAP_EVERY = 10
 PATHS_MOST = 90  # users tidy up where they have more
 LOG_FILE_MAX = 10 << 20
 DAY_S = 86400
+# Rounds in which everything happens.
+LONG = 100
+# What the log tells of runs to which something was done, or that met one.
+SEEN = {"lock taken over": "which has given no sign of life", "relieved": "the lock was taken over by",
+        "connected again": "trying again in", "conflict": " conflict "}
+# A run learns that it was relieved only where both its ends were stopped at once: now and then.
+RESULTS = [*(what for what in SEEN if what != "relieved"), "mails", "prints for cron", "trees compared",
+           "reaps", "exit 0", "exit 1", "exit 2", "exit 3", "exit 69", "exit 75", "exit -9"]
+
+
+class DatedTree(Tree):
+    """One whose files' times are what this machine takes them for."""
+
+    def snapshot(self):
+        shows_ns = self.world.clock.shows_ns
+        return {path: (*what[:3], shows_ns(what[3])) if what[0] == "file" else what
+                for path, what in super().snapshot().items()}
 
 
 class Desk(World):  # pylint: disable=abstract-method
     """A tree, its user, and what he needs beside it on the same disk."""
 
-    def __init__(self, years, disk, number):  # pylint: disable=super-init-not-called
-        self.years, self.disk, self.base = years, disk, disk.folder
+    def __init__(self, years, owner, number):  # pylint: disable=super-init-not-called
+        self.years, self.disk, self.clock = years, owner.disk, owner.clock
+        self.base = owner.disk.folder
         self.seed, self.serial = years.seed * 100 + number, 0
         self.rng, self.written, self.placed = years.rng, years.written, years.placed
         self.target = None
         self.with_links, self.unnoted, self.linked, self.overtaken = 0, set(), False, False
         for name in ("graves", "scratch"):
             (self.base / name).mkdir()
-        self.tree = Tree(self, "tree")
+        self.tree = DatedTree(self, "tree")
         self.tree.name = f"m{number - 1}" if number else "server"
 
     @property
@@ -110,11 +131,11 @@ class Years:
         self.active = []  # runs
         self.sleepers = []
         self.verbose = bool(os.environ.get("OSYNC_HISTORY_LOG"))
-        self.periods = Periods(self.base / "periods")
+        self.periods = Periods()
         self.library = Library(self.periods)
         self.server = Server(self.base / "server", self.periods)
         self.machines = []
-        self.desks = [Desk(self, self.server.disk, 0)]
+        self.desks = [Desk(self, self.server, 0)]
         for number in range(machines):
             self.add_machine(number)
         self.postmen = {machine: Postman(machine.name) for machine in self.machines}
@@ -128,9 +149,9 @@ class Years:
     def add_machine(self, number):
         # One has no address to mail to: there cron mails what is printed.
         machine = Machine(self.base / f"m{number}", f"m{number}", self.server, self.periods,
-                          mails=number != 1)
+                          mails=number != 1, holds=number != 3)
         self.machines.append(machine)
-        machine.desk = Desk(self, machine.disk, number + 1)
+        machine.desk = Desk(self, machine, number + 1)
         self.desks.append(machine.desk)
         machine.set_up(os.fsdecode(machine.desk.tree.top), os.fsdecode(self.target.top),
                        "batch" if number == 2 else "off")
@@ -144,6 +165,10 @@ class Years:
 
     def count(self, what, more=1):
         self.counts[what] = self.counts.get(what, 0) + more
+
+    def hit(self, what):
+        """Something was done to somebody who was there."""
+        self.count(f"hit by {what}")
 
     def close(self):
         for machine in self.machines:
@@ -165,7 +190,7 @@ class Years:
 
     def everything(self):
         found = set()
-        self.library.places = {}
+        self.library.places, self.library.in_trees = {}, set()
         for desk in self.desks:
             found |= self.library.tree(desk.tree.top) | self.library.trash(desk.tree.top)
         return found
@@ -183,7 +208,7 @@ class Years:
             self.live = bool(self.sleepers) or bool(self.weather.busy)
             self.users_work(5)
         self.placed.clear()
-        before = self.everything()
+        before, in_trees = self.everything(), self.library.in_trees
         if at_once:
             runs = [self.start(machine, calm) for machine in self.machines]
             self.attend(runs, number, users=not calm and self.rng.random() < 0.5, calm=calm)
@@ -193,7 +218,7 @@ class Years:
                 run = self.start(machine, calm)
                 self.attend([run], number, users=False, calm=calm)
                 self.check_equal(run)
-        self.check_kept(before)
+        self.check_kept(before, in_trees | self.placed)
         return runs if at_once else None
 
     def start(self, machine, calm=False):
@@ -216,6 +241,9 @@ class Years:
         acts = self.rng.randint(1, 12)
         reaps = not calm and number % REAP_EVERY == 0
         self.live = users or bool(self.sleepers) or bool(self.weather.busy)
+        if self.server.trap.exists():
+            for run in runs:
+                run.done_to.add("trap")
         waiting = self.active = list(runs)
         while waiting:
             for run in list(waiting):
@@ -238,6 +266,8 @@ class Years:
             time.sleep(0.01)
         if reaps:
             self.reap()
+        for trap in (self.server.trap, self.server.sprung):
+            trap.unlink(missing_ok=True)
         for run in runs:
             self.weather.line_up(run.machine)
         if not self.sleepers and not self.weather.busy:
@@ -274,10 +304,13 @@ class Years:
         self.count(f"exit {run.code}")
         self.log(f"  {run}: exit {run.code} {[text for level, text in lines if level != 'info']} "
                  f"{[letter.subject for letter in letters]}")
-        slow = any("has said nothing for" in text for _, text in lines)
-        if run.code == 69 and slow and 69 not in allowed:
+        self.note_what_hit(run, [text for _, text in lines])
+        slow = {69} if any("has said nothing for" in text for _, text in lines) else set()
+        if run.took_s >= LOCK_WAIT_S:
+            slow.add(75)
+        if run.code in slow - allowed:
             self.count("given up because this machine is slow")
-            allowed.add(69)
+            allowed.add(run.code)
         if self.live or self.sleepers:
             allowed.add(1)
         if run.code == 1 and 1 not in allowed and all(level != "error" for level, _ in lines):
@@ -295,12 +328,23 @@ class Years:
         if run.code == -9:
             postman.killed(letters)
         else:
-            postman.ended(End(run.ended_s, run.code, lines, letters))
+            postman.ended(End(run.began, run.ended, run.code, lines, letters))
         if postman.wrong:
             raise Broken(f"{run}: {postman.wrong[0]}")
 
+    def note_what_hit(self, run, texts):
+        """What only the log tells."""
+        ended_by_signal = any("ended by signal" in text for text in texts)
+        if "fault" in run.done_to and (ended_by_signal or run.code == -signal.SIGKILL):
+            self.hit("kill at a call")
+        elif "trap" in run.done_to and ended_by_signal:
+            self.hit("kill at a call, far")
+        for what, words in SEEN.items():
+            self.count(what, sum(words in text for text in texts))
+
     def letters_of(self, run):
         if not run.machine.mails:
+            self.count("prints for cron", bool(run.said))
             return [Letter.of_print(run.said)] if run.said else []
         paths = sorted(run.machine.spool.glob(f"{run.number}.*.mail"))
         self.count("mails", len(paths))
@@ -315,12 +359,13 @@ class Years:
         if here != there:
             raise Broken(f"{run} ends with {run.code}, but {differs(here, there)}")
 
-    def check_kept(self, before):
+    def check_kept(self, before, in_trees):
         places = self.library.places
         after = self.everything()
         now_s = self.periods.now()
         lost = {what for what in (before | self.placed) - after - self.destroyed
-                if now_s - self.library.in_trash.get(what, now_s) < TRASH_DAYS * DAY_S}
+                if what in in_trees or
+                now_s - self.library.in_trash.get(what, now_s) < TRASH_DAYS * DAY_S}
         if lost:
             raise Broken(f"lost: {[(what[1][:60], places.get(what)) for what in lost]}")
         strange = after - self.written
@@ -340,6 +385,9 @@ class Years:
         self.come_to_rest()
         self.check_nothing_is_left()
         self.check_growth()
+        self.check_all_mails_were_seen()
+        if self.rounds >= LONG:
+            self.check_everything_happened()
 
     def come_to_rest(self):
         self.weather.end()
@@ -402,6 +450,18 @@ class Years:
         if odd or (folder / "lock").read_bytes():
             raise Broken(f"left in {folder}: {odd} {(folder / 'lock').read_bytes()}")
 
+    def check_all_mails_were_seen(self):
+        there = sum(len(list(machine.spool.iterdir())) for machine in self.machines)
+        if there != self.counts.get("mails", 0):
+            raise Broken(f"{there} mails are there, and {self.counts.get('mails', 0)} were judged")
+
+    def check_everything_happened(self):
+        """Else it would show nothing."""
+        wanted = [f"hit by {what}" for what in [*HITS, *self.weather.KINDS]] + RESULTS
+        missing = [what for what in wanted if not self.counts.get(what)]
+        if missing:
+            raise Broken(f"it did not happen: {missing}")
+
     # -- what grows
 
     def measure(self):
@@ -441,14 +501,14 @@ class Years:
             if more > 2 or size > most:
                 raise Broken(f"{name}: {what} grows: {half.get(key)} {files, size}")
         log = [path.stat().st_size for path in self.machines[0].home.glob("osync.log*")]
-        if self.rounds >= 100 and len(log) != 2:
+        if self.rounds >= LONG and len(log) != 2:
             raise Broken(f"the log was never begun anew: {log}")
 
     def summary(self):
         return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
 
     def report(self):
-        lines = [f"faults: {self.weather.summary()}", self.summary()]
+        lines = [self.summary()]
         for machine in self.machines:
             lines.append(f"mails of {machine.name}: {self.postmen[machine].counts}")
         if len(self.growth) == 2:

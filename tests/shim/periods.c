@@ -3,12 +3,15 @@
  * Lets days pass in seconds: what LD_PRELOAD puts between a program and its clocks.
  *
  * The file that OSYNC_PERIODS names is an array of 64-bit numbers, made whole by the test and grown
- * by it: how many periods there are, then for each two numbers of nanoseconds: when it began by the
- * kernel's clock, and how far the simulated clock is ahead of that one from then on.  They grow.
+ * by it: how many periods there are, then for each three numbers of nanoseconds: when it began by the
+ * kernel's clock, how far the simulated time is ahead of that one from then on (these two grow), and by
+ * how much this machine's clock is wrong meanwhile.  A wrong clock shows the wrong time of day; what
+ * counts the time since the machine was started goes on as it should.
  *
  * What happened in a period is of that time for ever: so the times of files are shifted by the
  * period that they lie in, when they are read and when they are set, and agree with the clock.
- * Nothing ever lies in the hours between two periods.
+ * A time that is set and lies in no period of this machine (it comes from one whose clock differs) is
+ * kept as what it is, ELSEWHERE_NS later, where no clock ever comes to.
  *
  * The monotonic clock of a process keeps the distance that it had when the process was started: it
  * differs between those of two periods, as it should, and never jumps within one.  The others follow.
@@ -29,11 +32,16 @@
 
 #define NS_PER_SEC INT64_C(1000000000)
 
+/* 73 years. Simulated times are before LATEST_NS, the year 2061; what is kept elsewhere is after. */
+#define ELSEWHERE_NS (INT64_C(1) << 61)
+#define LATEST_NS    (ELSEWHERE_NS + (ELSEWHERE_NS >> 2))
+
 enum { PERIODS_MAX = 4096, STAMPS = 2 };
 
 struct period {
 	int64_t began_ns;
 	int64_t ahead_ns;
+	int64_t wrong_ns;
 };
 
 struct table {
@@ -56,26 +64,52 @@ static struct timespec from_ns(int64_t ns)
 	return (struct timespec){ .tv_sec = (time_t)((ns - rest) / NS_PER_SEC), .tv_nsec = rest };
 }
 
+/* What stands behind us under this name. */
+#define NEXT(name) ((__typeof__(&(name)))(uintptr_t)dlsym(RTLD_NEXT, #name))
+
+static int next_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	static __typeof__(&clock_gettime) next;
+
+	next = next ? next : NEXT(clock_gettime);
+	return next(id, ts);
+}
+
 static int64_t count(void)
 {
 	return table ? __atomic_load_n(&table->count, __ATOMIC_ACQUIRE) : 0;
 }
 
-/* From the kernel's time to the simulated one; what is older than the first period stays. */
+static int64_t shift_of(int64_t i)
+{
+	return table->periods[i].ahead_ns + table->periods[i].wrong_ns;
+}
+
+/* From the kernel's time to this machine's; what is older than the first period stays. */
 static int64_t simulated_ns(int64_t ns)
 {
+	if (ns >= LATEST_NS)
+		return ns - ELSEWHERE_NS;
 	for (int64_t i = count() - 1; i >= 0; i--)
 		if (ns >= table->periods[i].began_ns)
-			return ns + table->periods[i].ahead_ns;
+			return ns + shift_of(i);
 	return ns;
 }
 
+/* The other way round: simulated_ns(kernel_ns(ns)) is ns, now and in all periods to come. */
 static int64_t kernel_ns(int64_t ns)
 {
-	for (int64_t i = count() - 1; i >= 0; i--)
-		if (ns >= table->periods[i].began_ns + table->periods[i].ahead_ns)
-			return ns - table->periods[i].ahead_ns;
-	return ns;
+	struct timespec now = { 0 };
+	int64_t ends_ns = 0;
+
+	if (count() == 0 || ns < table->periods[0].began_ns)
+		return ns;
+	next_clock_gettime(CLOCK_REALTIME, &now);
+	ends_ns = to_ns(now) + 1;
+	for (int64_t i = count() - 1; i >= 0; ends_ns = table->periods[i--].began_ns)
+		if (ns - shift_of(i) >= table->periods[i].began_ns && ns - shift_of(i) < ends_ns)
+			return ns - shift_of(i);
+	return ns + ELSEWHERE_NS;
 }
 
 __attribute__((constructor)) static void open_table(void)
@@ -97,18 +131,12 @@ __attribute__((constructor)) static void open_table(void)
 		ahead_at_start_ns = table->periods[count() - 1].ahead_ns;
 }
 
-/* What stands behind us under this name. */
-#define NEXT(name) ((__typeof__(&(name)))(uintptr_t)dlsym(RTLD_NEXT, #name))
-
 /* Clocks -------------------------------------------------------------------------- */
 
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
-	static __typeof__(&clock_gettime) next;
-	int status = 0;
+	int status = next_clock_gettime(id, ts);
 
-	next = next ? next : NEXT(clock_gettime);
-	status = next(id, ts);
 	if (status < 0 || count() == 0)
 		return status;
 	if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
