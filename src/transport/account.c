@@ -84,8 +84,8 @@ int account_of_exit(const char *place, const char *osync, int status, const char
 	if (strstr(last, "error while loading shared libraries"))
 		return err_set(
 			err, ERR_UNREACHABLE,
-			"osync cannot start on %s, it lacks a library (%.200s): install libssh2-1 "
-			"and libxxhash0 there",
+			"osync cannot start on %s, it lacks a library (%.200s): install libssh2-1, "
+			"libxxhash0 and libarchive13 there",
 			place, last);
 	if (status == 126)
 		return err_set(err, ERR_UNREACHABLE,

@@ -5,6 +5,7 @@ Of what they say only the places are changed: /usr/local/bin is a folder with wh
 puts there, /srv/osync a folder of the test.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -156,3 +157,18 @@ def test_the_times_of_the_lines_are_times():
         if spoken and shutil.which("systemd-analyze"):
             subprocess.run(["systemd-analyze", "calendar", spoken[1]], check=True,
                            capture_output=True)
+
+
+def test_the_libraries_that_a_server_needs_are_named():
+    """By the names of Debian's packages; OpenSSL comes with libssh2, and the C library is there."""
+    release = os.environ["OSYNC_RELEASE"]
+    dynamic = subprocess.run(["readelf", "-d", release], capture_output=True, text=True, check=True,
+                             timeout=HANG_S).stdout
+    needed = re.findall(r"\(NEEDED\).*\[(lib\w+)\.so\.(\d+)\]", dynamic)
+    packages = {re.sub(r"(\d)$", r"\1-", library) + version for library, version in needed
+                if library not in ("libc", "libcrypto")}
+    named = re.search(r"apt-get install -y (.*?) &&", (TOP / "README.md").read_text())[1]
+    assert packages == set(named.split())
+    advice = re.search(r"install (lib.*?) there", re.sub(r'"\s+"', "",
+                       (TOP / "src/transport/account.c").read_text()))[1]
+    assert packages == set(re.findall(r"lib[\w-]+", advice))
