@@ -83,7 +83,7 @@ static void op_failed(struct apply *apply, struct op *op, const struct err *why)
 	op->state = OP_FAILED;
 	if (op->change)
 		op->change->failed = true;
-	if (!failure_leaves_folder(apply->session, apply->changes, op, why)) {
+	if (!failure_leaves_folder(apply->session, apply->changes, apply->plan, op, why)) {
 		message = xasprintf("on the %s: %s", side_name((enum side)op->side), why->msg);
 		report_failed(apply->session->report, op->path, message);
 	}

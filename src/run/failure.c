@@ -29,8 +29,18 @@ static struct below look_below(const struct changes *changes, const struct chang
 	return below;
 }
 
+/* One that failed has left things where they were, and others may have carried that elsewhere. */
+static bool any_move_failed(const struct plan *plan, int side)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->ops[i]->kind == OP_MOVE && plan->ops[i]->side == side &&
+		    plan->ops[i]->state == OP_FAILED)
+			return true;
+	return false;
+}
+
 bool failure_leaves_folder(struct session *session, const struct changes *changes,
-			   const struct op *op, const struct err *why)
+			   const struct plan *plan, const struct op *op, const struct err *why)
 {
 	struct below below;
 
@@ -38,7 +48,7 @@ bool failure_leaves_folder(struct session *session, const struct changes *change
 	    why->sys != ENOTEMPTY)
 		return false;
 	below = look_below(changes, op->change);
-	if (below.failed)
+	if (below.failed || any_move_failed(plan, op->side))
 		return false;
 	op->change->left = true;
 	session_record(session, op->path, NULL);

@@ -4,7 +4,7 @@
 import os
 
 import pytest
-from harness import LOOK, OK, OTHER, SIDES
+from harness import FAILED, LOOK, OK, OTHER, SIDES
 
 SIZE = 200_000
 LITTLE = 20_000
@@ -335,3 +335,20 @@ def test_i15_an_edit_does_not_go_to_a_copy_whose_original_is_deleted(local, side
     local.run()
     assert local.both("a") == edited
     assert local.both("b") == local.both("c") == content
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_folder_whose_contents_could_not_be_moved_yet_goes_with_the_next_run(local, side):
+    """What is in it is not what is never synced: it does not come back empty."""
+    content = local.write("initiator", "d/inner/file")
+    local.run()
+    local.rename(side, "d/inner", "a/inner")
+    local.path(side, "d").rmdir()
+    in_the_way = local.path(OTHER[side], "a")
+    result = local.run(env={"OSYNC_POINT": f"after-scan=mkfifo {in_the_way}"}, expect=FAILED)
+    assert "d" in [problem["path"] for problem in result.problems]
+    assert local.read(OTHER[side], "d/inner/file") == content
+    in_the_way.unlink()
+    local.run()
+    assert local.both("a/inner/file") == content
+    assert local.gone("d")
