@@ -144,8 +144,11 @@ static void fuzz_options(char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	AUTO_FREE char *text = xstrndup((const char *)data, size);
+	AUTO_BUF copy = BUF_INIT;
+	char *text = NULL;
 
+	buf_add(&copy, data, size);
+	text = buf_cstr(&copy);
 	if (size > 0 && data[0] == 't')
 		fuzz_target(text + 1);
 	else if (size > 0 && data[0] == 'o')
