@@ -279,7 +279,8 @@ static int run(struct order *order, const struct options *options)
 {
 	struct runner_order what = { .options = order->options,
 				     .option_count = order->option_count,
-				     .quiet = options->quiet && !options->dry_run,
+				     .quiet = (options->quiet || options->silent) &&
+					      !options->dry_run,
 				     .json = options->json,
 				     .dry_run = options->dry_run,
 				     .limits = limits_of(order) };
