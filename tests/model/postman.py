@@ -131,6 +131,8 @@ class Postman:
         self.strict = {kind: Streak() for kind in PATIENCE_S}
         self.loose = {kind: Streak() for kind in PATIENCE_S}
         self.look_told = None
+        # What a killed run has told, and found, if it came to remember that.
+        self.look_perhaps_told, self.killed_text, self.perhaps_pending = None, "", []
         self.settled = None  # the first run's end since the clock was set
         self.pending = []  # conflicts of which nobody knows
         self.seen = set()
@@ -161,10 +163,14 @@ class Postman:
 
     # -- a run that was killed
 
-    def killed(self, letters):
-        for letter in letters:
+    def killed(self, end):
+        self.perhaps_pending += end.conflicts
+        for letter in end.letters:
             self.count("by runs that were killed")
             parts = letter.parts
+            if {"look", "earlier"} & parts:
+                self.look_perhaps_told = end
+            self.killed_text += " ".join(letter.text.split())
             self.perhaps_forgotten |= parts
             self.perhaps_owed |= self.owed | (parts & (set(PARTS) - {"look", "setup", "recovery"}))
             self.owed = set()
@@ -244,6 +250,18 @@ class Postman:
     def look_lately(self, how_long, end):
         return self.look_told is not None and how_long(self.look_told, end) < LOOK_GAP_S
 
+    def look_perhaps_lately(self, end):
+        """Whether osync may take it for told lately, by this run or by one that was killed."""
+        told = self.look_perhaps_told
+        return self.look_lately(self.at_least, end) or \
+            told is not None and self.at_least(told, end) < LOOK_GAP_S
+
+    def take_pending(self, lines):
+        """What a killed run has told may be told again, or not."""
+        for line in lines:
+            known = " ".join(line.split()) in self.killed_text
+            (self.perhaps_pending if known else self.pending).append(line)
+
     def judge_looks(self, end, parts):
         new = [line for line in end.conflicts if line not in self.seen]
         self.seen.update(new)
@@ -258,14 +276,14 @@ class Postman:
                 if " ".join(line.split()) not in text:
                     self.complain(end, f"a conflict that is not listed: {line}")
         else:
-            self.pending += new
-        if earlier and not self.pending:
+            self.take_pending(new)
+        if earlier and not self.pending and not self.perhaps_pending:
             self.complain(end, f"told of {earlier} conflicts that there were not")
         if {"look", "earlier"} & parts:
             if self.pending and not earlier and "look" not in self.perhaps_forgotten:
                 self.complain(end, f"nobody was told of {len(self.pending)} earlier conflicts")
-            self.look_told, self.pending = end, []
+            self.look_told, self.pending, self.perhaps_pending = end, [], []
             self.perhaps_forgotten -= {"look", "earlier"}
-        elif self.pending and not self.look_lately(self.at_least, end):
+        elif self.pending and not self.look_perhaps_lately(end):
             self.complain(end, f"nobody was told of {len(self.pending)} conflicts")
             self.pending = []

@@ -325,10 +325,11 @@ class Years:
             raise Broken(f"{run} ends with 0 in spite of {lines}")
         if machine.mails and run.said:
             raise Broken(f"{run} prints under cron: {run.said}")
+        end = End(run.began, run.ended, run.code, lines, letters)
         if run.code == -9:
-            postman.killed(letters)
+            postman.killed(end)
         else:
-            postman.ended(End(run.began, run.ended, run.code, lines, letters))
+            postman.ended(end)
         if postman.wrong:
             raise Broken(f"{run}: {postman.wrong[0]}")
 

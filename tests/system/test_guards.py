@@ -100,8 +100,8 @@ def test_i2_another_disk_with_an_identity_of_its_own_stops_the_run(local, side):
     shutil.copytree(local.root(side), aside, symlinks=True)
     identity = local.workdir(side) / "identity"
     text = identity.read_text()
-    identity.write_text("".join("0" if digit == "1" else "1" if digit == "0" else digit
-                                for digit in text))
+    last = text.rstrip()[-1]
+    identity.write_text(text.rstrip()[:-1] + ("1" if last == "0" else "0") + "\n")
     assert identity.read_text() != text
     stopped(local, "--adopt")
     local.run("--adopt", expect=(OK, LOOK))
