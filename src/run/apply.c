@@ -15,12 +15,14 @@
 #include "peer/channel.h"
 #include "peer/msg.h"
 #include "peer/protocol.h"
+#include "run/apply_internal.h"
 #include "run/failure.h"
 #include "run/links.h"
 #include "run/record.h"
 #include "run/report.h"
 #include "run/session.h"
 #include "run/settle.h"
+#include "run/transfer.h"
 #include "store/done_log.h"
 
 enum {
@@ -32,31 +34,7 @@ enum {
 	OPEN_READS = 256,		     /* files asked for and not yet received, per side */
 };
 
-/* What is under way towards one side. */
-struct lane {
-	size_t next;	    /* index of the next operation to look at */
-	unsigned open;	    /* sent, not DONE */
-	unsigned receiving; /* puts whose bytes are still coming */
-	unsigned unflushed; /* complete, not part of a FLUSH yet */
-	uint64_t unflushed_bytes;
-	bool flushing;
-	struct buf held; /* a bulk frame from this side that the other cannot take yet */
-};
-
-struct apply {
-	struct session *session;
-	struct changes *changes;
-	struct plan *plan;
-	struct lane lanes[SIDES];
-	size_t end;	   /* of the phase, in plan->ops */
-	struct buf *attrs; /* by operation, NULL where no operation needs any */
-	size_t attrs_pending;
-	size_t attrs_bytes;
-	bool moves_recorded; /* PHASE_MOVE is over */
-	bool resort;	     /* an operation of this phase is one of a later phase now */
-};
-
-static struct buf *out_of(struct apply *apply, enum side side)
+struct buf *apply_out(struct apply *apply, enum side side)
 {
 	return channel_out(apply->session->sides[side].channel);
 }
@@ -76,7 +54,7 @@ static void finish_change(struct apply *apply, struct change *change)
 		record_agreed(apply->session, apply->changes, change);
 }
 
-static void op_failed(struct apply *apply, struct op *op, const struct err *why)
+void apply_op_failed(struct apply *apply, struct op *op, const struct err *why)
 {
 	AUTO_FREE char *message = NULL;
 
@@ -122,20 +100,6 @@ static void op_done(struct apply *apply, struct op *op, const struct entry *resu
 	if (op->kind == OP_MKDIR && op->change && op->change->pending == 1 &&
 	    may_record(apply, op->change))
 		record_made(apply->session, op->change, (enum side)op->side);
-}
-
-/* Where the bytes of a put are read: on the other side, under the name they have there. */
-static void request_read(struct apply *apply, size_t id, const struct op *op)
-{
-	enum side sender = side_other((enum side)op->side);
-	struct buf *out = out_of(apply, sender);
-	size_t start = frame_begin(out, PEER_READ);
-
-	enc_uint(out, id);
-	enc_str(out, op->from);
-	entry_encode(out, op->change->now[sender]);
-	enc_u8(out, (op->meta.mask & META_XATTR) != 0);
-	frame_end(out, start);
 }
 
 /* What the side has at `path` by now: earlier operations of this run may have changed it. */
@@ -210,11 +174,11 @@ static void send_op(struct apply *apply, size_t id, struct op *op)
 		msg.attrs_len = attrs->len;
 	}
 	msg.settles = (unsigned)settles(apply, op, &msg.there);
-	msg_put_op(out_of(apply, (enum side)op->side), &msg);
+	msg_put_op(apply_out(apply, (enum side)op->side), &msg);
 	op->state = OP_SENT;
 	lane->open++;
 	if (op->kind == OP_PUT) {
-		request_read(apply, id, op);
+		transfer_begin(apply, id, op);
 		lane->receiving++;
 	} else {
 		lane->unflushed++;
@@ -248,7 +212,7 @@ static void dispatch(struct apply *apply, enum side side)
 		if (is_hopeless(op) || has_no_source(op)) {
 			err_set(&why, ERR_CHANGED, "not done, because '%.200s' could not be",
 				op->after ? op->after->path : op->path);
-			op_failed(apply, op, &why);
+			apply_op_failed(apply, op, &why);
 			continue;
 		}
 		send_op(apply, lane->next, op);
@@ -263,116 +227,17 @@ static void maybe_flush(struct apply *apply, enum side side)
 
 	if (lane->unflushed == 0 || lane->flushing || (!full && !last))
 		return;
-	msg_put_empty(out_of(apply, side), PEER_FLUSH);
+	msg_put_empty(apply_out(apply, side), PEER_FLUSH);
 	lane->flushing = true;
 	lane->unflushed = 0;
 	lane->unflushed_bytes = 0;
 }
 
-/* The operation that an answer is about; NULL when it makes no sense. */
-static struct op *op_by_id(const struct apply *apply, uint64_t id)
+struct op *apply_op_by_id(const struct apply *apply, uint64_t id)
 {
 	struct op *op = id < apply->end ? apply->plan->ops[id] : NULL;
 
 	return op && (op->state == OP_SENT || op->state == OP_FAILED) ? op : NULL;
-}
-
-/* The file whose bytes come from this side; NULL when none is expected under this number. */
-static struct op *op_being_read(const struct apply *apply, uint64_t id, enum side from)
-{
-	struct op *op = op_by_id(apply, id);
-
-	return op && op->kind == OP_PUT && op->side == side_other(from) && !op->received ? op
-											 : NULL;
-}
-
-/* Count what passes; a file is not longer than what was asked for, however it says it is. */
-static int count_passed(struct op *op, enum side from, struct dec *dec, const struct frame *frame,
-			struct err *err)
-{
-	uint64_t size = op->change->now[from]->size;
-	uint64_t len = frame->type == PEER_HOLE ? dec_uint(dec) : dec_left(dec);
-
-	if (dec->bad || (frame->type == PEER_HOLE && (!dec_done(dec) || len > PEER_HOLE_MAX)))
-		return msg_malformed(frame, err);
-	if (len > size - op->passed)
-		return err_set(err, ERR_PROTOCOL, "the %s sent more of a file than it has listed",
-			       side_name(from));
-	op->passed += len;
-	return 0;
-}
-
-/* Pass a DATA or HOLE frame on to the side that receives the file. */
-static int relay(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
-{
-	enum side to = side_other(from);
-	struct buf *out = out_of(apply, to);
-	struct op *op = NULL;
-	struct dec dec;
-	size_t start = 0;
-	size_t size = 0;
-
-	dec_init(&dec, frame->data, frame->len);
-	op = op_being_read(apply, dec_uint(&dec), from);
-	if (dec.bad || !op)
-		return msg_malformed(frame, err);
-	if (count_passed(op, from, &dec, frame, err) < 0)
-		return -1;
-	start = frame_begin(out, frame->type);
-	enc_raw(out, frame->data, frame->len);
-	size = frame_end(out, start);
-	if (frame_is_bulk(frame->type))
-		channel_spend(apply->session->sides[to].channel, size);
-	apply->lanes[to].unflushed_bytes += size;
-	return 0;
-}
-
-/* What was read must be what it is said to have been. */
-static bool is_what_passed(const struct op *op, const struct msg_result *result)
-{
-	return err_is_set(&result->status) ||
-	       (result->entry.type == ENTRY_FILE && result->entry.size == op->passed &&
-		(result->entry.flags & ENTRY_HAS_DIGEST));
-}
-
-static int take_read_end(struct apply *apply, enum side from, const struct frame *frame,
-			 struct err *err)
-{
-	enum side to = side_other(from);
-	struct buf *out = out_of(apply, to);
-	struct arena arena = ARENA_INIT;
-	struct msg_result result;
-	struct op *op = NULL;
-	int status = msg_get_result(frame, &arena, &result, err);
-	size_t start = 0;
-
-	if (status == 0) {
-		op = op_being_read(apply, result.id, from);
-		if (!op || !is_what_passed(op, &result))
-			status = msg_malformed(frame, err);
-	}
-	if (status == 0) {
-		op->received = true;
-		start = frame_begin(out, PEER_PUT_END);
-		enc_uint(out, result.id);
-		enc_u8(out, !err_is_set(&result.status));
-		enc_raw(out, result.entry.digest.bytes, DIGEST_LEN);
-		enc_bytes(out, result.attrs, result.attrs_len);
-		frame_end(out, start);
-		apply->lanes[to].receiving--;
-		apply->lanes[to].unflushed++;
-		if (!err_is_set(&result.status)) {
-			result.entry.link = NULL;
-			*op->change->now[from] = result.entry;
-		} else {
-			/* Said from the side that could not read it; DONE only closes it then. */
-			op->side = (uint8_t)from;
-			op_failed(apply, op, &result.status);
-			op->side = (uint8_t)to;
-		}
-	}
-	arena_release(&arena);
-	return status;
 }
 
 /* Whether this can be there after the operation. */
@@ -402,18 +267,18 @@ static int take_done(struct apply *apply, enum side from, const struct frame *fr
 	int status = msg_get_result(frame, &arena, &result, err);
 
 	if (status == 0) {
-		op = op_by_id(apply, result.id);
+		op = apply_op_by_id(apply, result.id);
 		if (!op || op->side != from || op->answered ||
 		    (!err_is_set(&result.status) && !is_result_of(op, &result.entry)))
 			status = msg_malformed(frame, err);
 	}
-	if (status == 0) {
+	if (status == 0 && op) {
 		op->answered = true;
 		apply->lanes[from].open--;
 		if (op->state == OP_SENT && err_is_set(&result.status) && plan_put_instead(op))
 			apply->resort = true;
 		else if (op->state == OP_SENT && err_is_set(&result.status))
-			op_failed(apply, op, &result.status);
+			apply_op_failed(apply, op, &result.status);
 		else if (op->state == OP_SENT)
 			op_done(apply, op, &result.entry);
 	}
@@ -433,7 +298,7 @@ static int take_flushed(struct apply *apply, enum side from, const struct frame 
 		return -1;
 	/* What a rename has carried is recorded at the end of the phase only. */
 	if (apply->moves_recorded)
-		msg_put_empty(out_of(apply, from), PEER_RECORDED);
+		msg_put_empty(apply_out(apply, from), PEER_RECORDED);
 	return 0;
 }
 
@@ -456,7 +321,7 @@ static int take_attrs(struct apply *apply, enum side from, const struct frame *f
 	if (status == 0) {
 		apply->attrs_pending--;
 		if (err_is_set(&result.status))
-			op_failed(apply, apply->plan->ops[result.id], &result.status);
+			apply_op_failed(apply, apply->plan->ops[result.id], &result.status);
 		else
 			buf_add(&apply->attrs[result.id], result.attrs, result.attrs_len);
 	}
@@ -470,9 +335,9 @@ static int take_frame(struct apply *apply, enum side from, const struct frame *f
 	switch (frame->type) {
 	case PEER_DATA:
 	case PEER_HOLE:
-		return relay(apply, from, frame, err);
+		return transfer_bytes(apply, from, frame, err);
 	case PEER_READ_END:
-		return take_read_end(apply, from, frame, err);
+		return transfer_end(apply, from, frame, err);
 	case PEER_DONE:
 		return take_done(apply, from, frame, err);
 	case PEER_FLUSHED:
@@ -512,7 +377,7 @@ static int take_frames(struct apply *apply, enum side from, struct err *err)
 					.data = lane->held.data + 1,
 					.len = lane->held.len - 1,
 					.from = side_name(from) };
-		if (relay(apply, from, &frame, err) < 0)
+		if (transfer_bytes(apply, from, &frame, err) < 0)
 			return -1;
 		buf_reset(&lane->held);
 		taken = 1;
@@ -542,7 +407,7 @@ static int fetch_attrs(struct apply *apply, size_t begin, struct err *err)
 	for (size_t i = begin; i < apply->end; i++) {
 		const struct op *op = apply->plan->ops[i];
 		enum side from = side_other((enum side)op->side);
-		struct buf *out = out_of(apply, from);
+		struct buf *out = apply_out(apply, from);
 		size_t start = 0;
 
 		if (!(op->meta.mask & META_XATTR) || op->kind == OP_PUT)
@@ -635,7 +500,7 @@ static int record_moves(struct apply *apply, struct err *err)
 		return -1;
 	for (int s = 0; s < SIDES; s++)
 		if (!apply->session->sides[s].read_only)
-			msg_put_empty(out_of(apply, (enum side)s), PEER_RECORDED);
+			msg_put_empty(apply_out(apply, (enum side)s), PEER_RECORDED);
 	apply->moves_recorded = true;
 	return 0;
 }

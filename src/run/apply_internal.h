@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What apply.c and transfer.c share: where the plan stands. */
+#ifndef RUN_APPLY_INTERNAL_H
+#define RUN_APPLY_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "model/entry.h"
+
+struct changes;
+struct err;
+struct op;
+struct plan;
+struct session;
+
+/* What is under way towards one side. */
+struct lane {
+	size_t next;	    /* index of the next operation to look at */
+	unsigned open;	    /* sent, not DONE */
+	unsigned receiving; /* puts whose bytes are still coming */
+	unsigned unflushed; /* complete, not part of a FLUSH yet */
+	uint64_t unflushed_bytes;
+	bool flushing;
+	struct buf held; /* a bulk frame from this side that the other cannot take yet */
+};
+
+struct apply {
+	struct session *session;
+	struct changes *changes;
+	struct plan *plan;
+	struct lane lanes[SIDES];
+	size_t end;	   /* of the phase, in plan->ops */
+	struct buf *attrs; /* by operation, NULL where no operation needs any */
+	size_t attrs_pending;
+	size_t attrs_bytes;
+	bool moves_recorded; /* PHASE_MOVE is over */
+	bool resort;	     /* an operation of this phase is one of a later phase now */
+};
+
+/* Where to append frames for this side. */
+struct buf *apply_out(struct apply *apply, enum side side);
+/* The operation that an answer is about; NULL when it makes no sense. */
+struct op *apply_op_by_id(const struct apply *apply, uint64_t id);
+/* Report it, and give up what hangs on it. */
+void apply_op_failed(struct apply *apply, struct op *op, const struct err *why);
+
+#endif
