@@ -336,6 +336,15 @@ static void check_ssh(struct checker *c)
 			     "SSH_IGNORE_KNOWN_HOSTS: anybody on the way can pose as the server");
 }
 
+/* Nothing of it goes over a line: not worth failing, but whoever set it expects something. */
+static void check_bandwidth(struct checker *c)
+{
+	if (c->config->bandwidth_kib > 0 && c->config->target.path && !c->config->target.remote)
+		problems_add(c->problems, PROBLEM_WARNING,
+			     &settings_get(c->settings, "BANDWIDTH")->origin,
+			     "BANDWIDTH has no effect: the target is on this machine");
+}
+
 /* The server's filter compares it byte for byte with what we send: no quotes may stand around it. */
 static void check_token(struct checker *c)
 {
@@ -370,6 +379,7 @@ void check_config(const struct settings *settings, struct config *config, struct
 	check_log_file(&c);
 	mail_config_check(settings, config, problems);
 	check_ssh(&c);
+	check_bandwidth(&c);
 	check_token(&c);
 	check_skip_deletion(&c);
 }

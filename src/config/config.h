@@ -63,6 +63,7 @@ struct config {
 	char *ssh_config_file;	    /* NULL: ~/.ssh/config through `ssh -G` */
 	bool ssh_ignore_known_hosts;
 	bool ssh_compression;
+	int bandwidth_kib; /* KiB/s in either direction; 0: any, and without effect on a local target */
 	int ssh_connect_timeout_s;
 	int ssh_keepalive_s;
 	bool resume_sync;	 /* connect again when the line breaks ... */

@@ -74,6 +74,9 @@ enum {
 	YEAR_S = 365 * DAY_S,
 };
 
+/* KiB/s, as PEER_RATE_MAX of peer/protocol.h. */
+enum { BANDWIDTH_MAX = 100 * 1000 * 1000 };
+
 /* As run/again.h has it. */
 enum { AGAIN_MOST = 20 };
 
@@ -104,6 +107,7 @@ const struct key keys_table[] = {
 	PATH("SSH_CONFIG_FILE", ssh_config_file),
 	BOOL("SSH_IGNORE_KNOWN_HOSTS", "false", ssh_ignore_known_hosts),
 	BOOL("SSH_COMPRESSION", "false", ssh_compression),
+	INT("BANDWIDTH", "0", 0, BANDWIDTH_MAX, bandwidth_kib),
 	INT("SSH_CONNECT_TIMEOUT", "30", 1, HOUR_S, ssh_connect_timeout_s),
 	INT("SSH_KEEPALIVE", "15", 1, HOUR_S, ssh_keepalive_s),
 	INT("PEER_TIMEOUT", "180", 60, HOUR_S, peer_timeout_s),
@@ -215,7 +219,6 @@ const struct key keys_table[] = {
 	ACCEPTED("MAX_WAIT"),
 
 	/* not yet */
-	LATER("BANDWIDTH", "0", "limiting the bandwidth"),
 	{ "DIGEST", KEY_TEXT, KEY_LATER, "", 0, 0, "xxh3 xxh128 xxh3-128", 0,
 	  "digests other than XXH3-128" },
 

@@ -102,6 +102,7 @@ static const struct option table[] = {
 	KEY("ssh-key rsakey", "FILE", "SSH_RSA_PRIVATE_KEY", "the key to log in with"),
 	KEY("password-file", "FILE", "SSH_PASSWORD_FILE", "a file with the password to log in with"),
 	KEY("known-hosts", "FILE", "SSH_KNOWN_HOSTS_FILE", "the keys of known servers"),
+	KEY("bandwidth", "KIB", "BANDWIDTH", "send and receive so many KiB/s at most"),
 	KEY("remote-osync", "PATH", "REMOTE_OSYNC_PATH", "how to call osync on the server"),
 	KEY("transport-command", "COMMAND", "TRANSPORT_COMMAND",
 	    "reach the target through this command"),

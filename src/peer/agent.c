@@ -34,41 +34,75 @@ static int check_stop(struct err *err)
 	return stop_signal() ? err_set(err, ERR_SIGNAL, "stopped by signal %d", stop_signal()) : 0;
 }
 
-/* Until something can be written. An initiator that takes nothing for so long is gone, half-open. */
-static int wait_output(struct agent *agent, struct err *err)
+static void beat(struct agent *agent)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (agent->lock && !agent->dry && now - agent->last_beat_ms >= patience_ms(AGENT_BEAT_MS)) {
+		lock_beat(agent->lock);
+		agent->last_beat_ms = now;
+	}
+}
+
+/*
+ * Until something can be written, on a line that takes nothing or with a limit that forbids it. An
+ * initiator that takes nothing for so long is gone, half-open.
+ */
+static int wait_output(struct agent *agent, int64_t *stuck_ms, struct err *err)
 {
 	struct pollfd out = { .fd = agent->out_fd, .events = POLLOUT };
 	int64_t limit_ms = patience_ms(agent->silence_ms);
-	int ready = poll(&out, 1, (int)limit_ms);
+	int held_ms = bucket_wait_ms(&agent->rate);
+	int slice_ms = (int)patience_ms(AGENT_BEAT_MS);
+	int ready = 0;
 
+	/* What a limit holds back is not to be asked about. */
+	if (held_ms > 0)
+		out.fd = -1;
+	ready = poll(&out, 1, held_ms > 0 && held_ms < slice_ms ? held_ms : slice_ms);
 	if (stop_signal())
 		return check_stop(err);
 	if (ready < 0 && errno != EINTR)
 		return err_sys(err, errno, "cannot wait for the initiator");
-	if (ready != 0)
+	/* The line may be slow for longer than a lock may be silent. */
+	beat(agent);
+	if (held_ms > 0 || ready > 0)
+		*stuck_ms = clock_monotonic_ms();
+	if (clock_monotonic_ms() - *stuck_ms <= limit_ms)
 		return 0;
 	agent->mute = true;
 	return err_set(err, ERR_UNREACHABLE, "the initiator has taken nothing for %lld s",
 		       (long long)(limit_ms / 1000));
 }
 
+/* Write what the limit allows: the number of bytes, 0 for none now. */
+static ssize_t write_some(struct agent *agent, size_t done, struct err *err)
+{
+	size_t may = bucket_allows(&agent->rate, agent->out.len - done, clock_monotonic_ms());
+	ssize_t n = 0;
+
+	if (may == 0)
+		return 0;
+	n = sys_link_write(agent->out_fd, agent->out.data + done, may);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n < 0)
+		return err_sys(err, errno, "cannot write to the initiator");
+	bucket_take(&agent->rate, (size_t)n);
+	agent->said_ms = clock_monotonic_ms();
+	return n;
+}
+
 static int write_all(struct agent *agent, struct err *err)
 {
+	int64_t stuck_ms = clock_monotonic_ms();
 	size_t done = 0;
 
 	while (done < agent->out.len && !agent->mute) {
-		ssize_t n = sys_link_write(agent->out_fd, agent->out.data + done,
-					   agent->out.len - done);
+		ssize_t n = write_some(agent, done, err);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			if (wait_output(agent, err) < 0)
-				return -1;
-			continue;
-		}
-		if (n < 0)
-			return err_sys(err, errno, "cannot write to the initiator");
+		if (n < 0 || (n == 0 && wait_output(agent, &stuck_ms, err) < 0))
+			return -1;
 		done += (size_t)n;
 	}
 	buf_reset(&agent->out);
@@ -276,14 +310,15 @@ static int read_input(struct agent *agent, struct err *err)
 	return 0;
 }
 
-static void beat(struct agent *agent)
+/*
+ * One who is told much over a slow line has nothing to answer for longer than the initiator waits for a
+ * word, and it has no room for a question in all that.
+ */
+static void answer_unasked(struct agent *agent)
 {
-	int64_t now = clock_monotonic_ms();
-
-	if (agent->lock && !agent->dry && now - agent->last_beat_ms >= patience_ms(AGENT_BEAT_MS)) {
-		lock_beat(agent->lock);
-		agent->last_beat_ms = now;
-	}
+	if (agent->welcomed && agent->out.len == 0 && agent->heard_ms > agent->said_ms &&
+	    clock_monotonic_ms() - agent->said_ms >= patience_ms(PEER_PING_MS))
+		msg_put_empty(&agent->out, PEER_PONG);
 }
 
 /* How long there may be nothing to do but to listen. */
@@ -297,7 +332,7 @@ static int idle_ms(const struct agent *agent)
 }
 
 /* Wait for input unless a job can go on. Ends the session when the initiator is silent too long. */
-static int wait_input(struct agent *agent, int64_t *heard_ms, struct err *err)
+static int wait_input(struct agent *agent, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = agent->in_fd, .events = POLLIN },
 				{ .fd = agent_hook_fd(agent), .events = POLLIN } };
@@ -312,10 +347,10 @@ static int wait_input(struct agent *agent, int64_t *heard_ms, struct err *err)
 	if (ready > 0 && fds[1].revents)
 		agent_hook_take(agent);
 	if (ready > 0 && fds[0].revents) {
-		*heard_ms = clock_monotonic_ms();
+		agent->heard_ms = clock_monotonic_ms();
 		return read_input(agent, err);
 	}
-	if (clock_monotonic_ms() - *heard_ms > limit_ms)
+	if (clock_monotonic_ms() - agent->heard_ms > limit_ms)
 		return err_set(err, ERR_UNREACHABLE, "heard nothing from the initiator for %lld s",
 			       (long long)(limit_ms / 1000));
 	return 0;
@@ -338,12 +373,12 @@ static int flush_when_due(struct agent *agent, int64_t *flushed_ms, struct err *
 
 static int serve_loop(struct agent *agent, struct err *err)
 {
-	int64_t heard_ms = clock_monotonic_ms();
-	int64_t flushed_ms = heard_ms;
+	int64_t flushed_ms = clock_monotonic_ms();
 
+	agent->heard_ms = agent->said_ms = flushed_ms;
 	while (!agent->done) {
-		if (flush_when_due(agent, &flushed_ms, err) < 0 ||
-		    wait_input(agent, &heard_ms, err) < 0 || handle_input(agent, err) < 0)
+		if (flush_when_due(agent, &flushed_ms, err) < 0 || wait_input(agent, err) < 0 ||
+		    handle_input(agent, err) < 0)
 			return -1;
 		if (check_stop(err) < 0)
 			return -1;
@@ -354,6 +389,7 @@ static int serve_loop(struct agent *agent, struct err *err)
 		if (agent_hook_check(agent, err) < 0)
 			return -1;
 		beat(agent);
+		answer_unasked(agent);
 	}
 	return agent_flush(agent, err);
 }

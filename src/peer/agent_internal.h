@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "model/entry.h"
@@ -82,6 +83,9 @@ struct agent {
 	uint64_t seed;
 	unsigned fsync_mode;
 	int64_t silence_ms; /* of the initiator, after which it is gone */
+	struct bucket rate; /* of what is written */
+	int64_t heard_ms;   /* when something came last, */
+	int64_t said_ms;    /* and when something was written */
 	struct lock *lock;
 	struct turn *turn; /* NULL before LOCK */
 	enum turn_patience lock_patience;

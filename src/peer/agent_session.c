@@ -229,6 +229,7 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	agent->scan_flags = hello.scan_flags;
 	agent->fsync_mode = hello.fsync_mode;
 	agent->silence_ms = hello.silence_s * INT64_C(1000);
+	bucket_init(&agent->rate, hello.rate_kib * INT64_C(1024), clock_monotonic_ms());
 	agent->boot = done_log_boot();
 	if (choose_state_dir(agent, hello.state_dir, err) < 0)
 		return -1;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -40,6 +41,7 @@ struct channel {
 	bool greeted;
 	bool ended;
 	struct buf noise;
+	struct bucket rate; /* of what is written */
 	int64_t heard_ms;
 	int64_t said_ms;
 	int64_t worked_ms;  /* when something came that is more than a sign of life */
@@ -75,6 +77,11 @@ void channel_free(struct channel *channel)
 void channel_set_silence(struct channel *channel, int64_t silence_ms)
 {
 	channel->silence_ms = silence_ms;
+}
+
+void channel_set_rate(struct channel *channel, int64_t rate)
+{
+	bucket_init(&channel->rate, rate, clock_monotonic_ms());
 }
 
 struct buf *channel_out(struct channel *channel)
@@ -297,14 +304,19 @@ static int pump_in(struct channel *channel, struct err *err)
 
 static int pump_out(struct channel *channel, struct err *err)
 {
-	ssize_t put = sys_link_send(channel->fd, channel->out.data + channel->written,
-				    channel->out.len - channel->written);
+	size_t may = bucket_allows(&channel->rate, channel->out.len - channel->written,
+				   clock_monotonic_ms());
+	ssize_t put = 0;
 
+	if (may == 0)
+		return 0;
+	put = sys_link_send(channel->fd, channel->out.data + channel->written, may);
 	if (put < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	/* What the agent said before it went away is worth reading first. */
 	if (put < 0)
 		return channel->taken < channel->seen ? 0 : lost(channel, errno, err);
+	bucket_take(&channel->rate, (size_t)put);
 	channel->written += (size_t)put;
 	channel->sent += (uint64_t)put;
 	channel->said_ms = clock_monotonic_ms();
@@ -379,6 +391,20 @@ static int check_awake(struct channel *const *channels, size_t count, struct err
 	return 0;
 }
 
+/* What to wait for; where a limit forbids to write, *timeout_ms becomes the time for which it does. */
+static struct pollfd want_of(struct channel *channel, int *timeout_ms)
+{
+	short want = POLLIN;
+
+	if (channel->out.len &&
+	    bucket_allows(&channel->rate, channel->out.len, clock_monotonic_ms()) > 0)
+		want |= POLLOUT;
+	else if (channel->out.len && bucket_wait_ms(&channel->rate) < *timeout_ms)
+		*timeout_ms = bucket_wait_ms(&channel->rate);
+	/* One that has ended would only wake us for nothing. */
+	return (struct pollfd){ .fd = channel->ended ? -1 : channel->fd, .events = want };
+}
+
 int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,
 		 struct channel **failed, struct err *err)
 {
@@ -388,13 +414,8 @@ int channel_pump(struct channel *const *channels, size_t count, int timeout_ms,
 		return -1;
 	if (timeout_ms < 0 || timeout_ms > patience_ms(PEER_PING_MS))
 		timeout_ms = (int)patience_ms(PEER_PING_MS);
-	for (size_t i = 0; i < count; i++) {
-		short want = channels[i]->out.len ? POLLIN | POLLOUT : POLLIN;
-
-		/* One that has ended would only wake us for nothing. */
-		fds[i] = (struct pollfd){ .fd = channels[i]->ended ? -1 : channels[i]->fd,
-					  .events = want };
-	}
+	for (size_t i = 0; i < count; i++)
+		fds[i] = want_of(channels[i], &timeout_ms);
 	if (poll(fds, count, timeout_ms) < 0 && errno != EINTR)
 		return err_sys(err, errno, "cannot wait for the agents");
 	if (stop_signal()) {

@@ -26,6 +26,8 @@ struct channel *channel_new(int fd, const char *name);
 void channel_free(struct channel *channel);
 /* After how much silence the agent is gone; PEER_SILENCE_MS where nothing is said. */
 void channel_set_silence(struct channel *channel, int64_t silence_ms);
+/* Write no more than so many bytes a second (base/bucket.h) from now on; 0: any number. */
+void channel_set_rate(struct channel *channel, int64_t rate);
 
 /* Where to append frames that are to be sent. They leave with the next pump. */
 struct buf *channel_out(struct channel *channel);

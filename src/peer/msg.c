@@ -152,6 +152,8 @@ void msg_put_hello(struct buf *out, const struct msg_hello *hello)
 	enc_u8(out, hello->fsync_mode);
 	enc_uint(out, hello->silence_s);
 	enc_str(out, hello->mount ? hello->mount : "");
+	if (hello->flags & PEER_HELLO_LIMITED)
+		enc_uint(out, hello->rate_kib);
 	frame_end(out, start);
 }
 
@@ -179,6 +181,9 @@ int msg_get_hello(const struct frame *frame, struct arena *arena, struct msg_hel
 	hello->fsync_mode = dec_u8(&dec);
 	hello->silence_s = dec_u32(&dec);
 	hello->mount = dec_str(&dec, PEER_TEXT_MAX, arena);
+	hello->rate_kib = hello->flags & PEER_HELLO_LIMITED ? dec_u32(&dec) : 0;
+	if (hello->rate_kib > PEER_RATE_MAX)
+		dec.bad = true;
 	if (!is_file_name(hello->profile) || (hello->place[0] && !is_file_name(hello->place)))
 		dec.bad = true;
 	if (hello->state_dir[0] && hello->state_dir[0] != '/')

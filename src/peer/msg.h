@@ -36,6 +36,7 @@ struct msg_hello {
 	unsigned fsync_mode; /* enum changer_sync_mode */
 	unsigned silence_s;  /* how long either side may be silent */
 	const char *mount;   /* tree/mountpoint.h; NULL or "": nothing need be mounted */
+	uint32_t rate_kib;   /* KiB/s that the agent may write, with PEER_HELLO_LIMITED; else 0 */
 };
 
 struct msg_welcome {

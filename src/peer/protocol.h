@@ -31,7 +31,8 @@
  *				str profile; str place ("" = none); u8 flags (PEER_HELLO_*); str state
  *				folder ("" = default); uint scan flags (tree/scan.h); u8 fsync mode; uint how
  *				long either side may be silent (s); str where something must be mounted, on the
- *				root or above it ("" = nowhere, "." = on the root): else ERR_GUARD
+ *				root or above it ("" = nowhere, "." = on the root): else ERR_GUARD;
+ *				with PEER_HELLO_LIMITED uint KiB that the agent may write per second
  *	WELCOME		A	uint version; int clock (ns); str build; 16 bytes root identity (0: none);
  *				u8 1 if a folder at this place was here before, then 16 bytes its identity;
  *				le64 generation of the cache for this profile, le64 generation in the mark
@@ -44,7 +45,8 @@
  *				come that ask
  *	ERROR		A	status: ends the session
  *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s, an agent says
- *				PONG unasked in the middle of something that takes as long
+ *				PONG unasked in the middle of something that takes as long, and when it has
+ *				only listened for as long
  *	CREDIT		both	uint bytes
  *	LOCK		I	u8 mode (store/lock.h); str holder; u8 flags (PEER_LOCK_*); uint how long the answer
  *				may wait for the lock (ms); uint for how long a holder must have been silent to
@@ -149,6 +151,7 @@ enum {
 	PEER_NAME_MAX = 256,  /* user, group, run, profile */
 	PEER_TEXT_MAX = 4096, /* messages, holders, folders */
 	PEER_PING_MS = 15000,
+	PEER_RATE_MAX = 100 * 1000 * 1000, /* KiB/s */
 	/* Who hears nothing for as long gives the other side up; an agent drops its lock then. */
 	PEER_SILENCE_MIN_S = 60, /* a few PINGs */
 	PEER_SILENCE_MAX_S = 3600,
@@ -216,7 +219,8 @@ enum peer_type {
 enum peer_hello_flag {
 	PEER_HELLO_CREATE = 1 /* make the root folder */,
 	PEER_HELLO_DRY = 2 /* change nothing */,
-	PEER_HELLO_HOOKS = 4 /* HOOK will be asked for */
+	PEER_HELLO_HOOKS = 4 /* HOOK will be asked for */,
+	PEER_HELLO_LIMITED = 8 /* with a limit of the bandwidth */
 };
 enum peer_welcome_flag {
 	PEER_WELCOME_HOOKS = 1,

@@ -181,6 +181,12 @@ static bool may_create(const struct session *session, enum side side)
 	return side == SIDE_TARGET || !session->sides[SIDE_TARGET].known;
 }
 
+/* KiB/s that either end of this connection may write: a limit is for lines, and one's own side has none. */
+static uint32_t rate_kib(const struct config *config, enum side side)
+{
+	return side == SIDE_TARGET && config->target.remote ? (uint32_t)config->bandwidth_kib : 0;
+}
+
 static unsigned hello_flags(const struct session *session, enum side side)
 {
 	const struct config *config = session->config;
@@ -188,6 +194,7 @@ static unsigned hello_flags(const struct session *session, enum side side)
 					    : config_has_remote_hooks(config);
 
 	return (may_create(session, side) ? PEER_HELLO_CREATE : 0U) |
+	       (rate_kib(config, side) ? PEER_HELLO_LIMITED : 0U) |
 	       (config->dry_run ? PEER_HELLO_DRY : 0U) | (hooks ? PEER_HELLO_HOOKS : 0U);
 }
 
@@ -208,7 +215,8 @@ static void send_hello(struct session *session, enum side side)
 				   .scan_flags = scan_flags(config),
 				   .fsync_mode = sync_mode(config->fsync),
 				   .silence_s = (unsigned)config->peer_timeout_s,
-				   .mount = config->mountpoint[side] };
+				   .mount = config->mountpoint[side],
+				   .rate_kib = rate_kib(config, side) };
 
 	msg_put_hello(channel_out(session->sides[side].channel), &hello);
 }
@@ -320,6 +328,7 @@ static int connect_side(struct session *session, enum side side, struct err *err
 		return -1;
 	peer->channel = channel_new(transport_fd(peer->transport), side_name(side));
 	channel_set_silence(peer->channel, session->config->peer_timeout_s * INT64_C(1000));
+	channel_set_rate(peer->channel, rate_kib(session->config, side) * INT64_C(1024));
 	return 0;
 }
 

@@ -199,11 +199,11 @@ WARNED = {
     "DELTA_COPIES": ("no", "rsync does not run here"),
     "SSH_OPTIONAL_ARGS": ('"-o ServerAliveInterval=5"', "SSH_CONFIG_FILE"),
     "SSH_CONTROLMASTER": ("true", "only one connection"),
+    "BANDWIDTH": ("100", "no effect: the target is on this machine"),
 }
 
 REFUSED = {
     "INITIATOR_SYNC_DIR": ("ssh://me@there/folder", "run osync on the other one"),
-    "BANDWIDTH": ("100", "bandwidth"),
     "KRB5": ("true", "TRANSPORT_COMMAND"),
     "COPY_SYMLINKS": ("true", "never followed"),
     "KEEP_DIRLINKS": ("yes", "never followed"),

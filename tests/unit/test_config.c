@@ -60,9 +60,9 @@ static void test_the_command_line_beats_the_file_and_the_file_the_environment(vo
 
 static void test_only_the_value_that_counts_is_judged(void **state)
 {
-	config_help_write("t.conf", FOLDERS "BANDWIDTH=500\nLOCK_WAIT=soon\n");
+	config_help_write("t.conf", FOLDERS "DIGEST=sha256\nLOCK_WAIT=soon\n");
 	{
-		AUTO_LOAD load = LOAD("t.conf", "--set=BANDWIDTH=0", "--lock-wait=1");
+		AUTO_LOAD load = LOAD("t.conf", "--set=DIGEST=xxh3", "--lock-wait=1");
 
 		assert_messages(&load, "");
 		assert_int_equal(load.config->lock_wait_s, 1);
@@ -74,7 +74,7 @@ static void test_the_environment_may_name_folders_but_ask_for_nothing_unknown(vo
 	setenv("INITIATOR_SYNC_DIR", "here", 1);
 	setenv("TARGET_SYNC_DIR", "there", 1);
 	setenv("SOFT_DELETE_DAYS", "365", 1);
-	setenv("BANDWIDTH", "5", 1);
+	setenv("DIGEST", "md5", 1);
 	{
 		AUTO_LOAD good = load_args((const char *const[]){ NULL });
 
@@ -90,7 +90,7 @@ static void test_the_environment_may_name_folders_but_ask_for_nothing_unknown(vo
 	unsetenv("INITIATOR_SYNC_DIR");
 	unsetenv("TARGET_SYNC_DIR");
 	unsetenv("SOFT_DELETE_DAYS");
-	unsetenv("BANDWIDTH");
+	unsetenv("DIGEST");
 	unsetenv("LOCK_WAIT");
 }
 

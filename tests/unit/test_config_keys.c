@@ -171,7 +171,6 @@ static void test_deletions_are_skipped_on_both_sides_in_either_order(void **stat
 static void test_what_is_not_done_yet_is_refused_by_name(void **state)
 {
 	static const char *const asks[] = {
-		"BANDWIDTH=500",
 		"DIGEST=sha256",
 	};
 
@@ -201,7 +200,7 @@ static void test_the_way_out_of_a_refusal_is_accepted(void **state)
 		if (refused)
 			assert_non_null(key->fallback);
 	}
-	assert_told("BANDWIDTH=no\nSOFT_DELETE_DAYS=0\nLOG_CONFLICTS=No\nDIGEST=xxh3\n", 0, "");
+	assert_told("BANDWIDTH=0\nSOFT_DELETE_DAYS=0\nLOG_CONFLICTS=No\nDIGEST=xxh3\n", 0, "");
 }
 
 static void test_what_is_always_done_cannot_be_switched_off(void **state)
