@@ -341,6 +341,7 @@ class Run:
         self.ended = None
         self.began_at = time.monotonic()
         self.took_s = None
+        self.names_before = machine.log.names()
         self.out = machine.base / f"out-{number}"
         env = {"HOME": machine.home, "LOGNAME": "root", "PATH": "/usr/bin:/bin",
                "SHELL": "/bin/sh"}
@@ -368,6 +369,45 @@ class Run:
 
 
 LOG_LINE = re.compile(r"(\S+) (\S+) (error|warn|info|debug) +(.*)")
+
+
+class Log:
+    """A machine's log; runs that are asleep or awakened write to it between the lines of others."""
+
+    def __init__(self, path):
+        self.path = path
+        self.seen = 0  # bytes
+        self.lines = {}  # by the names of runs in the order of their beginning: [(level, text)]
+        self.claimed = set()
+
+    def names(self):
+        """The runs that have begun."""
+        self.read()
+        return set(self.lines)
+
+    def claim(self, names_before):
+        """What the run wrote before whose start there were these names; of two, the first that is left."""
+        self.read()
+        for name, lines in self.lines.items():
+            if name not in names_before | self.claimed:
+                self.claimed.add(name)
+                return lines
+        return []
+
+    def read(self):
+        """What is new; the log may have been renamed."""
+        old = self.path.with_name(self.path.name + ".old")
+        data = self.path.read_bytes() if self.path.exists() else b""
+        if len(data) < self.seen:
+            data = old.read_bytes()[self.seen:] + data
+            self.seen = self.path.stat().st_size
+        else:
+            data, self.seen = data[self.seen:], len(data)
+        for line in data.decode(errors="backslashreplace").splitlines():
+            found = LOG_LINE.fullmatch(line)
+            if found:
+                self.lines.setdefault(found[2], []).append((found[3], found[4]))
+
 
 PROFILE = """\
 INSTANCE_ID={name}
@@ -422,10 +462,9 @@ class Machine(Computer):
         self.base.mkdir()
         self.clock = Clock(periods, self.base / "clock")
         self.home, self.spool, self.hold = (self.base / word for word in ("home", "spool", "hold"))
-        self.log = self.home / "osync.log"
+        self.log = Log(self.home / "osync.log")
         self.disk = Disk(self.base / "disk")
         self.line = Line(server.sshd.port)
-        self.log_seen = 0
         for folder in (self.home, self.spool):
             folder.mkdir()
 
@@ -443,7 +482,7 @@ class Machine(Computer):
         (folder / "work.conf").write_text(PROFILE.format(
             name=self.name, top=top, key=sshd.key, known_hosts=known, ssh_config=sshd.config,
             url=f"ssh://{sshd.user}@127.0.0.1:{self.line.port}/{target}",
-            remote=self.server.program, log=self.log, ttl=LOCK_TTL_S * HURRY, fsync=fsync,
+            remote=self.server.program, log=self.log.path, ttl=LOCK_TTL_S * HURRY, fsync=fsync,
             wait=LOCK_WAIT_S, trash=TRASH_DAYS, pack=PACK_DAYS, sendmail=sendmail,
             repeat=REPEAT_S // 3600, lock_alert=LOCK_ALERT_S, offline_alert=OFFLINE_ALERT_S,
             more="\n".join([ADDRESS] * self.mails + [HOLD.format(hold=self.hold)] * self.holds)))
@@ -457,20 +496,7 @@ class Machine(Computer):
     def is_holding(self, run):
         """Whether the command before the run has begun, and both sides are locked so."""
         return not run.is_over() and b"LOCAL_RUN_BEFORE_CMD: running" in \
-            self.log.read_bytes()[self.log_seen:]
-
-    def new_log_lines(self):
-        """[(run's name, level, text)] since the last time; the log may have been renamed."""
-        old = self.log.with_name(self.log.name + ".old")
-        data = self.log.read_bytes() if self.log.exists() else b""
-        if len(data) < self.log_seen:
-            data = old.read_bytes()[self.log_seen:] + data
-            self.log_seen = self.log.stat().st_size
-        else:
-            data, self.log_seen = data[self.log_seen:], len(data)
-        found = [LOG_LINE.fullmatch(line) for line in
-                 data.decode(errors="backslashreplace").splitlines()]
-        return [(one[2], one[3], one[4]) for one in found if one]
+            self.log.path.read_bytes()[self.log.seen:]
 
     def close(self):
         self.line.down()

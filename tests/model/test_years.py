@@ -8,7 +8,7 @@ import os
 import shutil
 
 import pytest
-from machines import SHIM
+from machines import SHIM, Log
 from years import years
 
 SEEDS = [int(os.environ["OSYNC_YEARS"])] if "OSYNC_YEARS" in os.environ else [3]
@@ -22,3 +22,21 @@ def test_nobody_has_to_do_anything_whatever_happens(seed):
     assert played.counts["runs"] >= 24 and played.counts["rounds to rest"] <= 8
     assert played.counts["mails"] + played.counts["exit 0"] > 0
     assert sum(count for what, count in played.counts.items() if what.startswith("hit by ")) >= 5
+
+
+def test_each_run_has_what_it_wrote_itself(tmp_path):
+    log = Log(tmp_path / "log")
+
+    def write(run, text):
+        with open(log.path, "a") as file:
+            file.write(f"2026-11-21T18:52:13+0000 {run} warn  {text}\n")
+
+    write("first", "before " * 9)
+    before_second = log.names()
+    write("first", "awake")
+    write("second", "locked")
+    log.path.rename(tmp_path / "log.old")
+    write("second", "ended")
+    assert log.claim(before_second) == [("warn", "locked"), ("warn", "ended")]
+    assert log.claim(before_second) == []
+    assert log.claim(set()) == [("warn", "before " * 9), ("warn", "awake")]
