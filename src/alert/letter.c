@@ -176,9 +176,9 @@ static void add_owed_looks(struct buf *out, const struct letter_facts *facts)
 			earlier -= found->items[i].looks;
 	if (earlier > 0)
 		buf_addf(out,
-			 "Earlier runs have found %" PRIu64 " things that want a look, too soon "
-			 "after the last mail for one of their own. The log lists them.\n\n",
-			 earlier);
+			 "Earlier runs have found %" PRIu64 " %s a look, too soon after the last "
+			 "mail for one of their own. The log tells more.\n\n",
+			 earlier, earlier == 1 ? "thing that wants" : "things that want");
 }
 
 static void add_footer(struct buf *out, const struct letter_facts *facts)

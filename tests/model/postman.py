@@ -277,6 +277,9 @@ class Postman:
                     self.complain(end, f"a conflict that is not listed: {line}")
         else:
             self.take_pending(new)
+            if end.code == 2 and not end.conflicts:
+                # Something else wants a look, too little room for example.
+                self.perhaps_pending.append("exit 2")
         if earlier and not self.pending and not self.perhaps_pending:
             self.complain(end, f"told of {earlier} conflicts that there were not")
         if {"look", "earlier"} & parts:
