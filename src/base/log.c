@@ -20,6 +20,7 @@
 
 enum {
 	RUN_MAX = 40,
+	GATHER_MAX = 32 * 1024, /* bytes of lines written at once */
 	/* A mail with more than that attached is no help to anybody. */
 	COPY_CALM_MAX = 256 * 1024,
 	COPY_MAX = 512 * 1024,
@@ -32,7 +33,10 @@ static struct {
 	int copy_fd; /* -1: none */
 	bool syslog;
 	char run[RUN_MAX];
-} sink = { LOG_WARN, "osync", NULL, -1, false, "" };
+	bool gathers;
+	struct buf gathered; /* lines for the file */
+	pid_t gatherer;	     /* whose they are: a child has a copy */
+} sink = { .level = LOG_WARN, .prefix = "osync", .copy_fd = -1 };
 
 void log_setup(enum log_level level, const char *prefix)
 {
@@ -109,8 +113,27 @@ void log_name_run(const char *run)
 	snprintf(sink.run, sizeof(sink.run), "%s", run ? run : "");
 }
 
+void log_gather(bool gathers)
+{
+	log_flush();
+	sink.gathers = gathers;
+	sink.gatherer = getpid();
+}
+
+void log_flush(void)
+{
+	int saved = errno;
+
+	if (sink.file && sink.gathered.len > 0 && sink.gatherer == getpid())
+		log_file_append(sink.file, sink.gathered.data, sink.gathered.len);
+	buf_reset(&sink.gathered);
+	errno = saved;
+}
+
 void log_close(void)
 {
+	log_gather(false);
+	buf_release(&sink.gathered);
 	log_file_close(sink.file);
 	sink.file = NULL;
 	cleanup_close(&sink.copy_fd);
@@ -171,15 +194,30 @@ static const char *rank_name(enum log_rank rank)
 	return "-";
 }
 
+/* The same text for all lines of a second. */
 static void add_time(struct buf *line)
 {
+	static char text[40];
+	static time_t then = -1;
 	time_t now = clock_to_timespec(clock_realtime_ns()).tv_sec;
 	struct tm tm = { 0 };
-	char text[40];
 
-	if (!localtime_r(&now, &tm) || strftime(text, sizeof(text), "%FT%T%z", &tm) == 0)
+	if (now != then &&
+	    (!localtime_r(&now, &tm) || strftime(text, sizeof(text), "%FT%T%z", &tm) == 0))
 		snprintf(text, sizeof(text), "-");
+	then = now;
 	buf_addstr(line, text);
+}
+
+static void add_to_file(enum log_rank rank, const struct buf *line)
+{
+	if (!sink.gathers) {
+		log_file_append(sink.file, line->data, line->len);
+		return;
+	}
+	buf_add(&sink.gathered, line->data, line->len);
+	if (rank <= RANK_WARN || sink.gathered.len >= GATHER_MAX)
+		log_flush();
 }
 
 static void add_to_copy(enum log_rank rank, const struct buf *line)
@@ -208,7 +246,7 @@ void log_event(enum log_rank rank, const char *text)
 	add_harmless(&line, text);
 	buf_addch(&line, '\n');
 	if (sink.file)
-		log_file_append(sink.file, line.data, line.len);
+		add_to_file(rank, &line);
 	if (sink.copy_fd >= 0)
 		add_to_copy(rank, &line);
 	errno = saved;

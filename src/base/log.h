@@ -9,8 +9,8 @@
  *	2026-11-21T08:05:11+0100 20261121-070511-3f9a2c warn  text
  *
  * local time with its distance from UTC, the name of the run ("-" before it has one), error, warn,
- * info or debug, text.  Each goes out by one write(2) to its end, so lines of several processes do
- * not mix: the children of a run write to the same places (log_enter_child).
+ * info or debug, text.  It goes out by one write(2) to its end, alone or with others (log_gather), so
+ * lines of several processes do not mix: the children of a run write to the same places (log_enter_child).
  *
  * Nothing here fails: what cannot be written is lost, and said once on standard error.
  *
@@ -64,6 +64,12 @@ const char *log_failure(void);
 void log_name_run(const char *run);
 /* A line for the log only, of any length. */
 void log_event(enum log_rank rank, const char *text);
+/*
+ * Where there are many calm lines: from now on those of this process may be held back until log_flush(), a
+ * warning, or until there are many. false: not any more. Lost with a process that is killed.
+ */
+void log_gather(bool gathers);
+void log_flush(void);
 /* End the log: file, syslog and copy. */
 void log_close(void);
 

@@ -50,10 +50,23 @@ static bool is_control(const char *str, size_t seq)
 	return seq == 2 && c == 0xc2 && (unsigned char)str[1] < 0xa0;
 }
 
+/* How many bytes at the start stand for themselves, as nearly all do. */
+static size_t plain_len(const char *str)
+{
+	size_t len = 0;
+
+	while (str[len] >= 0x20 && str[len] < 0x7f && str[len] != '\\')
+		len++;
+	return len;
+}
+
 void text_add_escaped(struct buf *out, const char *str)
 {
-	size_t len = strlen(str);
+	size_t plain = plain_len(str);
+	size_t len = strlen(str + plain);
 
+	buf_add(out, str, plain);
+	str += plain;
 	while (len > 0) {
 		size_t seq = text_utf8_len(str, len);
 		size_t step = seq ? seq : 1;

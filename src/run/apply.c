@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/sys.h"
 #include "model/change.h"
@@ -534,7 +535,11 @@ int apply(struct session *session, struct changes *changes, struct plan *plan, s
 {
 	struct apply apply = { .session = session, .changes = changes, .plan = plan };
 	struct err ignored = ERR_INIT;
-	int status = run_phases(&apply, err);
+	int status = 0;
+
+	log_gather(true);
+	status = run_phases(&apply, err);
+	log_gather(false);
 
 	/* What is durable on both sides is worth recording, also when the rest was cut off. */
 	if (status < 0)

@@ -76,6 +76,8 @@ int session_pump(struct session *session, int timeout_ms, struct err *err)
 	struct channel *channels[SIDES] = { session->sides[0].channel, session->sides[1].channel };
 	struct channel *failed = NULL;
 
+	/* Whoever follows the log sees what was done before it is waited for more. */
+	log_flush();
 	limits_tick(session->limits);
 	timeout_ms = limits_wait_ms(session->limits, timeout_ms);
 	if (channel_pump(channels, SIDES, timeout_ms, &failed, err) == 0)

@@ -75,6 +75,68 @@ static void assert_line(int number, const char *text)
 	assert_string_equal(line, text);
 }
 
+/* Bytes in the log's file. */
+static size_t written(void)
+{
+	AUTO_BUF found = BUF_INIT;
+
+	assert_true(box_read("log", &found));
+	return found.len;
+}
+
+static void test_calm_lines_are_gathered_up_to_a_warning(void **state)
+{
+	begin();
+	log_gather(true);
+	log_event(RANK_INFO, "one");
+	assert_int_equal(written(), 0);
+	log_event(RANK_WARN, "two");
+	assert_line(0, "- info  one");
+	assert_line(1, "- warn  two");
+	log_event(RANK_INFO, "three");
+	log_flush();
+	assert_line(2, "- info  three");
+	log_event(RANK_INFO, "four");
+	log_gather(false);
+	assert_line(3, "- info  four");
+	log_event(RANK_INFO, "five");
+	assert_line(4, "- info  five");
+	log_gather(true);
+	log_event(RANK_INFO, "six");
+	log_close();
+	assert_line(5, "- info  six");
+}
+
+static void test_a_child_does_not_write_what_its_parent_gathered(void **state)
+{
+	pid_t child = 0;
+	int status = 0;
+
+	begin();
+	log_gather(true);
+	log_event(RANK_INFO, "once");
+	child = fork();
+	if (child == 0) {
+		log_flush();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(written(), 0);
+	log_close();
+	assert_line(0, "- info  once");
+}
+
+static void test_many_calm_lines_are_not_held_back(void **state)
+{
+	begin();
+	log_gather(true);
+	for (int i = 0; i < 5000; i++)
+		log_event(RANK_INFO, "one of many");
+	assert_in_range(written(), 1, 5000 * 64);
+	log_close();
+	assert_line(4999, "- info  one of many");
+}
+
 static void test_a_line_has_time_run_rank_and_text(void **state)
 {
 	AUTO_BUF found = BUF_INIT;
@@ -309,6 +371,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_line_has_time_run_rank_and_text),
+		TEST(test_calm_lines_are_gathered_up_to_a_warning),
+		TEST(test_a_child_does_not_write_what_its_parent_gathered),
+		TEST(test_many_calm_lines_are_not_held_back),
 		TEST(test_details_are_logged_where_they_are_asked_for),
 		TEST(test_nothing_can_forge_a_line),
 		TEST(test_a_closed_log_takes_no_more),
