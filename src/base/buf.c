@@ -54,9 +54,9 @@ void buf_addstr(struct buf *buf, const char *str)
 
 void buf_addch(struct buf *buf, int c)
 {
-	unsigned char byte = (unsigned char)c;
-
-	buf_add(buf, &byte, 1);
+	if (buf->cap - buf->len <= 1)
+		buf_reserve(buf, 1);
+	buf->data[buf->len++] = (unsigned char)c;
 }
 
 void buf_addf(struct buf *buf, const char *fmt, ...)

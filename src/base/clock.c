@@ -27,6 +27,11 @@ int64_t clock_monotonic_ms(void)
 	return clock_read_ns(CLOCK_MONOTONIC) / NS_PER_MS;
 }
 
+int64_t clock_steady_ns(void)
+{
+	return clock_read_ns(CLOCK_MONOTONIC_COARSE);
+}
+
 void clock_sleep_ms(int64_t ms)
 {
 	struct timespec ts = clock_to_timespec(ms * NS_PER_MS);

@@ -6,22 +6,27 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+enum { UINT_MAX_LEN = 10 /* bytes of the longest value */ };
+
 void enc_u8(struct buf *out, unsigned value)
 {
 	buf_addch(out, (int)value);
 }
 
+/* Straight into the buffer: lists of files are made of little else. */
 void enc_uint(struct buf *out, uint64_t value)
 {
-	unsigned char bytes[10];
-	size_t len = 0;
+	unsigned char *pos = NULL;
 
+	if (out->cap - out->len <= UINT_MAX_LEN)
+		buf_reserve(out, UINT_MAX_LEN);
+	pos = out->data + out->len;
 	while (value >= 0x80) {
-		bytes[len++] = (unsigned char)(value | 0x80);
+		*pos++ = (unsigned char)(value | 0x80);
 		value >>= 7;
 	}
-	bytes[len++] = (unsigned char)value;
-	buf_add(out, bytes, len);
+	*pos++ = (unsigned char)value;
+	out->len = (size_t)(pos - out->data);
 }
 
 void enc_int(struct buf *out, int64_t value)
@@ -92,16 +97,19 @@ unsigned dec_u8(struct dec *dec)
 
 uint64_t dec_uint(struct dec *dec)
 {
+	const unsigned char *pos = dec->pos;
+	const size_t left = dec_left(dec);
 	uint64_t value = 0;
 
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		unsigned byte = dec_u8(dec);
-
-		if (shift == 63 && byte > 1)
+	for (size_t i = 0; i < left && i < UINT_MAX_LEN; i++) {
+		/* The last one has a single bit left. */
+		if (i == UINT_MAX_LEN - 1 && pos[i] > 1)
 			break;
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80))
-			return dec->bad ? 0 : value;
+		value |= (uint64_t)(pos[i] & 0x7f) << (7 * i);
+		if (!(pos[i] & 0x80)) {
+			dec->pos = pos + i + 1;
+			return value;
+		}
 	}
 	dec->bad = true;
 	return 0;

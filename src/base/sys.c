@@ -124,6 +124,11 @@ DIR *sys_fdopendir(int fd)
 	return look_fails("fdopendir") ? NULL : fdopendir(fd);
 }
 
+ssize_t sys_read_folder(int fd, void *out, size_t room)
+{
+	return look_fails("readdir") ? -1 : getdents64(fd, out, room);
+}
+
 struct dirent *sys_readdir(DIR *dir)
 {
 	return look_fails("readdir") ? NULL : readdir(dir);
@@ -140,7 +145,7 @@ DIR *sys_list(int dirfd, const char *name)
 	return dir;
 }
 
-static bool is_dots(const char *name)
+bool sys_is_dots(const char *name)
 {
 	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
@@ -152,7 +157,7 @@ const char *sys_next_name(DIR *dir)
 	do {
 		errno = 0;
 		item = sys_readdir(dir);
-	} while (item && is_dots(item->d_name));
+	} while (item && sys_is_dots(item->d_name));
 	return item ? item->d_name : NULL;
 }
 

@@ -44,6 +44,13 @@ int sys_fstatat(int dirfd, const char *name, struct stat *st, int flags);
 bool sys_same_file(const struct stat *one, const struct stat *other);
 /* Takes the descriptor over, unless it fails. */
 DIR *sys_fdopendir(int fd);
+/*
+ * Names of the open folder from where it stands on, as records of getdents64(2): their bytes; 0 at the end; -1
+ * with errno. For who reads whole folders by the thousand; else sys_list().
+ */
+ssize_t sys_read_folder(int fd, void *out, size_t room);
+/* "." or "..", which are in every folder. */
+bool sys_is_dots(const char *name);
 /* NULL at the end with errno as it was before, and on failure with errno set: set it to 0 first. */
 struct dirent *sys_readdir(DIR *dir);
 /*

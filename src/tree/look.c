@@ -142,19 +142,25 @@ static int look_closer(const struct look *look, int dirfd, const char *name, str
 	return 0;
 }
 
-int look_at(const struct look *look, int dirfd, const char *name, struct entry *entry,
-	    struct buf *link, struct err *err)
+static int look_at_stat(const struct look *look, int dirfd, const char *name, struct entry *entry,
+			struct err *err)
 {
 	int64_t now_ns = root_now_ns(look->root);
 	struct stat st = { 0 };
-	struct err why = ERR_INIT;
 
 	*entry = (struct entry){ .type = ENTRY_ABSENT };
 	if (sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "cannot be looked at");
 	fill(look, &st, now_ns, entry);
-	if (entry->type == ENTRY_DIR && is_mount_point(dirfd, name, AT_SYMLINK_NOFOLLOW))
-		mark_mount(entry);
+	return 1;
+}
+
+/* Behind what stat tells: links and attributes. */
+static int look_behind(const struct look *look, int dirfd, const char *name, struct entry *entry,
+		       struct buf *link, struct err *err)
+{
+	struct err why = ERR_INIT;
+
 	if (look_closer(look, dirfd, name, entry, link, &why) == 0)
 		return 1;
 	*entry = (struct entry){ .type = ENTRY_ABSENT };
@@ -163,6 +169,28 @@ int look_at(const struct look *look, int dirfd, const char *name, struct entry *
 	if (err)
 		*err = why;
 	return -1;
+}
+
+int look_at(const struct look *look, int dirfd, const char *name, struct entry *entry,
+	    struct buf *link, struct err *err)
+{
+	int found = look_at_stat(look, dirfd, name, entry, err);
+
+	if (found <= 0)
+		return found;
+	if (entry->type == ENTRY_DIR && is_mount_point(dirfd, name, AT_SYMLINK_NOFOLLOW))
+		mark_mount(entry);
+	return look_behind(look, dirfd, name, entry, link, err);
+}
+
+int look_briefly(const struct look *look, int dirfd, const char *name, struct entry *entry,
+		 struct buf *link, struct err *err)
+{
+	int found = look_at_stat(look, dirfd, name, entry, err);
+
+	if (found <= 0 || entry->type == ENTRY_DIR)
+		return found;
+	return look_behind(look, dirfd, name, entry, link, err);
 }
 
 int look_folder(const struct look *look, int fd, struct entry *entry, struct err *err)

@@ -311,7 +311,8 @@ int64_t root_now_ns(const struct root *root)
 	if (root->anchor_ms == 0)
 		return wall_ns;
 	/* A clock that jumps takes one of them along: the earlier one errs on the safe side. */
-	steady_ns += (clock_monotonic_ms() - root->anchor_ms) * NS_PER_MS;
+	/* A tick late is rather too early, as it is to be. */
+	steady_ns += clock_steady_ns() - root->anchor_ms * NS_PER_MS;
 	return steady_ns < wall_ns ? steady_ns : wall_ns;
 }
 

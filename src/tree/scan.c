@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tree/scan.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,10 @@
 #include "tree/look.h"
 #include "tree/root.h"
 
-enum { SCAN_OPEN_MAX = 64 /* descriptors kept for the innermost folders */ };
+enum {
+	SCAN_OPEN_MAX = 64,    /* descriptors kept for the innermost folders */
+	SCAN_ROOM = 32 * 1024, /* bytes of names asked from the kernel at once */
+};
 
 /* A folder the walk is in. */
 struct frame {
@@ -39,6 +44,7 @@ struct scan {
 	size_t cap;
 	struct buf path;
 	struct buf link;
+	alignas(struct dirent64) char room[SCAN_ROOM]; /* for names as the kernel tells them */
 	char problem[sizeof(((struct err *)0)->msg)];
 };
 
@@ -84,36 +90,34 @@ static void frame_sort(struct frame *frame)
 	qsort(frame->sorted, frame->count, sizeof(*frame->sorted), name_cmp);
 }
 
-static DIR *open_dir(int fd)
+static void frame_add(struct frame *frame, const char *records, size_t len)
 {
-	AUTO_CLOSE int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
+	for (size_t at = 0; at < len;) {
+		const struct dirent64 *record = (const void *)(records + at);
 
-	if (dir)
-		steal_fd(&copy);
-	return dir;
+		at += record->d_reclen;
+		if (sys_is_dots(record->d_name))
+			continue;
+		buf_add(&frame->names, record->d_name, strlen(record->d_name) + 1);
+		frame->count++;
+	}
 }
 
 /* Read all names of the open folder. Anything but reading to the very end is an error. */
-static int frame_read(struct frame *frame, struct err *err)
+static int frame_read(struct scan *scan, struct frame *frame, struct err *err)
 {
-	AUTO_DIR DIR *dir = open_dir(frame->fd);
-	const char *name = NULL;
+	ssize_t got = 0;
 
-	if (!dir)
-		return err_sys(err, errno, "cannot be read");
-	while ((name = sys_next_name(dir))) {
-		buf_add(&frame->names, name, strlen(name) + 1);
-		frame->count++;
-	}
-	if (errno)
+	while ((got = sys_read_folder(frame->fd, scan->room, sizeof(scan->room))) > 0)
+		frame_add(frame, scan->room, (size_t)got);
+	if (got < 0)
 		return err_sys(err, errno, "cannot be read to its end");
 	frame_sort(frame);
 	return 0;
 }
 
 /* Open and read a folder whose path has path_len bytes; what it is like goes into entry. */
-static int frame_open(const struct scan *scan, int dirfd, const char *name, struct frame *frame,
+static int frame_open(struct scan *scan, int dirfd, const char *name, struct frame *frame,
 		      struct err *err)
 {
 	struct stat st = { 0 };
@@ -128,7 +132,7 @@ static int frame_open(const struct scan *scan, int dirfd, const char *name, stru
 	/* A mount that came between lstat and open, too. */
 	if ((uint64_t)st.st_dev != root_dev(scan->look.root))
 		return 0;
-	return frame_read(frame, err);
+	return frame_read(scan, frame, err);
 }
 
 struct scan *scan_open(struct root *root, const struct filter *filter, unsigned flags,
@@ -237,7 +241,7 @@ static int visit(struct scan *scan, int dirfd, const char *name, struct scan_ite
 		set_unknown(scan, item, "the name is too long to be synced");
 		return 1;
 	}
-	found = look_at(&scan->look, dirfd, name, &item->entry, &scan->link, &err);
+	found = look_briefly(&scan->look, dirfd, name, &item->entry, &scan->link, &err);
 	if (found == 0)
 		return 0;
 	if (found < 0) {
