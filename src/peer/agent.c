@@ -235,15 +235,15 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 	}
 }
 
-/* Bytes go to a staged file of our own: there are too many of these frames to look each time. */
+/* Bytes go to a staged file of our own, up to their end: there are too many of these frames to look each time. */
 static bool is_bytes(uint8_t type)
 {
-	return type == PEER_DATA || type == PEER_HOLE;
+	return type == PEER_DATA || type == PEER_HOLE || type == PEER_PUT_END;
 }
 
 static int dispatch(struct agent *agent, const struct frame *frame, struct err *err)
 {
-	if (agent->ops && !is_bytes(frame->type) && agent_lock_check(agent, err) < 0)
+	if (agent->ops && !is_bytes(frame->type) && agent->lock && lock_fence(agent->lock, err) < 0)
 		return -1;
 	if (agent->ops)
 		return dispatch_change(agent, frame, err);

@@ -19,6 +19,8 @@
 
 /* Bytes hashed between two looks at the input. */
 enum { HASH_STEP = 4 * 1024 * 1024 };
+/* Of small files, so many steps are made between two looks, unless so much output has gathered. */
+enum { SMALL_FILE = 64 * 1024, SMALL_STEPS = 64, SMALL_OUT = 32 * 1024 };
 
 static void job_release(struct job *job)
 {
@@ -273,7 +275,7 @@ bool agent_job_ready(const struct agent *agent)
 	return agent->jobs->kind == JOB_HASH || agent->credit > 0;
 }
 
-int agent_job_step(struct agent *agent, struct err *err)
+static int step_job(struct agent *agent, struct err *err)
 {
 	struct job *job = agent->jobs;
 	int status = 0;
@@ -291,4 +293,26 @@ int agent_job_step(struct agent *agent, struct err *err)
 	}
 	arena_release(&agent->arena);
 	return status;
+}
+
+static bool is_small(const struct job *job)
+{
+	return job->kind != JOB_SCAN && job->expect.type == ENTRY_FILE &&
+	       job->expect.size <= SMALL_FILE;
+}
+
+/* Looking at the input after each small file would cost as much as the file. */
+int agent_job_step(struct agent *agent, struct err *err)
+{
+	size_t out_max = agent->out.len + SMALL_OUT;
+
+	for (int i = 0; i < SMALL_STEPS && agent_job_ready(agent); i++) {
+		bool small = is_small(agent->jobs);
+
+		if (step_job(agent, err) < 0)
+			return -1;
+		if (!small || agent->out.len >= out_max)
+			break;
+	}
+	return 0;
 }

@@ -46,6 +46,7 @@ struct agent_ops {
 	struct pending *first; /* in the order in which they came */
 	struct pending **end;
 	struct pending *receiving; /* the OP_PUT that the last DATA was for */
+	struct pending *found;	   /* by find_put() last, also when it is complete */
 	unsigned count;
 };
 
@@ -219,15 +220,28 @@ int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
 	return 0;
 }
 
-/* The OP_PUT with this id. Bytes come in runs, so the last one is tried first. */
+/* The OP_PUT with this id that is waiting for its bytes, from `op` on up to `end`. */
+static struct pending *find_between(struct pending *op, const struct pending *end, uint64_t id)
+{
+	for (; op && op != end; op = op->next)
+		if (op->id == id && op->kind == OP_PUT && !op->complete)
+			return op;
+	return NULL;
+}
+
+/* Bytes come in runs, and files in the order in which they were asked for: O(1) then. */
 static struct pending *find_put(struct agent_ops *ops, uint64_t id)
 {
-	if (ops->receiving && ops->receiving->id == id)
-		return ops->receiving;
-	for (struct pending *op = ops->first; op; op = op->next)
-		if (op->id == id && op->kind == OP_PUT && !op->complete)
-			return ops->receiving = op;
-	return NULL;
+	struct pending *op = ops->receiving;
+
+	if (op && op->id == id)
+		return op;
+	op = find_between(ops->found ? ops->found : ops->first, NULL, id);
+	if (!op)
+		op = find_between(ops->first, ops->found, id);
+	if (op)
+		ops->receiving = ops->found = op;
+	return op;
 }
 
 /* What cannot be used any more makes room at once: the disk may be full. */
@@ -397,6 +411,7 @@ static void report_finished(struct agent_ops *ops)
 	}
 	ops->end = link;
 	ops->receiving = NULL;
+	ops->found = NULL;
 }
 
 int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err)

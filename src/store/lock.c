@@ -27,8 +27,12 @@ struct lock {
 	char *name;
 	enum lock_mode mode;
 	pid_t owner;
-	struct buf line; /* what we have written into it; empty: the disk was full */
+	struct buf line;  /* what we have written into it; empty: the disk was full */
+	struct stat held; /* of the locked file */
+	int64_t read_ms;  /* when lock_fence() has read the line last */
 };
+
+enum { LINE_MS = 10 /* between two readings of the line by lock_fence() */ };
 
 /* What one try came to. */
 enum attempt { ATTEMPT_FAILED = -1, ATTEMPT_HELD, ATTEMPT_AGAIN, ATTEMPT_BUSY };
@@ -110,6 +114,7 @@ static enum attempt attempt(int dirfd, const char *name, struct lock *lock, stru
 	}
 	if (!still_named(dirfd, name, &st))
 		return ATTEMPT_AGAIN;
+	lock->held = st;
 	lock->fd = steal_fd(&fd);
 	return ATTEMPT_HELD;
 }
@@ -249,25 +254,49 @@ static bool has_our_line(const struct lock *lock)
 	return got == (ssize_t)lock->line.len && memcmp(line, lock->line.data, (size_t)got) == 0;
 }
 
-int lock_check(const struct lock *lock, struct err *err)
+/*
+ * While it is open no other file can have its number. Not by way of base/sys.h: this stands in front of
+ * every change, and fails by itself in tests.
+ */
+static bool has_our_name(const struct lock *lock)
 {
-	AUTO_BUF other = BUF_INIT;
-	struct stat held;
 	struct stat named;
 
-	if (lock->fd < 0 || lock->mode != LOCK_HOLD)
-		return 0;
-	/* Not by way of base/sys.h: this stands in front of every change, and fails by itself in tests. */
-	if (fstat(lock->fd, &held) == 0 &&
-	    fstatat(lock->dirfd, lock->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    sys_same_file(&held, &named) && has_our_line(lock))
-		return 0;
+	return fstatat(lock->dirfd, lock->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys_same_file(&lock->held, &named);
+}
+
+static int taken_over(const struct lock *lock, struct err *err)
+{
+	AUTO_BUF other = BUF_INIT;
+
 	lock_describe(lock->dirfd, lock->name, &other);
 	return err_set(
 		err, ERR_LOCKED,
 		"the lock was taken over by %.250s: this run had given no sign of life; nothing "
 		"more was changed, and the next run goes on from here",
 		buf_cstr(&other));
+}
+
+int lock_check(const struct lock *lock, struct err *err)
+{
+	if (lock->fd < 0 || lock->mode != LOCK_HOLD)
+		return 0;
+	return has_our_name(lock) && has_our_line(lock) ? 0 : taken_over(lock, err);
+}
+
+int lock_fence(struct lock *lock, struct err *err)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (lock->fd < 0 || lock->mode != LOCK_HOLD)
+		return 0;
+	if (now_ms - lock->read_ms < LINE_MS)
+		return has_our_name(lock) ? 0 : taken_over(lock, err);
+	if (lock_check(lock, err) < 0)
+		return -1;
+	lock->read_ms = now_ms;
+	return 0;
 }
 
 int64_t lock_ctime_ns(const struct lock *lock)

@@ -73,8 +73,14 @@ int lock_held_by_other(int dirfd, const char *name, struct err *err);
  */
 struct lock *lock_seize(int dirfd, const char *name, const struct silence_mark *mark,
 			const char *holder, struct err *err);
-/* Whether it is still ours. ERR_LOCKED says whose it is. Two system calls and a read. */
+/* Whether it is still ours. ERR_LOCKED says whose it is. A system call and a read. */
 int lock_check(const struct lock *lock, struct err *err);
+/*
+ * The same in front of each of many changes: whose the name is, it looks each time, which is how a lock is
+ * taken over; what the line says, every few milliseconds: there another one signs only where the file system
+ * has lost a lock.
+ */
+int lock_fence(struct lock *lock, struct err *err);
 /*
  * The ctime of the line that was just written, or 0: the file system's own clock, which is not ours on
  * a mounted server.

@@ -53,7 +53,7 @@ static mode_t current_umask(void)
 
 int changer_fence(const struct changer *changer, struct err *err)
 {
-	return changer->lock ? lock_check(changer->lock, err) : 0;
+	return changer->lock ? lock_fence(changer->lock, err) : 0;
 }
 
 struct changer *changer_open(struct root *root, const struct changer_options *options,

@@ -78,10 +78,10 @@ enum changer_sync_mode { CHANGER_SYNC_BATCH, CHANGER_SYNC_FILE, CHANGER_SYNC_OFF
 struct changer_options {
 	const char *run; /* name of this run's trash folder, a valid single component */
 	enum changer_sync_mode sync;
-	unsigned scan_flags;	 /* tree/scan.h: which attributes are synced */
-	uint64_t seed;		 /* keys digests */
-	struct keep keep;	 /* for how long what goes to the trash is wanted */
-	const struct lock *lock; /* of the root, borrowed: looked at before each operation */
+	unsigned scan_flags; /* tree/scan.h: which attributes are synced */
+	uint64_t seed;	     /* keys digests */
+	struct keep keep;    /* for how long what goes to the trash is wanted */
+	struct lock *lock;   /* of the root, borrowed: looked at before each operation */
 };
 
 struct meta {

@@ -33,7 +33,7 @@
 
 struct changer {
 	struct root *root;
-	const struct lock *lock;
+	struct lock *lock;
 	struct keep keep;
 	struct look look;
 	char *run;

@@ -68,14 +68,14 @@ static int change_owner(int fd, int dirfd, const char *name, struct owner owner)
 	return chown_result(-1);
 }
 
-/* With the atime that it has: an mtime alone is told to a witness as if it was a write. */
-static int change_times(int fd, int dirfd, const char *name, int64_t mtime_ns)
+/* With the atime that it has, if known: an mtime alone is told to a witness as if it was a write. */
+static int change_times(int fd, int dirfd, const char *name, const struct stat *st,
+			int64_t mtime_ns)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, clock_to_timespec(mtime_ns) };
-	struct stat st = { 0 };
 
-	if (fd >= 0 && sys_fstat(fd, &st) == 0)
-		times[0] = st.st_atim;
+	if (st)
+		times[0] = st->st_atim;
 	if (fd >= 0 && sys_futimens(fd, times) == 0)
 		return 0;
 	if (fd >= 0 && errno != EBADF)
@@ -103,7 +103,7 @@ int meta_apply(struct changer *changer, int fd, int dirfd, const char *name,
 	if (meta->mask & META_XATTR &&
 	    attrs_write(fd, changer->look.flags, meta->xattrs, meta->xattrs_len, err) < 0)
 		return -1;
-	if (meta->mask & META_MTIME && change_times(fd, dirfd, name, meta->mtime_ns) < 0)
+	if (meta->mask & META_MTIME && change_times(fd, dirfd, name, &st, meta->mtime_ns) < 0)
 		return err_sys(err, errno, "cannot set the time");
 	return 0;
 }
@@ -116,7 +116,7 @@ int meta_apply_link(int dirfd, const char *name, const struct meta *meta, struct
 		return err_sys(err, errno, "cannot look at it");
 	if (change_owner(-1, dirfd, name, wanted_owner(meta, &st)) < 0)
 		return err_sys(err, errno, "cannot set the owner");
-	if (meta->mask & META_MTIME && change_times(-1, dirfd, name, meta->mtime_ns) < 0)
+	if (meta->mask & META_MTIME && change_times(-1, dirfd, name, NULL, meta->mtime_ns) < 0)
 		return err_sys(err, errno, "cannot set the time");
 	return 0;
 }

@@ -107,6 +107,16 @@ static int exchange(struct change *change, struct staged *staged, const struct e
 	return 0;
 }
 
+/* Something is at a path where nothing was expected, or was there for a moment. */
+static int is_taken(struct change *change, struct err *err)
+{
+	struct entry found = { 0 };
+
+	return expect_before(change, &found, err) < 0
+		       ? -1
+		       : change_differs(change, "is there by now", err);
+}
+
 static int create(struct change *change, struct staged *staged, struct err *err)
 {
 	struct changer *changer = change->changer;
@@ -114,7 +124,7 @@ static int create(struct change *change, struct staged *staged, struct err *err)
 	sys_point("before-place");
 	if (rename_new(changer, changer->stage, staged->name, change->parent.fd,
 		       change->parent.name) < 0)
-		return change_failed(change, errno, err);
+		return errno == EEXIST ? is_taken(change, err) : change_failed(change, errno, err);
 	change->parent.changed = true;
 	staged->state = STAGED_GONE;
 	sys_point("between-exchange-and-look");
@@ -168,6 +178,12 @@ static bool is_linked_already(const struct change *change, const struct staged *
 	       is_staged(staged, &found);
 }
 
+/* Where the kernel itself refuses a name that is taken, there is nothing to look for before. */
+static bool is_free_or_refused(const struct change *change)
+{
+	return change->expect->type == ENTRY_ABSENT && root_caps(change->changer->root)->noreplace;
+}
+
 static int place(struct change *change, struct staged *staged, struct entry *result,
 		 struct err *err)
 {
@@ -177,7 +193,9 @@ static int place(struct change *change, struct staged *staged, struct entry *res
 
 	if (is_linked_already(change, staged))
 		return look_at_result(change, staged, result, err);
-	if (expect_before(change, &before, err) < 0)
+	if (is_free_or_refused(change))
+		sys_point("before-look");
+	else if (expect_before(change, &before, err) < 0)
 		return -1;
 	if (change->expect->type == ENTRY_SPECIAL)
 		return change_differs(change, "is a special file, which is never replaced", err);

@@ -18,7 +18,11 @@
 #include "tree/root.h"
 #include "tree/scan.h"
 
-enum { READER_ROOM = 256 * 1024 /* bytes read at a time by reader_digest */ };
+enum {
+	READER_ROOM = 256 * 1024, /* bytes read at a time by reader_digest */
+	READER_AHEAD =
+		128 * 1024, /* bytes of a file from which on the kernel is asked to read ahead */
+};
 
 struct reader {
 	struct root *root;
@@ -85,7 +89,8 @@ static int reader_start(struct reader *reader, int dirfd, const char *name, stru
 	/* Fully allocated: asking for holes would be a waste. */
 	reader->dense =
 		(uint64_t)reader->before.st_blocks * 512 >= (uint64_t)reader->before.st_size;
-	posix_fadvise(reader->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (reader->before.st_size >= READER_AHEAD)
+		posix_fadvise(reader->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return 0;
 }
 

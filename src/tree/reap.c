@@ -95,8 +95,7 @@ static void count_staged(int workdir, struct reap *reap)
 }
 
 /* Opening a changer empties the stage, as every run does. */
-static int reap_stage(struct root *root, const struct lock *lock, struct reap *reap,
-		      struct err *err)
+static int reap_stage(struct root *root, struct lock *lock, struct reap *reap, struct err *err)
 {
 	char run[RUN_NAME_LEN + 1];
 	uint64_t before = reap->done[REAP_STAGED];
@@ -127,7 +126,7 @@ static void tell_tidied(void *arg, enum tidy_deed deed, const char *name, const 
 	tell(arg, deeds[deed], name, why);
 }
 
-static int reap_trash(struct root *root, const struct lock *lock, struct reap *reap, int64_t now_ns,
+static int reap_trash(struct root *root, struct lock *lock, struct reap *reap, int64_t now_ns,
 		      struct err *err)
 {
 	struct tidy tidy = { .lock = lock,
@@ -144,7 +143,7 @@ static int reap_trash(struct root *root, const struct lock *lock, struct reap *r
 }
 
 /* The file system's clock, which the lock's file has just been given. */
-static int64_t clock_of(const struct lock *lock)
+static int64_t clock_of(struct lock *lock)
 {
 	int64_t ns = lock_ctime_ns(lock);
 

@@ -15,7 +15,10 @@
 #include "tree/root.h"
 #include "tree/scan.h"
 
-enum { COPY_ROOM = 256 * 1024 /* bytes copied at a time */ };
+enum {
+	COPY_ROOM = 256 * 1024,		/* bytes copied at a time */
+	MODEST_SIZE = 16 * 1024 * 1024, /* bytes of a file that no file system finds too large */
+};
 
 static int stage_failed(int errnum, struct err *err)
 {
@@ -86,6 +89,8 @@ int staged_may_grow(struct staged *staged, uint64_t size, struct err *err)
 {
 	if (size > INT64_MAX)
 		return stage_failed(EFBIG, err);
+	if (size <= MODEST_SIZE)
+		return 0;
 	if (lseek(staged->fd, (off_t)size, SEEK_SET) < 0 ||
 	    lseek(staged->fd, (off_t)staged->size, SEEK_SET) < 0)
 		return stage_failed(errno, err);

@@ -539,6 +539,26 @@ static void a_lock_is_lost_with_its_file_or_its_line(void **state)
 	lock_free(peek);
 }
 
+static void a_fence_sees_another_file_at_once_and_another_line_soon(void **state)
+{
+	struct lock *lock = take(LOCK_HOLD, 0, NULL);
+	struct err err = ERR_INIT;
+	int64_t until_ms = 0;
+
+	assert_int_equal(lock_fence(lock, NULL), 0);
+	assert_int_equal(rename("lock", "elsewhere"), 0);
+	assert_int_equal(lock_fence(lock, &err), -1);
+	assert_int_equal(err.kind, ERR_LOCKED);
+	assert_int_equal(rename("elsewhere", "lock"), 0);
+	assert_int_equal(lock_fence(lock, NULL), 0);
+	box_write("lock", "3@other they\n", 13);
+	until_ms = clock_monotonic_ms() + 10000;
+	while (lock_fence(lock, NULL) == 0 && clock_monotonic_ms() < until_ms)
+		clock_sleep_ms(1);
+	assert_int_equal(lock_fence(lock, NULL), -1);
+	lock_free(lock);
+}
+
 static void whether_it_is_free_can_be_asked(void **state)
 {
 	struct lock *lock = NULL;
@@ -580,6 +600,7 @@ int main(void)
 		BOXED(i42_a_lock_is_taken_over_where_nothing_can_be_exchanged),
 		BOXED(i42_whoever_kills_the_taker_leaves_a_lock_that_can_be_had),
 		BOXED(a_lock_is_lost_with_its_file_or_its_line),
+		BOXED(a_fence_sees_another_file_at_once_and_another_line_soon),
 		BOXED(whether_it_is_free_can_be_asked),
 		BOXED(freeing_nothing_is_fine),
 	};
