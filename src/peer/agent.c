@@ -235,15 +235,20 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 	}
 }
 
-/* Bytes go to a staged file of our own, up to their end: there are too many of these frames to look each time. */
-static bool is_bytes(uint8_t type)
+/*
+ * Of which there are too many to look at the lock for each: reading changes nothing, bytes go to a staged file
+ * of our own, up to their end, and an operation looks itself in front of each change (tree/changer.h).
+ */
+static bool is_frequent(uint8_t type)
 {
-	return type == PEER_DATA || type == PEER_HOLE || type == PEER_PUT_END;
+	return type == PEER_READ || type == PEER_OP || type == PEER_DATA || type == PEER_HOLE ||
+	       type == PEER_PUT_END;
 }
 
 static int dispatch(struct agent *agent, const struct frame *frame, struct err *err)
 {
-	if (agent->ops && !is_bytes(frame->type) && agent->lock && lock_fence(agent->lock, err) < 0)
+	if (agent->ops && !is_frequent(frame->type) && agent->lock &&
+	    lock_fence(agent->lock, err) < 0)
 		return -1;
 	if (agent->ops)
 		return dispatch_change(agent, frame, err);

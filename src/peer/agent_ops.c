@@ -251,13 +251,19 @@ static void drop_staged(struct pending *op)
 	op->staged = NULL;
 }
 
+/* Without one that was asked for, what the umask leaves of this. */
+static mode_t mode_of(const struct op_meta *meta)
+{
+	return meta->mask & META_MODE ? meta->mode : 0666;
+}
+
 /* The staged file of a put, made when its first byte comes; NULL when the put has failed. */
 static struct staged *receive_into(struct agent_ops *ops, struct pending *op)
 {
 	if (err_is_set(&op->status))
 		return NULL;
 	if (!op->staged)
-		op->staged = staged_file(ops->changer, &op->status);
+		op->staged = staged_file(ops->changer, mode_of(&op->meta), &op->status);
 	/* Known to be too large, it is refused before much of it has come. */
 	if (op->staged && staged_size(op->staged) == 0 &&
 	    staged_may_grow(op->staged, op->size, &op->status) < 0)

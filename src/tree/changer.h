@@ -35,7 +35,7 @@
  *
  * New content is staged in .osync_workdir/stage first:
  *
- *	staged = staged_file(changer, err);
+ *	staged = staged_file(changer, mode, err);
  *	staged_write(staged, ...)*;  staged_hole(staged, len)*;
  *	staged_finish(staged, &meta, err);	sets size, owner, mode, attributes, mtime; fsync with FSYNC=file
  *	changer_sync_staged(changer, err);	FSYNC=batch: all finished so far are durable
@@ -63,6 +63,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "model/entry.h"
 #include "tree/trash_tidy.h"
@@ -109,7 +110,11 @@ void changer_close(struct changer *changer);
  */
 void changer_recover(struct root *root);
 
-struct staged *staged_file(struct changer *changer, struct err *err);
+/*
+ * An empty file. mode: what it is probably going to get, which saves setting it (staged_finish); nobody else
+ * can reach it before it is placed.
+ */
+struct staged *staged_file(struct changer *changer, mode_t mode, struct err *err);
 int staged_write(struct staged *staged, const void *data, size_t len, struct err *err);
 int staged_hole(struct staged *staged, uint64_t len, struct err *err);
 /* Bytes written so far. */

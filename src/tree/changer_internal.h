@@ -104,7 +104,8 @@ int staged_settle(struct staged *staged, struct err *err);
 /* The open parent folder of a path. */
 struct parent {
 	struct changer *changer;
-	int fd; /* owned */
+	int fd;
+	bool borrowed; /* the fd, from the root */
 	const char *name;
 	const char *path; /* of the child; borrowed */
 	struct stat st;	  /* of the folder, before the change */
@@ -119,9 +120,12 @@ struct parent {
 	}
 #define AUTO_PARENT AUTO(parent_close) struct parent
 
-enum parent_use { PARENT_SEARCH, PARENT_WRITE };
+enum parent_use {
+	PARENT_SEARCH,
+	PARENT_WRITE, /* its mtime is remembered, and noted for the next run, before anything changes */
+	PARENT_PLACE, /* the same, where no other path of the root is looked up until it is closed */
+};
 
-/* With PARENT_WRITE its mtime is remembered, and noted for the next run, before anything changes. */
 int parent_open(struct changer *changer, const char *path, enum parent_use use,
 		struct parent *parent, struct err *err);
 /*
@@ -247,6 +251,8 @@ int meta_apply(struct changer *changer, int fd, int dirfd, const char *name,
 	       const struct meta *meta, struct err *err);
 /* Sync the descriptors whose metadata was set. */
 int meta_sync(struct changer *changer, struct err *err);
+/* Only the mtime, where meta asks for it, of a file that nobody watches (tree/witness.h). */
+int meta_apply_time(int fd, const struct meta *meta, struct err *err);
 int meta_apply_link(int dirfd, const char *name, const struct meta *meta, struct err *err);
 
 #endif

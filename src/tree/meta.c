@@ -108,6 +108,13 @@ int meta_apply(struct changer *changer, int fd, int dirfd, const char *name,
 	return 0;
 }
 
+int meta_apply_time(int fd, const struct meta *meta, struct err *err)
+{
+	if (meta->mask & META_MTIME && change_times(fd, -1, "", NULL, meta->mtime_ns) < 0)
+		return err_sys(err, errno, "cannot set the time");
+	return 0;
+}
+
 int meta_apply_link(int dirfd, const char *name, const struct meta *meta, struct err *err)
 {
 	struct stat st = { 0 };

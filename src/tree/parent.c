@@ -16,7 +16,7 @@ enum { MODE_BITS = 16 /* of a note's value, for each of two modes */ };
 /* What the owner needs to change names in a folder, or to reach what they name. */
 static mode_t needed_mode(enum parent_use use)
 {
-	return use == PARENT_WRITE ? S_IWUSR | S_IXUSR : S_IXUSR;
+	return use == PARENT_SEARCH ? S_IXUSR : S_IWUSR | S_IXUSR;
 }
 
 /* Noted before it is done: if we are killed meanwhile, nobody must take it for a user's wish. */
@@ -58,12 +58,13 @@ int parent_open(struct changer *changer, const char *path, enum parent_use use,
 	if (root_parent(changer->root, path, &dirfd, &parent->name, err) < 0)
 		return -1;
 	/* Borrowed descriptors do not outlive the next step through the root. */
-	parent->fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	parent->borrowed = use == PARENT_PLACE;
+	parent->fd = parent->borrowed ? dirfd : fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
 	if (parent->fd < 0 || sys_fstat(parent->fd, &parent->st) < 0)
 		return err_sys(err, errno, "cannot look at its folder");
 	if (unlock(parent, use, err) < 0)
 		return -1;
-	if (use == PARENT_WRITE)
+	if (use != PARENT_SEARCH)
 		parent->remembered =
 			times_remember(changer, path, path_parent_len(path), &parent->st);
 	return 0;
@@ -93,6 +94,8 @@ void parent_close(struct parent *parent)
 		times_forget(parent->changer, parent->path, path_parent_len(parent->path));
 	parent->remembered = false;
 	parent->changed = false;
+	if (parent->borrowed)
+		parent->fd = -1;
 	cleanup_close(&parent->fd);
 	errno = saved;
 }

@@ -222,7 +222,7 @@ int changer_place(struct changer *changer, struct staged *staged, const char *pa
 				 .parent = PARENT_INIT };
 
 	if (staged_settle(staged, err) < 0 || changer_fence(changer, err) < 0 ||
-	    parent_open(changer, path, PARENT_WRITE, &change.parent, err) < 0)
+	    parent_open(changer, path, PARENT_PLACE, &change.parent, err) < 0)
 		return -1;
 	return place(&change, staged, result, err);
 }

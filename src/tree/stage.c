@@ -17,6 +17,7 @@
 
 enum {
 	COPY_ROOM = 256 * 1024,		/* bytes copied at a time */
+	LARGE_SIZE = 64 * 1024,		/* bytes of a file that is worth beginning to write early */
 	MODEST_SIZE = 16 * 1024 * 1024, /* bytes of a file that no file system finds too large */
 };
 
@@ -45,12 +46,12 @@ static struct staged *staged_failed(struct staged *staged, struct err *err)
 	return NULL;
 }
 
-struct staged *staged_file(struct changer *changer, struct err *err)
+struct staged *staged_file(struct changer *changer, mode_t mode, struct err *err)
 {
 	struct staged *staged = staged_new(changer, ENTRY_FILE);
 
 	staged->fd = sys_openat(changer->stage, staged->name,
-				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0777);
 	if (staged->fd < 0)
 		return staged_failed(staged, err);
 	staged->digest = digest_stream_new(changer->look.seed);
@@ -247,7 +248,7 @@ static int fill_copy(struct staged *staged, const char *path, const struct entry
 struct staged *staged_copy(struct changer *changer, const char *path, const struct entry *expect,
 			   struct err *err)
 {
-	struct staged *staged = staged_file(changer, err);
+	struct staged *staged = staged_file(changer, expect->mode, err);
 
 	if (!staged || fill_copy(staged, path, expect, err) == 0)
 		return staged;
@@ -316,20 +317,6 @@ static struct meta with_mode(const struct staged *staged, const struct meta *met
 	return full;
 }
 
-static int finish_meta(struct staged *staged, const struct meta *meta, struct err *err)
-{
-	struct changer *changer = staged->changer;
-	struct meta full = with_mode(staged, meta);
-
-	if (staged->entry.type == ENTRY_SYMLINK)
-		return meta_apply_link(changer->stage, staged->name, meta, err);
-	/* A folder must be writable by us to be moved out of the stage. */
-	staged->folder_mode = full.mode;
-	if (staged->entry.type == ENTRY_DIR)
-		full.mode |= 0700;
-	return meta_apply(changer, staged->fd, changer->stage, staged->name, &full, err);
-}
-
 static int finish_look(struct staged *staged, struct err *err)
 {
 	const struct changer *changer = staged->changer;
@@ -339,6 +326,51 @@ static int finish_look(struct staged *staged, struct err *err)
 	return err_is_set(err) ? -1 : stage_failed(ENOENT, err);
 }
 
+static bool meta_fits(const struct meta *meta, const struct entry *entry)
+{
+	return !(meta->mask & META_XATTR) &&
+	       (!(meta->mask & META_MODE) || entry->mode == meta->mode) &&
+	       (!(meta->mask & META_UID) || entry->uid == meta->uid) &&
+	       (!(meta->mask & META_GID) || entry->gid == meta->gid);
+}
+
+/*
+ * A new file is nearly always its owner's already, with the mode that it was made with: only the time is to
+ * be set, and the look afterwards tells whether that was all.
+ */
+static int finish_file(struct staged *staged, struct meta *full, struct err *err)
+{
+	struct changer *changer = staged->changer;
+	const struct meta time = { .mask = full->mask & META_MTIME, .mtime_ns = full->mtime_ns };
+
+	if (meta_apply_time(staged->fd, &time, err) < 0 || finish_look(staged, err) < 0)
+		return -1;
+	if (meta_fits(full, &staged->entry))
+		return 0;
+	full->mask &= ~(unsigned)META_MTIME;
+	if (meta_apply(changer, staged->fd, changer->stage, staged->name, full, err) < 0)
+		return -1;
+	return finish_look(staged, err);
+}
+
+static int finish_meta(struct staged *staged, const struct meta *meta, struct err *err)
+{
+	struct changer *changer = staged->changer;
+	struct meta full = with_mode(staged, meta);
+
+	if (staged->entry.type == ENTRY_FILE)
+		return finish_file(staged, &full, err);
+	/* A folder must be writable by us to be moved out of the stage. */
+	staged->folder_mode = full.mode;
+	full.mode |= 0700;
+	if ((staged->entry.type == ENTRY_SYMLINK
+		     ? meta_apply_link(changer->stage, staged->name, meta, err)
+		     : meta_apply(changer, staged->fd, changer->stage, staged->name, &full, err)) <
+	    0)
+		return -1;
+	return finish_look(staged, err);
+}
+
 int staged_finish(struct staged *staged, const struct meta *meta, struct err *err)
 {
 	struct changer *changer = staged->changer;
@@ -346,7 +378,7 @@ int staged_finish(struct staged *staged, const struct meta *meta, struct err *er
 
 	if (staged->hole_last && sys_ftruncate(staged->fd, (off_t)staged->size) < 0)
 		return stage_failed(errno, err);
-	if (finish_meta(staged, meta, &why) < 0 || finish_look(staged, &why) < 0) {
+	if (finish_meta(staged, meta, &why) < 0) {
 		if (err)
 			*err = why;
 		return err_wrap(err, "cannot stage new content");
@@ -358,7 +390,7 @@ int staged_finish(struct staged *staged, const struct meta *meta, struct err *er
 	if (changer->sync != CHANGER_SYNC_BATCH)
 		return staged_settle(staged, err);
 	/* The disk begins to write while more is received; the sync later finds it done. */
-	if (staged->entry.type == ENTRY_FILE)
+	if (staged->entry.type == ENTRY_FILE && staged->size >= LARGE_SIZE)
 		sync_file_range(staged->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	/* There will be a syncfs, which needs no descriptor of each. */
 	if (changer->pending_count >= CHANGER_PENDING_MAX && staged->entry.type == ENTRY_FILE &&

@@ -59,7 +59,7 @@ int bench_put(struct bench *bench, const char *path, const char *content,
 	struct staged *staged = NULL;
 
 	err_clear(&bench->err);
-	staged = staged_file(bench->changer, &bench->err);
+	staged = staged_file(bench->changer, 0600, &bench->err);
 	if (staged && staged_write(staged, content, strlen(content), &bench->err) < 0) {
 		staged_free(staged);
 		staged = NULL;

@@ -300,7 +300,7 @@ static void test_i57_holes_stay_holes(void **state)
 {
 	struct bench bench = bench_open(CHANGER_SYNC_BATCH);
 	const struct meta meta = { .mask = 0 };
-	struct staged *staged = staged_file(bench.changer, &bench.err);
+	struct staged *staged = staged_file(bench.changer, 0600, &bench.err);
 	struct entry result = { 0 };
 	struct entry found = { 0 };
 
@@ -316,7 +316,7 @@ static void test_i57_holes_stay_holes(void **state)
 	assert_int_equal(found.size, (2 << 20) + 1);
 	assert_true(digest_same(&found.digest, &result.digest));
 	help_sh("test $(stat -c %%b t/f) -le 16");
-	staged = staged_file(bench.changer, &bench.err);
+	staged = staged_file(bench.changer, 0600, &bench.err);
 	assert_int_equal(staged_hole(staged, UINT64_MAX, &bench.err), -1);
 	staged_free(staged);
 	expect_clean();
@@ -329,7 +329,7 @@ static void test_result_is_what_a_scan_would_say(void **state)
 	const struct meta meta = { .mask = META_MODE | META_MTIME,
 				   .mode = 0640,
 				   .mtime_ns = -5 * NS_PER_SEC };
-	struct staged *staged = staged_file(bench.changer, &bench.err);
+	struct staged *staged = staged_file(bench.changer, 0640, &bench.err);
 	struct entry result = { 0 };
 	struct entry found = { 0 };
 
@@ -354,7 +354,7 @@ static void test_settle_keeps_the_mark_of_what_changed_again(void **state)
 {
 	struct bench bench = bench_open(CHANGER_SYNC_BATCH);
 	const struct meta meta = { .mask = 0 };
-	struct staged *staged = staged_file(bench.changer, &bench.err);
+	struct staged *staged = staged_file(bench.changer, 0600, &bench.err);
 	struct entry result = { 0 };
 
 	(void)state;

@@ -117,10 +117,10 @@ static void i42_what_the_next_run_stages_has_other_names(void **state)
 {
 	struct fenced fenced = fenced_open();
 	struct bench *bench = &fenced.bench;
-	struct staged *mine = staged_file(bench->changer, &bench->err);
+	struct staged *mine = staged_file(bench->changer, 0600, &bench->err);
 	struct meta meta = { .mask = META_MTIME };
 	struct bench next = bench_open(CHANGER_SYNC_BATCH);
-	struct staged *theirs = staged_file(next.changer, &next.err);
+	struct staged *theirs = staged_file(next.changer, 0600, &next.err);
 	struct entry result = { 0 };
 
 	assert_int_equal(staged_write(mine, "mine", 4, &bench->err), 0);
