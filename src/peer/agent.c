@@ -418,6 +418,7 @@ int agent_serve(int in_fd, int out_fd, const struct agent_options *options)
 			       .out_fd = out_fd,
 			       .credit = PEER_WINDOW,
 			       .state_fd = -1,
+			       .list_fd = -1,
 			       .silence_ms = PEER_SILENCE_MS };
 	int flags = fcntl(out_fd, F_GETFL);
 	int status = 0;

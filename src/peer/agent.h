@@ -18,9 +18,12 @@
 struct agent_options {
 	const char *dir;       /* the root folder */
 	const char *state_dir; /* the only other folder that it may keep caches in; NULL: none */
-	const char *role;      /* for logs and fault injection: "initiator agent", "target agent" */
-	bool hooks;	       /* it may run the initiator's commands */
-	bool read_only;	       /* it changes nothing, whatever the initiator asks for */
+	const char *
+		list_dir; /* where the initiator's saved list is, and its name there; NULL: on a target */
+	const char *list_name;
+	const char *role; /* for logs and fault injection: "initiator agent", "target agent" */
+	bool hooks;	  /* it may run the initiator's commands */
+	bool read_only;	  /* it changes nothing, whatever the initiator asks for */
 	bool alone; /* the process is for nothing else: give up all but the root (base/confine.h), start a
 		       thread (peer/pulse.h) */
 };

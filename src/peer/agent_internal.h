@@ -45,8 +45,9 @@ struct job {
 	char *path;
 	struct entry expect; /* ENTRY_ABSENT: whatever is there */
 	uint64_t seed;
-	bool attrs;	/* READ: attributes too */
-	bool use_cache; /* SCAN */
+	bool attrs;	   /* READ: attributes too */
+	unsigned less;	   /* SCAN: PEER_SCAN_* */
+	struct list *list; /* SCAN: open with PEER_SCAN_LESS_LIST, where it can be read */
 	struct filter *filter;
 	struct reader *reader; /* open while under way */
 	struct listing *listing;
@@ -74,6 +75,7 @@ struct agent {
 	bool dry; /* changes nothing: for a dry run, or always */
 	struct root
 		*root;	 /* NULL after a welcome: a dry run on a folder that is still to be made */
+	int list_fd;	 /* folder of the saved list, -1 where there is none, and on a target */
 	int state_fd;	 /* folder of caches, -1 before PREPARE where it is not there */
 	char *state_dir; /* "" for the default */
 	char *profile;
@@ -178,10 +180,11 @@ void agent_hook_take(struct agent *agent);
 /* End a hook that runs, with all it has started. Before the lock is released. */
 void agent_hook_close(struct agent *agent);
 
-/* agent_listing.c: the walk, less what the cache has */
+/* agent_listing.c: the walk, less what is known already */
+struct list;
 struct listing;
-struct listing *listing_open(struct agent *agent, const struct filter *filter, bool use_cache,
-			     struct err *err);
+/* `job`: a SCAN, borrowed. */
+struct listing *listing_open(struct agent *agent, const struct job *job, struct err *err);
 /* Append at most one LIST frame, and LISTED at the end: 1 if there is more, 0 at the end. */
 int listing_step(struct listing *listing);
 void listing_free(struct listing *listing);

@@ -12,6 +12,7 @@
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
 #include "peer/protocol.h"
+#include "store/list.h"
 #include "tree/attrs.h"
 #include "tree/reader.h"
 #include "tree/root.h"
@@ -26,6 +27,7 @@ static void job_release(struct job *job)
 {
 	reader_free(job->reader);
 	listing_free(job->listing);
+	list_close(job->list);
 	filter_free(job->filter);
 	free(job->path);
 	free(job);
@@ -67,20 +69,38 @@ static bool is_scanning(const struct agent *agent)
 	return false;
 }
 
+/* Where it cannot be read all is listed, and the checksum tells so. */
+static struct list *open_list(const struct agent *agent)
+{
+	struct list_head head;
+	bool exists = false;
+
+	return agent->list_fd < 0 ? NULL
+				  : list_open(agent->list_fd, agent->options->list_name, TABLE_READ,
+					      &head, &exists, NULL);
+}
+
+static unsigned most_left_out(const struct agent *agent)
+{
+	return agent->options->list_dir ? PEER_SCAN_LESS_LIST : PEER_SCAN_LESS_CACHE;
+}
+
 int agent_on_scan(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct job job = { .kind = JOB_SCAN };
 	struct dec dec;
 
 	dec_init(&dec, frame->data, frame->len);
-	job.use_cache = dec_u8(&dec) == 1;
+	job.less = dec_u8(&dec);
 	agent->seed = dec_le64(&dec);
 	job.filter = filter_decode(&dec);
-	if (!job.filter || !dec_done(&dec) || is_scanning(agent) ||
-	    check_count(agent, frame, err) < 0) {
+	if (!job.filter || !dec_done(&dec) || job.less > most_left_out(agent) ||
+	    is_scanning(agent) || check_count(agent, frame, err) < 0) {
 		filter_free(job.filter);
 		return msg_malformed(frame, err);
 	}
+	if (job.less == PEER_SCAN_LESS_LIST)
+		job.list = open_list(agent);
 	agent_job_add(agent, &job);
 	return 0;
 }
@@ -168,7 +188,7 @@ static int step_scan(struct agent *agent, struct job *job, struct err *err)
 		return 0;
 	}
 	if (!job->listing)
-		job->listing = listing_open(agent, job->filter, job->use_cache, err);
+		job->listing = listing_open(agent, job, err);
 	if (!job->listing)
 		return -1;
 	if (listing_step(job->listing) == 0)

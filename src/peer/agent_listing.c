@@ -12,22 +12,24 @@
 #include "peer/frame.h"
 #include "peer/listing.h"
 #include "peer/protocol.h"
+#include "store/list.h"
 #include "store/table.h"
 #include "tree/root.h"
 #include "tree/scan.h"
 
 /*
- * The walk and the cache are merged: both are in path order.  What the cache says and the walk
- * confirms is left out; what only the cache has is GONE.
+ * The walk is merged with what is known: the cache, or one side of the saved list. Both are in path order.
+ * What is known and the walk confirms is left out; what is only known is GONE.
  */
 struct listing {
 	struct agent *agent;
 	struct scan *scan;
 	struct scan_item found;
 	bool has_found;
-	struct table_cursor *cursor; /* NULL: no cache, or the whole listing was asked for */
-	const char *cached_path;     /* NULL at the end */
-	struct entry cached;
+	struct table_cursor *cache; /* where that is what is known */
+	struct list_cursor *list;   /* where that is */
+	const char *known_path;	    /* NULL at the end, and where all is to be listed */
+	struct entry known;
 	struct listing_writer writer;
 	uint64_t seen;
 	uint64_t checksum;
@@ -40,7 +42,8 @@ void listing_free(struct listing *listing)
 	if (!listing)
 		return;
 	scan_free(listing->scan);
-	table_cursor_free(listing->cursor);
+	table_cursor_free(listing->cache);
+	list_cursor_free(listing->list);
 	listing_writer_release(&listing->writer);
 	free(listing->named[0]);
 	free(listing->named[1]);
@@ -56,43 +59,63 @@ static int next_found(struct listing *listing, struct err *err)
 	return got < 0 ? -1 : 0;
 }
 
-static void next_cached(struct listing *listing)
+/* The next of the cache. One that does not decode equals nothing on disk, so it is reported and replaced. */
+static bool next_of_cache(struct listing *listing)
 {
 	const void *value = NULL;
 	size_t len = 0;
 	struct dec dec;
 
-	if (!listing->cursor ||
-	    table_next(listing->cursor, &listing->cached_path, &value, &len) == 0) {
-		listing->cached_path = NULL;
-		return;
-	}
+	if (table_next(listing->cache, &listing->known_path, &value, &len) == 0)
+		return false;
 	dec_init(&dec, value, len);
-	entry_decode(&dec, &listing->agent->arena, &listing->cached);
-	/* One that does not decode equals nothing on disk, so it will be reported and replaced. */
+	entry_decode(&dec, &listing->agent->arena, &listing->known);
 	if (!dec_done(&dec))
-		listing->cached = (struct entry){ .type = ENTRY_ABSENT };
-	listing->checksum += listing_checksum(listing->cached_path, &listing->cached);
+		listing->known = (struct entry){ .type = ENTRY_ABSENT };
+	return true;
 }
 
-struct listing *listing_open(struct agent *agent, const struct filter *filter, bool use_cache,
-			     struct err *err)
+/* The next that the initiator had. Of a damaged list the checksum of what was read is not the whole one. */
+static bool next_of_list(struct listing *listing)
+{
+	struct base base;
+
+	do {
+		if (list_next(listing->list, &listing->known_path, &base, NULL) <= 0)
+			return false;
+	} while (base.side[SIDE_INITIATOR].type == ENTRY_ABSENT);
+	listing->known = base.side[SIDE_INITIATOR];
+	return true;
+}
+
+static void next_known(struct listing *listing)
+{
+	if ((listing->cache && next_of_cache(listing)) || (listing->list && next_of_list(listing)))
+		listing->checksum += listing_checksum(listing->known_path, &listing->known);
+	else
+		listing->known_path = NULL;
+}
+
+struct listing *listing_open(struct agent *agent, const struct job *job, struct err *err)
 {
 	struct listing *listing = xcalloc(1, sizeof(*listing));
-	uint64_t rules = filter_checksum(filter);
+	uint64_t rules = filter_checksum(job->filter);
 
 	listing->agent = agent;
 	listing->writer = (struct listing_writer)LISTING_WRITER_INIT(PEER_LIST);
-	listing->scan = scan_open(agent->root, filter, agent->scan_flags, agent->seed, err);
+	listing->scan = scan_open(agent->root, job->filter, agent->scan_flags, agent->seed, err);
 	if (!listing->scan || next_found(listing, err) < 0) {
 		listing_free(listing);
 		return NULL;
 	}
 	/* Made with other rules, the cache says nothing about what is listed now. */
-	if (use_cache && agent->cache && agent->head.known && agent->head.filter == rules)
-		listing->cursor = table_cursor_new(agent->cache);
+	if (job->less == PEER_SCAN_LESS_CACHE && agent->cache && agent->head.known &&
+	    agent->head.filter == rules)
+		listing->cache = table_cursor_new(agent->cache);
+	if (job->list)
+		listing->list = list_cursor_new(job->list);
 	agent->rules = rules;
-	next_cached(listing);
+	next_known(listing);
 	return listing;
 }
 
@@ -149,23 +172,23 @@ static int merge_one(struct listing *listing, struct err *err)
 
 	if (!listing->has_found)
 		order = 1;
-	else if (!listing->cached_path)
+	else if (!listing->known_path)
 		order = -1;
 	else
-		order = path_cmp(listing->found.path, listing->cached_path);
+		order = path_cmp(listing->found.path, listing->known_path);
 
 	if (order > 0) {
-		listing_add(&listing->writer, &(struct listing_item){ .path = listing->cached_path,
+		listing_add(&listing->writer, &(struct listing_item){ .path = listing->known_path,
 								      .kind = PEER_ITEM_GONE });
-		next_cached(listing);
+		next_known(listing);
 		return 0;
 	}
 	if (order < 0 || listing->found.problem ||
-	    !entry_proves_same(&listing->cached, &listing->found.entry) ||
-	    !entry_same_stat(&listing->found.entry, &listing->cached))
+	    !entry_proves_same(&listing->known, &listing->found.entry) ||
+	    !entry_same_stat(&listing->found.entry, &listing->known))
 		report_found(listing);
 	if (order == 0)
-		next_cached(listing);
+		next_known(listing);
 	return next_found(listing, err);
 }
 
@@ -191,14 +214,14 @@ int listing_step(struct listing *listing)
 	/* A quiet tree fills no frame, so the loop also pauses to let requests in. */
 	int budget = 4096;
 
-	while (listing->has_found || listing->cached_path) {
+	while (listing->has_found || listing->known_path) {
 		if (merge_one(listing, &failure) < 0)
 			break;
 		if (listing_is_full(&listing->writer) || --budget == 0)
 			break;
 	}
 	agent_spend(listing->agent, listing_take(&listing->writer, &listing->agent->out));
-	if (!err_is_set(&failure) && (listing->has_found || listing->cached_path))
+	if (!err_is_set(&failure) && (listing->has_found || listing->known_path))
 		return 1;
 	put_listed(listing->agent, &failure, listing->seen, listing->checksum);
 	return 0;

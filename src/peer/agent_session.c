@@ -161,7 +161,8 @@ static int open_root(struct agent *agent, bool create, struct uuid *identity, st
  */
 static void confine(struct agent *agent)
 {
-	const int folders[] = { agent->root ? root_fd(agent->root) : -1, agent->state_fd };
+	const int folders[] = { agent->root ? root_fd(agent->root) : -1, agent->state_fd,
+				agent->list_fd };
 	struct err why = ERR_INIT;
 	int version = 0;
 
@@ -241,6 +242,9 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 		      &welcome.identity, err) < 0)
 		return -1;
 	agent_hook_prepare(agent, hello.flags);
+	if (agent->options->list_dir)
+		agent->list_fd = sys_openat(AT_FDCWD, agent->options->list_dir,
+					    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	confine(agent);
 	welcome.flags = (agent->runner ? PEER_WELCOME_HOOKS : 0U) |
 			(agent->options->read_only ? PEER_WELCOME_READ_ONLY : 0U) |
@@ -459,6 +463,7 @@ void agent_session_close(struct agent *agent)
 	agent_lock_close(agent);
 	root_close(agent->root);
 	cleanup_close(&agent->state_fd);
+	cleanup_close(&agent->list_fd);
 	free(agent->state_dir);
 	free(agent->profile);
 	free(agent->place);

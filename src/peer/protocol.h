@@ -61,12 +61,11 @@
  *				this run begins, for the mark; uint days for which the trash of this run is to
  *				be kept, uint days after which it may be packed (0: for ever, never)
  *	READY		A	status; 16 bytes root identity
- *	SCAN		I	u8 1 to leave out what the cache has; le64 digest seed for this session;
- *				filter
+ *	SCAN		I	u8 what to leave out (PEER_SCAN_*); le64 digest seed for this session; filter
  *	NAME		A	u8 kind (0 user, 1 group); uint id; str name; before its first use in LIST
  *	LIST		A	items: uint bytes shared with the previous path; str rest; u8 item (PEER_ITEM_*);
- *				ENTRY: entry. GONE: nothing (the cache had it). PROBLEM: entry; str why
- *	LISTED		A	status; uint entries seen; le64 checksum of the cache
+ *				ENTRY: entry. GONE: nothing (it could have been left out). PROBLEM: entry; str why
+ *	LISTED		A	status; uint entries seen; le64 checksum of what could be left out
  *				(peer/listing.h); space of the root's file system (what lies in stage/ counts
  *				as free), space of that of the folder of caches (unknown: it is the same)
  *	HASH		I	uint id; str path; le64 seed; u8 1 and entry expected, or u8 0
@@ -216,6 +215,13 @@ enum peer_type {
 	PEER_STORED_IS,
 };
 
+/* What is as it was then is not listed. */
+enum peer_scan {
+	PEER_SCAN_ALL = 0 /* everything is */,
+	PEER_SCAN_LESS_CACHE = 1 /* as the cache has it */,
+	PEER_SCAN_LESS_LIST =
+		2 /* as the saved list has it, for an agent that was told where that is: the initiator's own */
+};
 enum peer_hello_flag {
 	PEER_HELLO_CREATE = 1 /* make the root folder */,
 	PEER_HELLO_DRY = 2 /* change nothing */,

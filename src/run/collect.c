@@ -33,7 +33,7 @@ struct stream {
 	struct listing_item item;
 	bool has_item;
 	struct buf last;   /* path of the item before, to check the order */
-	uint64_t checksum; /* of the agent's cache, told at the end */
+	uint64_t checksum; /* of what the agent knew, told at the end */
 	bool ended;
 };
 
@@ -45,7 +45,7 @@ struct merge {
 	struct list_cursor *cursor;
 	const char *base_path; /* NULL at the end */
 	struct base base;
-	uint64_t checksum; /* what the target's cache should sum up to */
+	uint64_t checksums[SIDES]; /* what the agents should have known, by the saved list */
 	struct budget budget;
 };
 
@@ -53,8 +53,9 @@ static void request_scan(struct session *session, enum side side, bool delta)
 {
 	struct buf *out = channel_out(session->sides[side].channel);
 	size_t start = frame_begin(out, PEER_SCAN);
+	enum peer_scan less = side == SIDE_TARGET ? PEER_SCAN_LESS_CACHE : PEER_SCAN_LESS_LIST;
 
-	enc_u8(out, delta);
+	enc_u8(out, delta ? less : PEER_SCAN_ALL);
 	enc_le64(out, session->saved.head.seed);
 	filter_encode(out, session->config->filter);
 	frame_end(out, start);
@@ -177,9 +178,10 @@ static int base_next(struct merge *merge, struct err *err)
 		return 0;
 	}
 	census_add(merge->census, merge->base_path, &merge->base);
-	if (merge->base.side[SIDE_TARGET].type != ENTRY_ABSENT)
-		merge->checksum +=
-			listing_checksum(merge->base_path, &merge->base.side[SIDE_TARGET]);
+	for (int s = 0; s < SIDES; s++)
+		if (merge->streams[s].delta && merge->base.side[s].type != ENTRY_ABSENT)
+			merge->checksums[s] +=
+				listing_checksum(merge->base_path, &merge->base.side[s]);
 	return 0;
 }
 
@@ -320,9 +322,12 @@ static int merge_all(struct merge *merge, struct err *err)
 	return 0;
 }
 
-/* Merge once. *trusted: the target's cache is what the saved list says it should be. */
-static int collect_once(struct session *session, bool delta, struct changes *changes,
-			struct census *census, bool *trusted, struct err *err)
+/*
+ * Merge once; delta: which sides may leave out what they know. *trusted: each knew what the saved list says
+ * it should have known.
+ */
+static int collect_once(struct session *session, const bool delta[SIDES], struct changes *changes,
+			struct census *census, bool trusted[SIDES], struct err *err)
 {
 	struct merge merge = {
 		.session = session, .changes = changes, .census = census, .budget = budget_new()
@@ -334,13 +339,14 @@ static int collect_once(struct session *session, bool delta, struct changes *cha
 		merge.streams[s].session = session;
 		merge.streams[s].budget = &merge.budget;
 		merge.streams[s].side = (enum side)s;
-		merge.streams[s].delta = delta && s == SIDE_TARGET;
-		request_scan(session, (enum side)s, merge.streams[s].delta);
+		merge.streams[s].delta = delta[s];
+		request_scan(session, (enum side)s, delta[s]);
 	}
 	status = merge_all(&merge, err);
-	*trusted = !delta || merge.checksum == merge.streams[SIDE_TARGET].checksum;
-	for (int s = 0; s < SIDES; s++)
+	for (int s = 0; s < SIDES; s++) {
+		trusted[s] = !delta[s] || merge.checksums[s] == merge.streams[s].checksum;
 		stream_release(&merge.streams[s]);
+	}
 	list_cursor_free(merge.cursor);
 	return status;
 }
@@ -362,27 +368,42 @@ static void report_problems(struct session *session, const struct changes *chang
 	}
 }
 
+/* In full: what a side has left out was not what the saved list has. */
+static int collect_again(struct session *session, struct changes *changes, struct census *census,
+			 const bool trusted[SIDES], struct err *err)
+{
+	static const bool no_delta[SIDES] = { false };
+	bool ignored[SIDES];
+
+	for (int s = 0; s < SIDES; s++)
+		if (!trusted[s])
+			log_info(
+				"what the %s knows of itself does not match the saved list: listing both in full",
+				side_name((enum side)s));
+	changes_release(changes);
+	census_release(census);
+	return collect_once(session, no_delta, changes, census, ignored, err);
+}
+
 int collect(struct session *session, struct changes *changes, struct census *census,
 	    struct err *err)
 {
 	const struct session_side *target = &session->sides[SIDE_TARGET];
-	bool delta = session->saved.list && session->saved.head.generation &&
-		     target->known_generation == session->saved.head.generation;
-	bool trusted_cache = true;
-	bool trusted = true;
+	const bool delta[SIDES] = {
+		[SIDE_INITIATOR] = session->saved.list != NULL,
+		[SIDE_TARGET] = session->saved.list && session->saved.head.generation &&
+				target->known_generation == session->saved.head.generation,
+	};
+	bool trusted[SIDES];
 
-	if (collect_once(session, delta, changes, census, &trusted_cache, err) < 0)
+	if (collect_once(session, delta, changes, census, trusted, err) < 0)
 		return -1;
-	if (!trusted_cache) {
-		log_info(
-			"the target's cache does not match the saved list: listing the target in full");
-		changes_release(changes);
-		census_release(census);
-		if (collect_once(session, false, changes, census, &trusted, err) < 0)
-			return -1;
-	}
+	if (!(trusted[SIDE_INITIATOR] && trusted[SIDE_TARGET]) &&
+	    collect_again(session, changes, census, trusted, err) < 0)
+		return -1;
 	/* From this run on the cache is to be right again. */
-	session->retell = session->saved.list && (!delta || !trusted_cache) && !target->read_only;
+	session->retell = session->saved.list && !(delta[SIDE_TARGET] && trusted[SIDE_TARGET]) &&
+			  !target->read_only;
 	log_info(
 		"looked at %llu paths on the initiator and %llu on the target; %zu may need something",
 		(unsigned long long)session->sides[SIDE_INITIATOR].scanned,

@@ -13,7 +13,7 @@
 #include "tree/leftover.h"
 #include "tree/root.h"
 
-static char *state_path(const struct config *config)
+char *saved_folder(const struct config *config)
 {
 	const char *custom = config->state_dir[SIDE_INITIATOR];
 
@@ -21,7 +21,7 @@ static char *state_path(const struct config *config)
 		      : xasprintf("%s/%s/state", config->initiator_dir, ROOT_WORKDIR);
 }
 
-static char *list_name(const struct config *config)
+char *saved_name(const struct config *config)
 {
 	return xasprintf("%s.list", config->instance_id);
 }
@@ -36,8 +36,8 @@ void saved_close(struct saved *saved)
 int saved_open(struct saved *saved, const struct config *config, enum table_mode mode,
 	       struct err *err)
 {
-	AUTO_FREE char *dir = state_path(config);
-	AUTO_FREE char *name = list_name(config);
+	AUTO_FREE char *dir = saved_folder(config);
+	AUTO_FREE char *name = saved_name(config);
 	bool exists = false;
 
 	*saved = (struct saved)SAVED_INIT;
@@ -62,8 +62,8 @@ int saved_open(struct saved *saved, const struct config *config, enum table_mode
 
 int saved_create(struct saved *saved, const struct config *config, struct err *err)
 {
-	AUTO_FREE char *dir = state_path(config);
-	AUTO_FREE char *name = list_name(config);
+	AUTO_FREE char *dir = saved_folder(config);
+	AUTO_FREE char *name = saved_name(config);
 	struct list_head head;
 	bool exists = false;
 
@@ -77,7 +77,7 @@ int saved_create(struct saved *saved, const struct config *config, struct err *e
 
 int saved_set_aside(struct saved *saved, const struct config *config, struct err *err)
 {
-	AUTO_FREE char *name = list_name(config);
+	AUTO_FREE char *name = saved_name(config);
 
 	list_close(saved->list);
 	saved->list = NULL;

@@ -22,6 +22,9 @@ struct saved {
 		}                       \
 	}
 
+/* The folder that it is in, and its name there: new strings. */
+char *saved_folder(const struct config *config);
+char *saved_name(const struct config *config);
 /*
  * Open it; list is NULL where no run has made one. ERR_CORRUPT where it cannot be trusted (fd stays
  * open then, for saved_set_aside).

@@ -17,7 +17,6 @@
 #include "config/config.h"
 #include "model/owners.h"
 #include "model/reconcile.h"
-#include "peer/agent.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
 #include "peer/patience.h"
@@ -318,14 +317,13 @@ static int check_mountpoint(const struct config *config, struct err *err)
 static int connect_side(struct session *session, enum side side, struct err *err)
 {
 	struct session_side *peer = &session->sides[side];
+	AUTO_FREE char *list_dir = saved_folder(session->config);
+	AUTO_FREE char *list_name = saved_name(session->config);
 
-	struct agent_options local = { .dir = session->config->initiator_dir,
-				       .role = "initiator agent",
-				       .hooks = config_has_local_hooks(session->config),
-				       .alone = true };
-
-	peer->transport = side == SIDE_INITIATOR ? transport_open_local(&local, err)
-						 : transport_open_target(session->config, err);
+	peer->transport =
+		side == SIDE_INITIATOR
+			? transport_open_initiator(session->config, list_dir, list_name, err)
+			: transport_open_target(session->config, err);
 	if (!peer->transport)
 		return -1;
 	peer->channel = channel_new(transport_fd(peer->transport), side_name(side));

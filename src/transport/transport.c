@@ -61,10 +61,24 @@ static int local_run(int fd, const void *arg, struct err *err)
 	return agent_serve(STDIN_FILENO, STDOUT_FILENO, options);
 }
 
-struct transport *transport_open_local(const struct agent_options *options, struct err *err)
+/* The options are copied by the fork. */
+static struct transport *open_local(const struct agent_options *options, struct err *err)
 {
 	return transport_new(local_run, options, xasprintf("the agent for '%s'", options->dir),
 			     err);
+}
+
+struct transport *transport_open_initiator(const struct config *config, const char *list_dir,
+					   const char *list_name, struct err *err)
+{
+	const struct agent_options local = { .dir = config->initiator_dir,
+					     .list_dir = list_dir,
+					     .list_name = list_name,
+					     .role = "initiator agent",
+					     .hooks = config_has_local_hooks(config),
+					     .alone = true };
+
+	return open_local(&local, err);
 }
 
 struct transport *transport_open_target(const struct config *config, struct err *err)
@@ -79,7 +93,7 @@ struct transport *transport_open_target(const struct config *config, struct err 
 	if (config->transport == TRANSPORT_COMMAND && target->remote)
 		return transport_new(command_run, config, xstrdup("TRANSPORT_COMMAND"), err);
 	if (!target->remote)
-		return transport_open_local(&local, err);
+		return open_local(&local, err);
 	return transport_new(ssh_run, config, xstrdup(target->host), err);
 }
 

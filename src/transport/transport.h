@@ -13,13 +13,13 @@
 #ifndef TRANSPORT_TRANSPORT_H
 #define TRANSPORT_TRANSPORT_H
 
-struct agent_options;
 struct config;
 struct err;
 struct transport;
 
-/* A forked agent on this machine. The options are copied by the fork. */
-struct transport *transport_open_local(const struct agent_options *options, struct err *err);
+/* A forked agent for the initiator's folder, whose saved list is list_name in list_dir. */
+struct transport *transport_open_initiator(const struct config *config, const char *list_dir,
+					   const char *list_name, struct err *err);
 /* The transport that the configuration's target asks for: local, ssh or command. */
 struct transport *transport_open_target(const struct config *config, struct err *err);
 /* Not to an agent: to what tells of the server's host key (transport/meet.h). The transport is ssh. */

@@ -259,12 +259,12 @@ struct far far_prepared(void)
 	return far;
 }
 
-void far_scan(struct far *far, int use_cache)
+void far_scan(struct far *far, unsigned less)
 {
 	struct filter *filter = filter_new();
 	size_t start = frame_begin(&far->out, PEER_SCAN);
 
-	enc_u8(&far->out, use_cache != 0);
+	enc_u8(&far->out, less);
 	enc_le64(&far->out, FAR_SEED);
 	filter_encode(&far->out, filter);
 	frame_end(&far->out, start);

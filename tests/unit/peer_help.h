@@ -57,7 +57,8 @@ void far_prepare(struct far *far, const char *run);
 struct far far_welcomed(unsigned flags);
 struct far far_locked(void);
 struct far far_prepared(void);
-void far_scan(struct far *far, int use_cache);
+/* `less`: PEER_SCAN_* */
+void far_scan(struct far *far, unsigned less);
 void far_hash(struct far *far, uint64_t id, const char *path, const struct entry *expect);
 void far_attrs(struct far *far, uint64_t id, const char *path);
 void far_read(struct far *far, uint64_t id, const char *path, const struct entry *expect);

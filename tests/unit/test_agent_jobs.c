@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +16,10 @@
 #include "base/codec.h"
 #include "model/entry.h"
 #include "model/filter.h"
+#include "peer/agent.h"
 #include "peer/listing.h"
 #include "peer_help.h"
+#include "store/list.h"
 #include "store/lock.h"
 #include "tree/scan.h"
 #include "tree_help.h"
@@ -126,12 +129,12 @@ static uint64_t checksum_of_tree(void)
 	return sum;
 }
 
-static void expect_listing(int use_cache, const char *paths, uint64_t seen)
+static void expect_listing(unsigned less, const char *paths, uint64_t seen)
 {
 	AUTO_FAR far = far_locked();
 	AUTO_HEARD heard = { .seen = 0 };
 
-	far_scan(&far, use_cache);
+	far_scan(&far, less);
 	heard = listen_to(&far);
 	assert_int_equal(heard.status, ERR_NONE);
 	assert_string_equal(buf_cstr(&heard.paths), paths);
@@ -256,6 +259,97 @@ static void test_records_count_only_with_a_commit(void **state)
 	far_record(&far, "a/1", NULL);
 	assert_int_equal(far_end(&far), 0);
 	expect_listing(1, "", 5);
+}
+
+/* The saved list of an initiator: what was agreed on of the tree, and one path that only the target has. */
+static void save_list(void)
+{
+	static const char *const paths[] = { "a", "a/1", "a/2", "b", "link" };
+	AUTO_CLOSE int fd = open("lists", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct list_head head = { .generation = 4 };
+	struct base base = { .type = ENTRY_FILE };
+	struct list *list = NULL;
+	bool exists = true;
+
+	list = list_open(fd, "work.list", TABLE_WRITE, &head, &exists, NULL);
+	assert_non_null(list);
+	list_set_head(list, &head);
+	base.side[SIDE_TARGET].type = ENTRY_FILE;
+	list_put(list, "a/0", &base);
+	for (size_t i = 0; i < 5; i++) {
+		AUTO_FREE char *there = xasprintf("t/%s", paths[i]);
+
+		base.side[SIDE_INITIATOR] = entry_at(there);
+		base.type = base.side[SIDE_INITIATOR].type;
+		list_put(list, paths[i], &base);
+	}
+	assert_int_equal(list_flush(list, NULL), 0);
+	list_close(list);
+}
+
+/* What an agent that was told of the list says to a SCAN that leaves out what that has. */
+static struct heard hear_less_list(void)
+{
+	const struct agent_options options = {
+		.dir = "t", .list_dir = "lists", .list_name = "work.list", .role = "initiator agent"
+	};
+	AUTO_FAR far = far_start_as(&options);
+	struct heard heard;
+
+	far_hello(&far, PEER_HELLO_CREATE);
+	far_expect(&far, PEER_WELCOME);
+	far_scan(&far, PEER_SCAN_LESS_LIST);
+	heard = listen_to(&far);
+	assert_int_equal(heard.status, ERR_NONE);
+	assert_int_equal(far_end(&far), 0);
+	return heard;
+}
+
+static void test_what_the_saved_list_has_is_left_out(void **state)
+{
+	make_tree();
+	help_sh("mkdir lists");
+	save_list();
+	{
+		AUTO_HEARD heard = hear_less_list();
+
+		assert_string_equal(buf_cstr(&heard.paths), "");
+		assert_int_equal(heard.seen, 5);
+		assert_true(heard.checksum == checksum_of_tree());
+	}
+	help_sh("rm t/a/1; echo more >> t/a/2; chmod 700 t/b; echo 0 > t/a/0");
+	{
+		AUTO_HEARD heard = hear_less_list();
+
+		assert_string_equal(buf_cstr(&heard.paths), "a a/0 -a/1 a/2 b");
+		assert_true(heard.checksum != 0);
+	}
+}
+
+static void test_without_its_list_an_initiator_lists_all(void **state)
+{
+	make_tree();
+	help_sh("mkdir lists; echo nonsense > lists/work.list");
+	{
+		AUTO_HEARD heard = hear_less_list();
+
+		assert_string_equal(buf_cstr(&heard.paths), "a a/1 a/2 b link");
+		assert_true(heard.checksum == 0);
+	}
+	help_sh("rm -r lists");
+	{
+		AUTO_HEARD heard = hear_less_list();
+
+		assert_string_equal(buf_cstr(&heard.paths), "a a/1 a/2 b link");
+	}
+}
+
+static void test_a_target_has_no_saved_list(void **state)
+{
+	AUTO_FAR far = far_welcomed(0);
+
+	far_scan(&far, PEER_SCAN_LESS_LIST);
+	far_refuses(&far, ERR_PROTOCOL);
 }
 
 static void test_a_filter_that_makes_no_sense_is_refused(void **state)
@@ -481,6 +575,9 @@ int main(void)
 		TEST(test_a_cache_made_with_other_rules_is_not_used),
 		TEST(test_a_damaged_cache_is_set_aside),
 		TEST(test_records_count_only_with_a_commit),
+		TEST(test_what_the_saved_list_has_is_left_out),
+		TEST(test_without_its_list_an_initiator_lists_all),
+		TEST(test_a_target_has_no_saved_list),
 		TEST(test_a_filter_that_makes_no_sense_is_refused),
 		TEST(test_bulk_stops_where_the_credit_ends),
 		TEST(test_requests_without_end_are_refused),
