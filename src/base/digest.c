@@ -30,9 +30,25 @@ void digest_stream_free(struct digest_stream *stream)
 		XXH3_freeState(state_of(stream));
 }
 
+#ifdef __x86_64__
+/*
+ * The same with AVX2 or AVX-512 where the processor has them, three times as fast; not in every build of
+ * the library.
+ */
+__attribute__((weak)) XXH_errorcode XXH3_128bits_update_dispatch(XXH3_state_t *state,
+								 const void *data, size_t len);
+#define HAS_DISPATCH (XXH3_128bits_update_dispatch != NULL)
+#else
+#define HAS_DISPATCH		     false
+#define XXH3_128bits_update_dispatch XXH3_128bits_update
+#endif
+
 void digest_stream_add(struct digest_stream *stream, const void *data, size_t len)
 {
-	XXH3_128bits_update(state_of(stream), data, len);
+	if (HAS_DISPATCH)
+		XXH3_128bits_update_dispatch(state_of(stream), data, len);
+	else
+		XXH3_128bits_update(state_of(stream), data, len);
 }
 
 void digest_stream_add_zeros(struct digest_stream *stream, uint64_t len)

@@ -42,6 +42,30 @@ static void a_stream_equals_the_whole(void **state)
 	}
 }
 
+/* Bytes come in pieces as large as what is read at a time, and the way that is chosen for them is another. */
+static void a_stream_in_large_pieces_equals_the_whole(void **state)
+{
+	static const size_t pieces[] = { 1024, 4999, 65536, 262144, 300001 };
+	AUTO_BUF data = BUF_INIT;
+	struct digest whole;
+
+	for (size_t i = 0; i < 300001; i++)
+		buf_addch(&data, (int)(i * i / 7 % 256));
+	whole = digest_of(data.data, data.len, 78);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct digest_stream *stream = digest_stream_new(78);
+		struct digest got;
+
+		for (size_t at = 0, step = 0; at < data.len; at += step) {
+			step = pieces[i] < data.len - at ? pieces[i] : data.len - at;
+			digest_stream_add(stream, data.data + at, step);
+		}
+		got = digest_stream_value(stream);
+		assert_true(digest_same(&got, &whole));
+		digest_stream_free(stream);
+	}
+}
+
 static void a_value_can_be_taken_on_the_way(void **state)
 {
 	struct digest_stream *stream = digest_stream_new(1);
@@ -114,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_algorithm_is_xxh3),
 		cmocka_unit_test(a_stream_equals_the_whole),
+		cmocka_unit_test(a_stream_in_large_pieces_equals_the_whole),
 		cmocka_unit_test(a_value_can_be_taken_on_the_way),
 		cmocka_unit_test(holes_are_zeros),
 		cmocka_unit_test(seed_and_every_bit_matter),
