@@ -87,6 +87,8 @@ struct op {
 	struct op *after; /* without which this is void; in PHASE_MOVE maybe of the other side */
 	struct op *next_on_side; /* for the runner */
 	uint64_t passed;	 /* for the runner: bytes of an OP_PUT that went through */
+	uint8_t difference;	 /* and enum transfer_difference of them (run/transfer.c) */
+	uint64_t sums;		 /* and blocks of the old version that the sender knows of */
 	bool received;		 /* and whether its last one did, or will never */
 	bool answered;		 /* it was said how this operation ended */
 };

@@ -201,6 +201,10 @@ static int dispatch_request(struct agent *agent, const struct frame *frame, stru
 		return agent_on_hook(agent, frame, err);
 	case PEER_READ:
 		return agent_on_read(agent, frame, err);
+	case PEER_SUMS:
+		return agent_on_sums(agent, frame, err);
+	case PEER_READ_CHANGES:
+		return agent_on_read_changes(agent, frame, err);
 	default:
 		return dispatch_session(agent, frame, err);
 	}
@@ -216,6 +220,10 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 		return agent_on_data(agent, frame, err);
 	case PEER_HOLE:
 		return agent_on_hole(agent, frame, err);
+	case PEER_COPY:
+		return agent_on_copy(agent, frame, err);
+	case PEER_BASIS:
+		return agent_on_basis(agent, frame, err);
 	case PEER_PUT_END:
 		return agent_on_put_end(agent, frame, err);
 	case PEER_FLUSH:
@@ -242,7 +250,7 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 static bool is_frequent(uint8_t type)
 {
 	return type == PEER_READ || type == PEER_OP || type == PEER_DATA || type == PEER_HOLE ||
-	       type == PEER_PUT_END;
+	       type == PEER_COPY || type == PEER_PUT_END;
 }
 
 static int dispatch(struct agent *agent, const struct frame *frame, struct err *err)
@@ -403,6 +411,7 @@ static void agent_close(struct agent *agent)
 {
 	agent_hook_close(agent);
 	agent_jobs_free(agent);
+	agent_sums_free(agent);
 	agent_session_close(agent);
 	buf_release(&agent->in);
 	buf_release(&agent->out);

@@ -18,6 +18,8 @@
 
 struct agent;
 struct agent_ops;
+struct dec;
+struct differ;
 struct filter;
 struct keep;
 struct frame;
@@ -25,6 +27,7 @@ struct hook_runner;
 struct pulse;
 struct reader;
 struct scan;
+struct sums;
 struct turn;
 
 /* The head of the cache: for whom and at which state of the saved list it was written. */
@@ -36,7 +39,7 @@ struct cache_head {
 };
 
 /* A request that takes many steps. Jobs run one after the other. */
-enum job_kind { JOB_SCAN, JOB_HASH, JOB_READ };
+enum job_kind { JOB_SCAN, JOB_HASH, JOB_READ, JOB_SUMS };
 
 struct job {
 	struct job *next;
@@ -51,6 +54,12 @@ struct job {
 	struct filter *filter;
 	struct reader *reader; /* open while under way */
 	struct listing *listing;
+	struct differ *differ; /* READ_CHANGES */
+	uint64_t hole;	       /* READ_CHANGES: that comes behind what was read */
+	uint64_t block;	       /* SUMS: bytes of one, */
+	uint64_t filled;       /* of which so many are in the sum */
+	uint32_t sum;
+	uint64_t summed; /* blocks that are done */
 };
 
 struct agent {
@@ -104,6 +113,7 @@ struct agent {
 	struct job *jobs; /* first is under way */
 	struct job **jobs_end;
 	unsigned job_count;
+	struct sums *sums; /* of files that are to be sent as a difference */
 };
 
 /* agent.c: output */
@@ -150,19 +160,38 @@ int agent_on_scan(struct agent *agent, const struct frame *frame, struct err *er
 int agent_on_hash(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_read(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_attrs(struct agent *agent, const struct frame *frame, struct err *err);
+/* What READ says, but for the path, which is in the arena. */
+const char *agent_dec_read(struct agent *agent, struct dec *dec, struct job *job);
 /* Take the first job a step further: at most one bulk frame. */
 int agent_job_step(struct agent *agent, struct err *err);
 /* Whether there is a job that has the credit to go on. */
 bool agent_job_ready(const struct agent *agent);
 void agent_jobs_free(struct agent *agent);
 
-/* agent_ops.c: OP, DATA, HOLE, PUT_END, FLUSH, RECORDED, FINISH */
+/* agent_differ.c: BASIS, SUMS, READ_CHANGES */
+int agent_on_basis(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_sums(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_read_changes(struct agent *agent, const struct frame *frame, struct err *err);
+/* One step of JOB_SUMS: true if there is more. */
+bool agent_step_sums(struct agent *agent, struct job *job);
+/* One step of a JOB_READ with a differ, at most one bulk frame; false at the end of the file, or with *status. */
+bool agent_read_changes(struct agent *agent, struct job *job, struct err *status);
+/* Forget the sums that came for this file. */
+void agent_sums_drop(struct agent *agent, uint64_t id);
+void agent_sums_free(struct agent *agent);
+
+/* agent_ops.c: OP, DATA, HOLE, COPY, PUT_END, FLUSH, RECORDED, FINISH */
 struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t generation,
 				 const struct keep *keep, struct err *err);
 void agent_ops_close(struct agent_ops *ops);
 int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_copy(struct agent *agent, const struct frame *frame, struct err *err);
+/* BASIS for this OP_PUT: where the version is that it is to replace (*path is the caller's), and what it is; -1: it makes no sense. */
+int agent_basis_begin(struct agent *agent, uint64_t id, char **path, struct entry *expect);
+/* All sums of it were sent; COPY is taken from what is open there. Takes the reader over. */
+void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader);
 int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_recorded(struct agent *agent, const struct frame *frame, struct err *err);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/codec.h"
+#include "base/differ.h"
 #include "base/path.h"
 #include "base/sys.h"
 #include "model/filter.h"
@@ -26,6 +27,7 @@ enum { SMALL_FILE = 64 * 1024, SMALL_STEPS = 64, SMALL_OUT = 32 * 1024 };
 static void job_release(struct job *job)
 {
 	reader_free(job->reader);
+	differ_free(job->differ);
 	listing_free(job->listing);
 	list_close(job->list);
 	filter_free(job->filter);
@@ -125,20 +127,29 @@ int agent_on_hash(struct agent *agent, const struct frame *frame, struct err *er
 	return 0;
 }
 
+const char *agent_dec_read(struct agent *agent, struct dec *dec, struct job *job)
+{
+	const char *path = NULL;
+
+	job->id = dec_uint(dec);
+	path = msg_dec_path(dec, &agent->arena);
+	entry_decode(dec, &agent->arena, &job->expect);
+	job->attrs = dec_u8(dec) == 1;
+	job->expect.link = NULL;
+	return path;
+}
+
 int agent_on_read(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct job job = { .kind = JOB_READ, .seed = agent->seed };
-	struct dec dec;
 	const char *path = NULL;
+	struct dec dec;
 
 	dec_init(&dec, frame->data, frame->len);
-	job.id = dec_uint(&dec);
-	path = msg_dec_path(&dec, &agent->arena);
-	entry_decode(&dec, &agent->arena, &job.expect);
-	job.attrs = dec_u8(&dec) == 1;
+	path = agent_dec_read(agent, &dec, &job);
 	if (!dec_done(&dec) || check_count(agent, frame, err) < 0)
 		return msg_malformed(frame, err);
-	job.expect.link = NULL;
+	agent_sums_drop(agent, job.id);
 	job.path = xstrdup(path);
 	agent_job_add(agent, &job);
 	return 0;
@@ -275,7 +286,8 @@ static int step_read(struct agent *agent, struct job *job)
 	if (!job->reader)
 		job->reader = reader_open(agent->root, job->path, &job->expect, job->seed,
 					  &result.status);
-	if (job->reader && read_piece(agent, job, &result.status))
+	if (job->reader && (job->differ ? agent_read_changes(agent, job, &result.status)
+					: read_piece(agent, job, &result.status)))
 		return 0;
 	if (!err_is_set(&result.status)) {
 		reader_entry(job->reader, &result.entry);
@@ -309,6 +321,10 @@ static int step_job(struct agent *agent, struct err *err)
 		break;
 	case JOB_READ:
 		status = step_read(agent, job);
+		break;
+	case JOB_SUMS:
+		if (!agent_step_sums(agent, job))
+			job_done(agent);
 		break;
 	}
 	arena_release(&agent->arena);

@@ -18,6 +18,7 @@
 #include "store/mark.h"
 #include "tree/attrs.h"
 #include "tree/changer.h"
+#include "tree/reader.h"
 #include "tree/root.h"
 
 /* One operation between its OP frame and the next FLUSH. */
@@ -34,6 +35,9 @@ struct pending {
 	char *from;	     /* DONE_MOVED: where it was */
 	struct entry there;  /* otherwise: the other side's */
 	struct staged *staged;
+	bool differs;	      /* OP_PUT: BASIS came */
+	struct reader *basis; /* the version that is to be replaced, open: COPY may come */
+	bool spoiled;	      /* a COPY could not be done */
 	struct entry result;
 	struct err status;
 };
@@ -53,6 +57,7 @@ struct agent_ops {
 static void pending_free(struct pending *op)
 {
 	staged_free(op->staged);
+	reader_free(op->basis);
 	free(op->path);
 	free(op->from);
 	free(op);
@@ -260,7 +265,7 @@ static mode_t mode_of(const struct op_meta *meta)
 /* The staged file of a put, made when its first byte comes; NULL when the put has failed. */
 static struct staged *receive_into(struct agent_ops *ops, struct pending *op)
 {
-	if (err_is_set(&op->status))
+	if (err_is_set(&op->status) || op->spoiled)
 		return NULL;
 	if (!op->staged)
 		op->staged = staged_file(ops->changer, mode_of(&op->meta), &op->status);
@@ -308,23 +313,112 @@ int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *er
 	return 0;
 }
 
-static void finish_put(struct agent_ops *ops, struct pending *op, const struct digest *digest,
+int agent_basis_begin(struct agent *agent, uint64_t id, char **path, struct entry *expect)
+{
+	struct pending *op = find_put(agent->ops, id);
+
+	if (!op || op->differs || op->staged || op->expect.type != ENTRY_FILE)
+		return -1;
+	op->differs = true;
+	*path = xstrdup(op->path);
+	*expect = op->expect;
+	return 0;
+}
+
+void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader)
+{
+	struct pending *op = find_put(agent->ops, id);
+
+	if (op && op->differs && !op->basis)
+		op->basis = reader;
+	else
+		reader_free(reader);
+}
+
+/* Read from the old version, and written as what has come. */
+static void copy_from_basis(struct agent_ops *ops, struct pending *op, uint64_t offset,
+			    uint64_t len)
+{
+	static unsigned char piece[256 * 1024];
+	struct err why = ERR_INIT;
+
+	while (len > 0) {
+		size_t step = len < sizeof(piece) ? (size_t)len : sizeof(piece);
+		struct staged *staged = receive_into(ops, op);
+
+		if (!staged)
+			return;
+		if (reader_read_at(op->basis, piece, step, offset, &why) < 0) {
+			log_debug("'%s' will be sent whole: %s", op->path, why.msg);
+			op->spoiled = true;
+			drop_staged(op);
+		} else if (staged_write(staged, piece, step, &op->status) < 0) {
+			drop_staged(op);
+		}
+		offset += step;
+		len -= step;
+	}
+}
+
+int agent_on_copy(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct pending *op = NULL;
+	uint64_t offset = 0;
+	uint64_t len = 0;
+	struct dec dec;
+
+	dec_init(&dec, frame->data, frame->len);
+	op = find_put(agent->ops, dec_uint(&dec));
+	offset = dec_uint(&dec);
+	len = dec_uint(&dec);
+	if (!dec_done(&dec) || !op || !op->basis || len > PEER_COPY_MAX ||
+	    offset > reader_size(op->basis) || len > reader_size(op->basis) - offset)
+		return msg_malformed(frame, err);
+	/* As with HOLE: little is said, and much is done. */
+	if (agent_is_left(agent))
+		return err_set(err, ERR_UNREACHABLE, "the initiator has gone");
+	copy_from_basis(agent->ops, op, offset, len);
+	return 0;
+}
+
+/* Sums have deceived, or the old version was not what it had been: begin again, without it. */
+static void ask_again(struct agent_ops *ops, struct pending *op)
+{
+	size_t start = frame_begin(&ops->agent->out, PEER_AGAIN);
+
+	enc_uint(&ops->agent->out, op->id);
+	frame_end(&ops->agent->out, start);
+	drop_staged(op);
+	reader_free(op->basis);
+	op->basis = NULL;
+	op->spoiled = false;
+}
+
+/* True when it is to be sent again. */
+static bool finish_put(struct agent_ops *ops, struct pending *op, const struct digest *digest,
 		       const unsigned char *attrs, size_t attrs_len)
 {
 	struct meta meta = meta_of(&op->meta, attrs, attrs_len);
 	struct staged *staged = receive_into(ops, op);
-	struct digest got;
+	struct digest got = { { 0 } };
 
-	if (!staged)
-		return;
-	got = staged_digest(staged);
-	if (!digest_same(&got, digest))
+	if (err_is_set(&op->status))
+		return false;
+	if (staged)
+		got = staged_digest(staged);
+	if (staged && digest_same(&got, digest)) {
+		staged_finish(staged, &meta, &op->status);
+		return false;
+	}
+	/* Where somebody has changed what it is to replace, it is not replaced. */
+	if (op->basis && reader_unchanged(op->basis, &op->status) == 0) {
+		ask_again(ops, op);
+		return true;
+	}
+	if (!err_is_set(&op->status))
 		err_set(&op->status, ERR_CHANGED,
 			"what arrived is not what was sent; it will be sent again");
-	else
-		staged_finish(staged, &meta, &op->status);
-	if (err_is_set(&op->status))
-		drop_staged(op);
+	return false;
 }
 
 int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err)
@@ -343,14 +437,16 @@ int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err 
 	attrs = dec_bytes(&dec, ATTRS_MAX, &attrs_len);
 	if (!dec_done(&dec) || !op)
 		return msg_malformed(frame, err);
-	if (complete)
-		finish_put(agent->ops, op, &digest, attrs, attrs_len);
-	else if (!err_is_set(&op->status))
+	agent->ops->receiving = NULL;
+	if (complete && finish_put(agent->ops, op, &digest, attrs, attrs_len))
+		return 0;
+	if (!complete && !err_is_set(&op->status))
 		err_set(&op->status, ERR_CHANGED, "the other side could not send it");
 	if (err_is_set(&op->status))
 		drop_staged(op);
+	reader_free(op->basis);
+	op->basis = NULL;
 	op->complete = true;
-	agent->ops->receiving = NULL;
 	return 0;
 }
 

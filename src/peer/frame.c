@@ -50,5 +50,5 @@ int frame_parse(const unsigned char *data, size_t len, struct frame *frame, size
 
 bool frame_is_bulk(uint8_t type)
 {
-	return type == PEER_LIST || type == PEER_DATA;
+	return type == PEER_LIST || type == PEER_DATA || type == PEER_SUMS || type == PEER_COPY;
 }

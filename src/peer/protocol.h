@@ -16,7 +16,7 @@
  * A frame that does not decode to its last byte, is too long, or comes where it makes no
  * sense ends the session (an agent says why in an ERROR frame, if it still can).
  *
- * CREDIT.  Bulk frames (LIST, DATA) may be sent only against credit, so that neither side
+ * CREDIT.  Bulk frames (LIST, DATA, SUMS, COPY) may be sent only against credit, so that neither side
  * can block the other: each side may have PEER_WINDOW bytes of bulk frames (headers
  * included) under way, and the receiver gives back with CREDIT what it has dealt with.  All
  * other frames are bounded by the requests they answer, of which at most PEER_REQUESTS_MAX
@@ -82,6 +82,14 @@
  *				nothing); entry source; meta; str attributes; u8 what it settles (0 nothing,
  *				else enum done_kind), with 1 and 2 entry of the other side
  *	PUT_END		I	uint id; u8 1 if complete (0: drop it); 16 bytes digest; str attributes
+ *	BASIS		I	uint id; uint bytes of a block (at least block_size() of base/blocks.h): the sums of
+ *				the version that this OP_PUT is to replace; at most once for each, before its
+ *				first byte
+ *	SUMS		both	uint id; le32 of each block, in order (base/blocks.h)
+ *	SUMS_END	A	uint id; status
+ *	READ_CHANGES	I	as READ; uint bytes of a block, uint bytes of the version whose SUMS came before
+ *	COPY		both	uint id; uint offset, uint length (at most PEER_COPY_MAX) in that version
+ *	AGAIN		A	uint id: PUT_END came, but not what it says: send all of it, without COPY
  *	FLUSH		I	empty: finish, make durable and report every operation sent so far
  *	DONE		A	uint id; status; entry that is there now
  *	FLUSHED		A	empty: all DONE of this FLUSH were sent
@@ -119,6 +127,12 @@
  * FILES.  The bytes of a READ are those of the entry that was expected: never more, and READ_END, where
  * it is no failure, comes behind the last.  Of SCAN, one may be open.
  *
+ * DIFFERENCES.  A file that is to be replaced may be sent as what has changed in it: the receiver says with
+ * SUMS what it has (BASIS), the sender has them before READ_CHANGES, at most PEER_DIFFERENCES_MAX files of them at a
+ * time, and answers with COPY beside DATA and HOLE.  The receiver takes the bytes of a COPY from the
+ * version that it has given the sums of, and no other; what it has put together must have the digest in PUT_END, or
+ * nothing of it is kept: a sum that has deceived costs an AGAIN.
+ *
  * HOOKS are commands for /bin/sh, run while the lock is held, and beside everything else: an agent answers
  * PING and beats its lock meanwhile.  When the session ends, so does the hook; so it does when another one
  * is asked for, which then begins (each has its HOOKED).
@@ -142,7 +156,9 @@ enum {
 	PEER_HOOKS_MAX = 2,		  /* one that is being ended, and the next */
 	PEER_DATA_MAX = 128 * 1024,	  /* bytes of content per DATA frame */
 	PEER_HOLE_MAX =
-		1024 * 1024 * 1024,   /* bytes: their zeros are hashed, which must not take long */
+		1024 * 1024 * 1024, /* bytes: their zeros are hashed, which must not take long */
+	PEER_COPY_MAX = 4 * 1024 * 1024, /* bytes: done between two looks at the input */
+	PEER_DIFFERENCES_MAX = 16,	 /* files whose sums an agent keeps */
 	PEER_LIST_TARGET = 32 * 1024, /* a LIST or RECORD frame is sent when it has grown to this */
 	PEER_WINDOW = 4 * 1024 * 1024, /* bandwidth times delay of a long link at some 20 MB/s */
 	PEER_REQUESTS_MAX = 4096,
@@ -213,6 +229,12 @@ enum peer_type {
 	PEER_TIDIED,
 	PEER_STORED,
 	PEER_STORED_IS,
+	PEER_BASIS,
+	PEER_SUMS,
+	PEER_SUMS_END,
+	PEER_READ_CHANGES,
+	PEER_COPY,
+	PEER_AGAIN,
 };
 
 /* What is as it was then is not listed. */

@@ -180,7 +180,6 @@ static void send_op(struct apply *apply, size_t id, struct op *op)
 	lane->open++;
 	if (op->kind == OP_PUT) {
 		transfer_begin(apply, id, op);
-		lane->receiving++;
 	} else {
 		lane->unflushed++;
 	}
@@ -216,6 +215,8 @@ static void dispatch(struct apply *apply, enum side side)
 			apply_op_failed(apply, op, &why);
 			continue;
 		}
+		if (!transfer_may_begin(apply, op))
+			return;
 		send_op(apply, lane->next, op);
 	}
 }
@@ -336,7 +337,14 @@ static int take_frame(struct apply *apply, enum side from, const struct frame *f
 	switch (frame->type) {
 	case PEER_DATA:
 	case PEER_HOLE:
+	case PEER_COPY:
 		return transfer_bytes(apply, from, frame, err);
+	case PEER_SUMS:
+		return transfer_sums(apply, from, frame, err);
+	case PEER_SUMS_END:
+		return transfer_sums_end(apply, from, frame, err);
+	case PEER_AGAIN:
+		return transfer_again(apply, from, frame, err);
 	case PEER_READ_END:
 		return transfer_end(apply, from, frame, err);
 	case PEER_DONE:
@@ -378,7 +386,7 @@ static int take_frames(struct apply *apply, enum side from, struct err *err)
 					.data = lane->held.data + 1,
 					.len = lane->held.len - 1,
 					.from = side_name(from) };
-		if (transfer_bytes(apply, from, &frame, err) < 0)
+		if (take_frame(apply, from, &frame, err) < 0)
 			return -1;
 		buf_reset(&lane->held);
 		taken = 1;

@@ -21,6 +21,7 @@ struct lane {
 	size_t next;	    /* index of the next operation to look at */
 	unsigned open;	    /* sent, not DONE */
 	unsigned receiving; /* puts whose bytes are still coming */
+	unsigned differing; /* of them, those that are sent as a difference */
 	unsigned unflushed; /* complete, not part of a FLUSH yet */
 	uint64_t unflushed_bytes;
 	bool flushing;

@@ -2,9 +2,12 @@
 #include "run/transfer.h"
 
 #include "base/arena.h"
+#include "base/blocks.h"
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
 #include "model/change.h"
 #include "model/plan.h"
 #include "peer/channel.h"
@@ -15,18 +18,168 @@
 #include "run/report.h"
 #include "run/session.h"
 
+/* As it is, to the side `to`. Returns how many bytes that are. */
+static size_t pass_on(struct apply *apply, enum side to, const struct frame *frame)
+{
+	struct buf *out = apply_out(apply, to);
+	size_t start = frame_begin(out, frame->type);
+	size_t size = 0;
+
+	enc_raw(out, frame->data, frame->len);
+	size = frame_end(out, start);
+	if (frame_is_bulk(frame->type))
+		channel_spend(apply->session->sides[to].channel, size);
+	return size;
+}
+
+/* How the bytes of an OP_PUT come. */
+enum transfer_difference {
+	WHOLE,
+	SUMS_COMING, /* of the version that the receiver has */
+	CHANGES,     /* with COPY */
+};
+
+enum {
+	/* Bytes of both versions from which on sums pay, on a line of a gigabit as on a slow one. */
+	DIFFERENCE_MIN = 256 * 1024,
+	/* Of files under way to one side: their sums are kept by the agent that sends them. */
+	DIFFERENCES_OPEN = 4,
+};
+
+/*
+ * A target on this machine is sent all: its old version would be read twice to spare a copy within
+ * memory.
+ */
+static bool pays(const struct apply *apply, const struct op *op)
+{
+	const struct entry *source = op->change->now[side_other((enum side)op->side)];
+
+	return apply->session->config->target.remote && op->kind == OP_PUT && op->expect &&
+	       op->expect->type == ENTRY_FILE && op->expect->size >= DIFFERENCE_MIN &&
+	       source->size >= DIFFERENCE_MIN;
+}
+
+bool transfer_may_begin(const struct apply *apply, const struct op *op)
+{
+	return op->kind != OP_PUT || apply->lanes[op->side].differing < DIFFERENCES_OPEN ||
+	       !pays(apply, op);
+}
+
 /* Where the bytes of a put are read: on the other side, under the name they have there. */
-void transfer_begin(struct apply *apply, size_t id, const struct op *op)
+static void request_read(struct apply *apply, uint64_t id, const struct op *op, uint8_t type)
 {
 	enum side sender = side_other((enum side)op->side);
 	struct buf *out = apply_out(apply, sender);
-	size_t start = frame_begin(out, PEER_READ);
+	size_t start = frame_begin(out, type);
 
 	enc_uint(out, id);
 	enc_str(out, op->from);
 	entry_encode(out, op->change->now[sender]);
 	enc_u8(out, (op->meta.mask & META_XATTR) != 0);
+	if (type == PEER_READ_CHANGES) {
+		enc_uint(out, block_size(op->expect->size));
+		enc_uint(out, op->expect->size);
+	}
 	frame_end(out, start);
+}
+
+void transfer_begin(struct apply *apply, size_t id, struct op *op)
+{
+	struct lane *lane = &apply->lanes[op->side];
+	struct buf *out = apply_out(apply, (enum side)op->side);
+	size_t start = 0;
+
+	lane->receiving++;
+	if (!pays(apply, op)) {
+		request_read(apply, id, op, PEER_READ);
+		return;
+	}
+	start = frame_begin(out, PEER_BASIS);
+	enc_uint(out, id);
+	enc_uint(out, block_size(op->expect->size));
+	frame_end(out, start);
+	op->difference = SUMS_COMING;
+	lane->differing++;
+}
+
+/* The file whose sums come from this side; NULL when none are expected under this number. */
+static struct op *op_being_summed(const struct apply *apply, uint64_t id, enum side from)
+{
+	struct op *op = apply_op_by_id(apply, id);
+
+	return op && op->kind == OP_PUT && op->side == from && op->difference == SUMS_COMING ? op
+											     : NULL;
+}
+
+int transfer_sums(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+{
+	struct op *op = NULL;
+	struct dec dec;
+	uint64_t count = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	op = op_being_summed(apply, dec_uint(&dec), from);
+	count = dec_left(&dec) / BLOCK_SUM_LEN;
+	if (dec.bad || !op || dec_left(&dec) % BLOCK_SUM_LEN != 0 ||
+	    count > block_count(op->expect->size, block_size(op->expect->size)) - op->sums)
+		return msg_malformed(frame, err);
+	op->sums += count;
+	pass_on(apply, side_other(from), frame);
+	return 0;
+}
+
+int transfer_sums_end(struct apply *apply, enum side from, const struct frame *frame,
+		      struct err *err)
+{
+	struct err status = ERR_INIT;
+	struct op *op = NULL;
+	struct dec dec;
+	uint64_t id = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	id = dec_uint(&dec);
+	op = op_being_summed(apply, id, from);
+	msg_dec_status(&dec, &status);
+	if (!dec_done(&dec) || !op ||
+	    (!err_is_set(&status) &&
+	     op->sums != block_count(op->expect->size, block_size(op->expect->size))))
+		return msg_malformed(frame, err);
+	/* What has become of the old version is looked at again before it is replaced. */
+	if (err_is_set(&status)) {
+		log_debug("'%s' is sent whole: %s", op->path, status.msg);
+		op->difference = WHOLE;
+		apply->lanes[from].differing--;
+		request_read(apply, id, op, PEER_READ);
+		return 0;
+	}
+	op->difference = CHANGES;
+	request_read(apply, id, op, PEER_READ_CHANGES);
+	return 0;
+}
+
+int transfer_again(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
+{
+	struct lane *lane = &apply->lanes[from];
+	struct op *op = NULL;
+	struct dec dec;
+	uint64_t id = 0;
+
+	dec_init(&dec, frame->data, frame->len);
+	id = dec_uint(&dec);
+	op = apply_op_by_id(apply, id);
+	if (!dec_done(&dec) || !op || op->state != OP_SENT || op->side != from ||
+	    op->difference != CHANGES || !op->received)
+		return msg_malformed(frame, err);
+	log_debug("'%s' is sent again, whole: its changes did not fit", op->path);
+	op->difference = WHOLE;
+	op->received = false;
+	op->passed = 0;
+	lane->receiving++;
+	/* Where a FLUSH is under way that was to have it in it, another one follows. */
+	if (lane->unflushed > 0)
+		lane->unflushed--;
+	request_read(apply, id, op, PEER_READ);
+	return 0;
 }
 
 /* The file whose bytes come from this side; NULL when none is expected under this number. */
@@ -34,8 +187,31 @@ static struct op *op_being_read(const struct apply *apply, uint64_t id, enum sid
 {
 	struct op *op = apply_op_by_id(apply, id);
 
-	return op && op->kind == OP_PUT && op->side == side_other(from) && !op->received ? op
-											 : NULL;
+	return op && op->kind == OP_PUT && op->side == side_other(from) && !op->received &&
+			       op->difference != SUMS_COMING
+		       ? op
+		       : NULL;
+}
+
+/* Bytes of the file that a frame stands for; what is wrong with it sets dec->bad. */
+static uint64_t bytes_in(const struct op *op, const struct frame *frame, struct dec *dec)
+{
+	uint64_t offset = 0;
+	uint64_t len = 0;
+
+	if (frame->type == PEER_DATA)
+		return dec_left(dec);
+	offset = frame->type == PEER_COPY ? dec_uint(dec) : 0;
+	len = dec_uint(dec);
+	if (!dec_done(dec))
+		dec->bad = true;
+	if (frame->type == PEER_HOLE)
+		dec->bad = dec->bad || len > PEER_HOLE_MAX;
+	else
+		dec->bad = dec->bad || op->difference != CHANGES || len == 0 ||
+			   len > PEER_COPY_MAX || offset > op->expect->size ||
+			   len > op->expect->size - offset;
+	return len;
 }
 
 /* Count what passes; a file is not longer than what was asked for, however it says it is. */
@@ -43,9 +219,9 @@ static int count_passed(struct op *op, enum side from, struct dec *dec, const st
 			struct err *err)
 {
 	uint64_t size = op->change->now[from]->size;
-	uint64_t len = frame->type == PEER_HOLE ? dec_uint(dec) : dec_left(dec);
+	uint64_t len = bytes_in(op, frame, dec);
 
-	if (dec->bad || (frame->type == PEER_HOLE && (!dec_done(dec) || len > PEER_HOLE_MAX)))
+	if (dec->bad)
 		return msg_malformed(frame, err);
 	if (len > size - op->passed)
 		return err_set(err, ERR_PROTOCOL, "the %s sent more of a file than it has listed",
@@ -54,15 +230,10 @@ static int count_passed(struct op *op, enum side from, struct dec *dec, const st
 	return 0;
 }
 
-/* Pass a DATA or HOLE frame on to the side that receives the file. */
 int transfer_bytes(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
 {
-	enum side to = side_other(from);
-	struct buf *out = apply_out(apply, to);
 	struct op *op = NULL;
 	struct dec dec;
-	size_t start = 0;
-	size_t size = 0;
 
 	dec_init(&dec, frame->data, frame->len);
 	op = op_being_read(apply, dec_uint(&dec), from);
@@ -70,12 +241,7 @@ int transfer_bytes(struct apply *apply, enum side from, const struct frame *fram
 		return msg_malformed(frame, err);
 	if (count_passed(op, from, &dec, frame, err) < 0)
 		return -1;
-	start = frame_begin(out, frame->type);
-	enc_raw(out, frame->data, frame->len);
-	size = frame_end(out, start);
-	if (frame_is_bulk(frame->type))
-		channel_spend(apply->session->sides[to].channel, size);
-	apply->lanes[to].unflushed_bytes += size;
+	apply->lanes[side_other(from)].unflushed_bytes += pass_on(apply, side_other(from), frame);
 	return 0;
 }
 
@@ -104,6 +270,8 @@ int transfer_end(struct apply *apply, enum side from, const struct frame *frame,
 	}
 	if (status == 0 && op) {
 		op->received = true;
+		if (op->difference == CHANGES)
+			apply->lanes[to].differing--;
 		start = frame_begin(out, PEER_PUT_END);
 		enc_uint(out, result.id);
 		enc_u8(out, !err_is_set(&result.status));

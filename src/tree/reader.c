@@ -148,6 +148,36 @@ int reader_fd(const struct reader *reader)
 	return reader->fd;
 }
 
+void reader_undigested(struct reader *reader)
+{
+	digest_stream_free(reader->digest);
+	reader->digest = NULL;
+}
+
+uint64_t reader_size(const struct reader *reader)
+{
+	return (uint64_t)reader->before.st_size;
+}
+
+int reader_read_at(struct reader *reader, void *out, size_t len, uint64_t offset, struct err *err)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t got = sys_pread(reader->fd, (char *)out + done, len - done,
+					(off_t)(offset + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, errno, "cannot read '%.300s'", reader->shown);
+		if (got == 0)
+			return reader_changed(reader, "is being written to", err);
+		done += (size_t)got;
+	}
+	return 0;
+}
+
 static uint64_t file_size(const struct reader *reader)
 {
 	return (uint64_t)reader->before.st_size;
@@ -193,19 +223,18 @@ static uint64_t hole_here(struct reader *reader)
 	return 0;
 }
 
-static enum reader_piece finish(struct reader *reader, struct err *err)
+int reader_unchanged(const struct reader *reader, struct err *err)
 {
 	const struct stat *before = &reader->before;
 	struct stat after = { 0 };
 
 	if (sys_fstat(reader->fd, &after) < 0)
-		return (enum reader_piece)err_sys(err, errno, "cannot look at '%.300s'",
-						  reader->shown);
+		return err_sys(err, errno, "cannot look at '%.300s'", reader->shown);
 	if (after.st_size != before->st_size ||
 	    clock_from_timespec(after.st_mtim) != clock_from_timespec(before->st_mtim) ||
 	    clock_from_timespec(after.st_ctim) != clock_from_timespec(before->st_ctim))
-		return (enum reader_piece)reader_changed(reader, "is being written to", err);
-	return READER_END;
+		return reader_changed(reader, "is being written to", err);
+	return 0;
 }
 
 static enum reader_piece read_data(struct reader *reader, void *out, size_t cap, uint64_t *len,
@@ -223,7 +252,8 @@ static enum reader_piece read_data(struct reader *reader, void *out, size_t cap,
 						  reader->shown);
 	if (got == 0)
 		return (enum reader_piece)reader_changed(reader, "is being written to", err);
-	digest_stream_add(reader->digest, out, (size_t)got);
+	if (reader->digest)
+		digest_stream_add(reader->digest, out, (size_t)got);
 	reader->pos += (uint64_t)got;
 	*len = (uint64_t)got;
 	return READER_DATA;
@@ -234,11 +264,12 @@ enum reader_piece reader_next(struct reader *reader, void *out, size_t cap, uint
 {
 	*len = 0;
 	if (reader->pos == file_size(reader))
-		return finish(reader, err);
+		return reader_unchanged(reader, err) < 0 ? READER_ERROR : READER_END;
 	*len = hole_here(reader);
 	if (*len == 0)
 		return read_data(reader, out, cap, len, err);
-	digest_stream_add_zeros(reader->digest, *len);
+	if (reader->digest)
+		digest_stream_add_zeros(reader->digest, *len);
 	reader->pos += *len;
 	return READER_HOLE;
 }

@@ -29,6 +29,14 @@ struct reader *reader_open(struct root *root, const char *path, const struct ent
 /* The same for a name in an open folder of this root (stage, trash); `shown` names it in messages. */
 struct reader *reader_open_at(struct root *root, int dirfd, const char *name, const char *shown,
 			      uint64_t seed, struct err *err);
+/* Do without the digest. Before the first piece. */
+void reader_undigested(struct reader *reader);
+/* Bytes of the file when it was opened. */
+uint64_t reader_size(const struct reader *reader);
+/* Exactly `len` bytes at `offset`, which are no piece and not in the digest. */
+int reader_read_at(struct reader *reader, void *out, size_t len, uint64_t offset, struct err *err);
+/* Whether the file is still as it was when it was opened: 0, else ERR_CHANGED. */
+int reader_unchanged(const struct reader *reader, struct err *err);
 /* Borrowed descriptor of the open file. */
 int reader_fd(const struct reader *reader);
 enum {
