@@ -304,6 +304,28 @@ static void add_raw(struct program *program)
 	program->at += len;
 }
 
+static void add_difference(struct program *program, uint8_t type)
+{
+	struct buf *out = &program->out;
+	struct entry entry = { .type = ENTRY_ABSENT };
+
+	enc_uint(out, take(program) % 4);
+	if (type == PEER_COPY) {
+		enc_uint(out, take(program));
+		enc_uint(out, take(program));
+		return;
+	}
+	if (type == PEER_READ_CHANGES) {
+		enc_str(out, take_path(program));
+		entry = take_entry(program);
+		entry_encode(out, &entry);
+		enc_u8(out, take(program) % 2);
+	}
+	enc_uint(out, UINT64_C(1024) << (take(program) % 12));
+	if (type == PEER_READ_CHANGES)
+		enc_uint(out, (uint64_t)take(program) * 64);
+}
+
 static void add_payload(struct program *program, uint8_t type)
 {
 	struct buf *out = &program->out;
@@ -350,9 +372,13 @@ static void add_payload(struct program *program, uint8_t type)
 			enc_u8(out, 'x');
 		return;
 	case PEER_HOLE:
-		/* Bounded: its zeros are hashed. */
 		enc_uint(out, take(program) % 4);
-		enc_uint(out, (uint64_t)take(program) << (take(program) % 12));
+		enc_uint(out, (uint64_t)take(program) << (take(program) % 12)); /* zeros to hash */
+		return;
+	case PEER_BASIS:
+	case PEER_COPY:
+	case PEER_READ_CHANGES:
+		add_difference(program, type);
 		return;
 	case PEER_PUT_END:
 		add_put_end(program);
@@ -378,7 +404,7 @@ static void add_payload(struct program *program, uint8_t type)
 static void add_frame(struct program *program)
 {
 	uint8_t choice = take(program);
-	uint8_t type = choice % 128 % (PEER_BYE + 2);
+	uint8_t type = choice % 128 % (PEER_AGAIN + 2);
 	size_t start = 0;
 
 	if (type == PEER_HELLO) {

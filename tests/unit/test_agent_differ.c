@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files as differences: what an agent does with sums and copies, whoever sends them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/blocks.h"
+#include "base/codec.h"
+#include "model/entry.h"
+#include "peer_help.h"
+#include "tree/scan.h"
+#include "tree_help.h"
+
+enum { SIZE = 3 * BLOCK_MIN + 100, ID = 7 };
+
+static struct entry entry_at(const char *path)
+{
+	struct entry entry = { .type = ENTRY_ABSENT };
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	scan_entry_from_stat(&entry, &st);
+	return entry;
+}
+
+static void put_uints(struct far *far, uint8_t type, const uint64_t *values, size_t count)
+{
+	size_t start = frame_begin(&far->out, type);
+
+	for (size_t i = 0; i < count; i++)
+		enc_uint(&far->out, values[i]);
+	frame_end(&far->out, start);
+}
+
+static void far_basis(struct far *far, uint64_t block)
+{
+	put_uints(far, PEER_BASIS, (const uint64_t[]){ ID, block }, 2);
+}
+
+static void far_copy(struct far *far, uint64_t offset, uint64_t len)
+{
+	put_uints(far, PEER_COPY, (const uint64_t[]){ ID, offset, len }, 3);
+}
+
+static void far_read_changes(struct far *far, const char *path, uint64_t block, uint64_t size)
+{
+	const struct entry expect = entry_at("t/file");
+	size_t start = frame_begin(&far->out, PEER_READ_CHANGES);
+
+	enc_uint(&far->out, ID);
+	enc_str(&far->out, path);
+	entry_encode(&far->out, &expect);
+	enc_u8(&far->out, 0);
+	enc_uint(&far->out, block);
+	enc_uint(&far->out, size);
+	frame_end(&far->out, start);
+}
+
+/* Four runs of letters, the last one short. */
+static const char *letters(const char *which)
+{
+	static char text[SIZE + 1];
+
+	for (size_t i = 0; i < SIZE; i++)
+		text[i] = which[i / BLOCK_MIN];
+	text[SIZE] = '\0';
+	return text;
+}
+
+/* The agent has the file "abcd", and was told that another one will take its place. */
+static struct far replacing(void)
+{
+	struct msg_op op = { .id = ID, .kind = OP_PUT, .path = "file", .settles = 0 };
+	struct far far = far_prepared();
+
+	help_write("t/file", letters("abcd"));
+	op.expect = entry_at("t/file");
+	op.source = op.expect;
+	op.source.link = NULL;
+	far_op(&far, &op);
+	return far;
+}
+
+static struct far summed(void)
+{
+	struct far far = replacing();
+	struct dec dec;
+
+	far_basis(&far, BLOCK_MIN);
+	far_expect(&far, PEER_SUMS);
+	dec_init(&dec, far.frame.data, far.frame.len);
+	assert_int_equal(dec_uint(&dec), ID);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(dec_le32(&dec),
+				 block_add(0, letters("abcd") + i * BLOCK_MIN, BLOCK_MIN));
+	assert_true(dec_done(&dec));
+	far_expect(&far, PEER_SUMS_END);
+	return far;
+}
+
+/* All that was said so far is done; what became of it. */
+static enum err_kind flushed(struct far *far)
+{
+	enum err_kind kind = ERR_NONE;
+
+	far_empty(far, PEER_FLUSH);
+	kind = far_result(far, PEER_DONE, ID);
+	far_expect(far, PEER_FLUSHED);
+	assert_int_equal(far_end(far), 0);
+	return kind;
+}
+
+static void a_file_is_put_together_from_its_old_version(void **state)
+{
+	AUTO_FAR far = summed();
+
+	(void)state;
+	far_copy(&far, 2 * BLOCK_MIN, BLOCK_MIN);
+	far_data(&far, ID, letters("xyyy") + 3 * BLOCK_MIN);
+	far_copy(&far, 0, BLOCK_MIN);
+	far_copy(&far, 0, BLOCK_MIN);
+	{
+		AUTO_BUF want = BUF_INIT;
+
+		buf_add(&want, letters("cccc"), BLOCK_MIN);
+		buf_add(&want, letters("yyyy"), 100);
+		buf_add(&want, letters("aaaa"), BLOCK_MIN * 2);
+		far_put_end(&far, ID, 1, buf_cstr(&want));
+		assert_int_equal(flushed(&far), ERR_NONE);
+		assert_string_equal(help_read("t/file"), buf_cstr(&want));
+	}
+}
+
+static void what_does_not_fit_is_asked_for_again(void **state)
+{
+	AUTO_FAR far = summed();
+	struct dec dec;
+
+	(void)state;
+	far_copy(&far, 0, BLOCK_MIN);
+	far_put_end(&far, ID, 1, "something else");
+	far_expect(&far, PEER_AGAIN);
+	dec_init(&dec, far.frame.data, far.frame.len);
+	assert_int_equal(dec_uint(&dec), ID);
+	assert_int_equal(help_count("t/.osync_workdir/stage"), 0);
+	far_data(&far, ID, "something else");
+	far_put_end(&far, ID, 1, "something else");
+	assert_int_equal(flushed(&far), ERR_NONE);
+	assert_string_equal(help_read("t/file"), "something else");
+}
+
+static void the_second_time_there_is_no_version_to_copy_from(void **state)
+{
+	AUTO_FAR far = summed();
+
+	(void)state;
+	far_put_end(&far, ID, 1, "something else");
+	far_expect(&far, PEER_AGAIN);
+	far_copy(&far, 0, 1);
+	far_refuses(&far, ERR_PROTOCOL);
+	assert_string_equal(help_read("t/file"), letters("abcd"));
+}
+
+static void a_version_that_was_edited_meanwhile_is_not_asked_for_again(void **state)
+{
+	AUTO_FAR far = summed();
+
+	(void)state;
+	help_write("t/file", "an edit");
+	far_copy(&far, 0, BLOCK_MIN);
+	far_put_end(&far, ID, 1, letters("aaaa"));
+	assert_int_equal(flushed(&far), ERR_CHANGED);
+	assert_string_equal(help_read("t/file"), "an edit");
+	assert_int_equal(help_count("t/.osync_workdir/stage"), 0);
+}
+
+static void sums_of_what_is_not_there_any_more_fail_alone(void **state)
+{
+	AUTO_FAR far = replacing();
+	struct err status = ERR_INIT;
+	struct dec dec;
+
+	(void)state;
+	help_write("t/file", "an edit");
+	far_basis(&far, BLOCK_MIN);
+	far_expect(&far, PEER_SUMS_END);
+	dec_init(&dec, far.frame.data, far.frame.len);
+	assert_int_equal(dec_uint(&dec), ID);
+	msg_dec_status(&dec, &status);
+	assert_int_equal(status.kind, ERR_CHANGED);
+	/* It can still be sent whole, and is refused as ever. */
+	far_data(&far, ID, "new");
+	far_put_end(&far, ID, 1, "new");
+	assert_int_equal(flushed(&far), ERR_CHANGED);
+	assert_string_equal(help_read("t/file"), "an edit");
+}
+
+static void a_copy_of_what_is_not_in_it_ends_the_session(void **state)
+{
+	static const uint64_t copies[][2] = {
+		{ 0, SIZE + 1 },	  { SIZE, 1 },	     { SIZE + 1, 0 },
+		{ UINT64_MAX, 1 },	  { 1, UINT64_MAX }, { UINT64_MAX, UINT64_MAX },
+		{ 0, PEER_COPY_MAX + 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
+		AUTO_FAR far = summed();
+
+		far_copy(&far, copies[i][0], copies[i][1]);
+		far_refuses(&far, ERR_PROTOCOL);
+	}
+}
+
+static void without_sums_there_is_nothing_to_copy_from(void **state)
+{
+	AUTO_FAR far = replacing();
+
+	(void)state;
+	far_copy(&far, 0, 1);
+	far_refuses(&far, ERR_PROTOCOL);
+}
+
+static void a_basis_is_asked_for_once_and_in_blocks_that_make_sense(void **state)
+{
+	static const uint64_t blocks[] = { 0, 1, 512, BLOCK_MIN + 1, 2 * BLOCK_MAX, UINT64_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		AUTO_FAR far = replacing();
+
+		far_basis(&far, blocks[i]);
+		far_refuses(&far, ERR_PROTOCOL);
+	}
+	{
+		AUTO_FAR far = summed();
+
+		far_basis(&far, BLOCK_MIN);
+		far_refuses(&far, ERR_PROTOCOL);
+	}
+}
+
+static void nobody_is_given_more_sums_than_a_file_of_that_size_needs(void **state)
+{
+	const off_t size = (off_t)1 << 40;
+	struct msg_op op = { .id = ID, .kind = OP_PUT, .path = "file" };
+	AUTO_FAR far = far_prepared();
+
+	(void)state;
+	help_write("t/file", "and a hole");
+	assert_int_equal(truncate("t/file", size), 0);
+	op.expect = entry_at("t/file");
+	op.source = op.expect;
+	op.source.link = NULL;
+	far_op(&far, &op);
+	far_basis(&far, block_size((uint64_t)size) / 2);
+	far_refuses(&far, ERR_PROTOCOL);
+}
+
+/* Sums of `text`, as of an old version. */
+static void far_sums(struct far *far, uint64_t id, const char *text, size_t count)
+{
+	size_t start = frame_begin(&far->out, PEER_SUMS);
+
+	enc_uint(&far->out, id);
+	for (size_t i = 0; i < count; i++)
+		enc_le32(&far->out, block_add(0, text + i * BLOCK_MIN, BLOCK_MIN));
+	frame_end(&far->out, start);
+}
+
+static void only_what_is_new_is_sent(void **state)
+{
+	AUTO_FAR far = far_welcomed(0);
+	struct dec dec;
+
+	(void)state;
+	help_write("t/file", letters("abxd"));
+	far_sums(&far, ID, letters("abcd"), 3);
+	far_read_changes(&far, "file", BLOCK_MIN, SIZE);
+	far_expect(&far, PEER_COPY);
+	dec_init(&dec, far.frame.data, far.frame.len);
+	assert_int_equal(dec_uint(&dec), ID);
+	assert_int_equal(dec_uint(&dec), 0);
+	assert_int_equal(dec_uint(&dec), 2 * BLOCK_MIN);
+	far_expect(&far, PEER_DATA);
+	dec_init(&dec, far.frame.data, far.frame.len);
+	assert_int_equal(dec_uint(&dec), ID);
+	assert_int_equal(dec_left(&dec), SIZE - 2 * BLOCK_MIN);
+	assert_memory_equal(dec.pos, letters("abxd") + 2 * BLOCK_MIN, dec_left(&dec));
+	assert_int_equal(far_result(&far, PEER_READ_END, ID), ERR_NONE);
+	assert_int_equal(far_end(&far), 0);
+}
+
+static void sums_must_be_as_many_as_the_old_version_has(void **state)
+{
+	static const uint64_t sizes[] = { 0, 2 * BLOCK_MIN, 4 * BLOCK_MIN, UINT64_MAX };
+
+	(void)state;
+	help_write("t/file", letters("abxd"));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		AUTO_FAR far = far_welcomed(0);
+
+		far_sums(&far, ID, letters("abcd"), 3);
+		far_read_changes(&far, "file", BLOCK_MIN, sizes[i]);
+		far_refuses(&far, ERR_PROTOCOL);
+	}
+}
+
+static void sums_of_too_many_files_end_the_session(void **state)
+{
+	AUTO_FAR far = far_welcomed(0);
+
+	(void)state;
+	for (uint64_t id = 0; id < PEER_DIFFERENCES_MAX; id++)
+		far_sums(&far, id, letters("abcd"), 3);
+	far_empty(&far, PEER_PING);
+	far_expect(&far, PEER_PONG);
+	far_sums(&far, PEER_DIFFERENCES_MAX, letters("abcd"), 3);
+	far_refuses(&far, ERR_PROTOCOL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_file_is_put_together_from_its_old_version),
+		TEST(what_does_not_fit_is_asked_for_again),
+		TEST(the_second_time_there_is_no_version_to_copy_from),
+		TEST(a_version_that_was_edited_meanwhile_is_not_asked_for_again),
+		TEST(sums_of_what_is_not_there_any_more_fail_alone),
+		TEST(a_copy_of_what_is_not_in_it_ends_the_session),
+		TEST(without_sums_there_is_nothing_to_copy_from),
+		TEST(a_basis_is_asked_for_once_and_in_blocks_that_make_sense),
+		TEST(nobody_is_given_more_sums_than_a_file_of_that_size_needs),
+		TEST(only_what_is_new_is_sent),
+		TEST(sums_must_be_as_many_as_the_old_version_has),
+		TEST(sums_of_too_many_files_end_the_session),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
