@@ -69,6 +69,8 @@ class Play:
     def run(self, fault=None, relay=None, server=None, options=()):
         """One run to its end, and to that of all its processes: they hold standard error."""
         target = str(self.roots[1])
+        if self.scenario.far and not server:
+            relay = relay or "whole"
         if server:
             target = server.url(self.roots[1])
             options = (*options, *server.login(OSYNC))

@@ -5,8 +5,10 @@ A scenario is what both sides have in common before, then what somebody does on 
 initiator and what somebody does on the target. Each is a list of acts, one a line:
 
     write PATH [BYTES]   a file with bytes that no other file has and every play writes again
+    noise PATH BYTES     the same, with no byte like another's
     same PATH            a file with the bytes that the other side writes there, too
     append PATH
+    insert PATH          bytes in the middle
     touch PATH           another mtime
     mode PATH MODE
     folder PATH
@@ -18,6 +20,7 @@ initiator and what somebody does on the target. Each is a list of acts, one a li
 so that both agents do all there is to do.
 """
 
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -31,6 +34,7 @@ class Scenario:
     there: str = ""
     conflicts: bool = False  # somebody has to look afterwards
     cut: str = ""  # a fault in a run before the one that is tried
+    far: bool = False  # about what is done only where the target is on another machine
 
 
 def in_folder(folder, acts):
@@ -129,6 +133,8 @@ SCENARIOS = {scenario.name: scenario for scenario in (
         write new 150000
         move g moved
         move d e""", cut="kill:40:target agent"),
+    # Large enough to be sent as a difference (src/run/transfer.c).
+    Scenario("differ", "write kept\nnoise large 300000", there="insert large", far=True),
 )}
 
 
@@ -155,6 +161,10 @@ class Player:
         with open(path, "wb") as file:
             file.write(self.bytes(path, size))
 
+    def noise(self, path, size):
+        with open(path, "wb") as file:
+            file.write(hashlib.shake_128(self.bytes(path)).digest(int(size)))
+
     def same(self, path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
@@ -163,6 +173,12 @@ class Player:
     def append(self, path):
         with open(path, "ab") as file:
             file.write(self.bytes(path))
+
+    def insert(self, path):
+        with open(path, "r+b") as file:
+            data = file.read()
+            file.seek(len(data) // 2)
+            file.write(self.bytes(path) + data[len(data) // 2:])
 
     def touch(self, path):
         os.utime(path, (1_000_000_000, 1_000_000_000))

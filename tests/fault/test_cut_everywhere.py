@@ -40,3 +40,8 @@ def test_i38_the_link_is_cut_everywhere(name):
     outcomes = each(scenario, list(cuts(scenario)), link={"relay": "whole"})
     # Who is cut off in the middle says so; only the last words may be missed.
     assert sum(outcome.code == 69 for outcome in outcomes) > len(outcomes) // 2
+
+
+def test_what_is_cut_as_a_difference_is_one():
+    for frames, size in passed(SCENARIOS["differ"]).values():
+        assert frames > 10 and size < 100_000
