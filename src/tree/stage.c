@@ -400,6 +400,15 @@ int staged_finish(struct staged *staged, const struct meta *meta, struct err *er
 	return 0;
 }
 
+/* There is nothing in a new folder that could be lost: it is among those that the next changer_sync() takes. */
+static bool must_sync(const struct staged *staged)
+{
+	enum changer_sync_mode sync = staged->changer->sync;
+
+	return staged->fd >= 0 && (sync == CHANGER_SYNC_FILE || (sync == CHANGER_SYNC_BATCH &&
+								 staged->entry.type == ENTRY_FILE));
+}
+
 int staged_settle(struct staged *staged, struct err *err)
 {
 	bool file = staged->entry.type == ENTRY_FILE;
@@ -410,8 +419,7 @@ int staged_settle(struct staged *staged, struct err *err)
 		return err_set(err, ERR_SYSTEM, "new content could not be made durable");
 	pending_remove(staged);
 	staged->state = STAGED_BROKEN;
-	if (staged->changer->sync != CHANGER_SYNC_OFF && staged->fd >= 0 &&
-	    sys_fsync(staged->fd) < 0)
+	if (must_sync(staged) && sys_fsync(staged->fd) < 0)
 		return err_sys(err, errno, "cannot make new content durable");
 	if (file && sys_close(steal_fd(&staged->fd)) < 0)
 		return err_sys(err, errno, "cannot make new content durable");
