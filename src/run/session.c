@@ -21,6 +21,7 @@
 #include "peer/msg.h"
 #include "peer/patience.h"
 #include "peer/protocol.h"
+#include "run/hello.h"
 #include "run/identity.h"
 #include "run/limits.h"
 #include "run/network.h"
@@ -30,9 +31,7 @@
 #include "store/atomic.h"
 #include "store/lock.h"
 #include "transport/transport.h"
-#include "tree/changer.h"
 #include "tree/mountpoint.h"
-#include "tree/scan.h"
 
 /* Time stamps this much younger than the start of the run may still be ambiguous (a kernel tick is up to 10 ms). */
 enum { SETTLE_MS = 30 };
@@ -155,73 +154,6 @@ int session_expect(const struct frame *frame, uint8_t type, struct err *err)
 	return frame->type == type ? 0 : msg_malformed(frame, err);
 }
 
-static unsigned scan_flags(const struct config *config)
-{
-	return (config->preserve_xattr ? SCAN_XATTR : 0U) | (config->preserve_acl ? SCAN_ACL : 0U) |
-	       (config->preserve_hardlinks ? SCAN_NLINK : 0U);
-}
-
-static enum changer_sync_mode sync_mode(enum fsync_mode mode)
-{
-	switch (mode) {
-	case FSYNC_FILE:
-		return CHANGER_SYNC_FILE;
-	case FSYNC_OFF:
-		return CHANGER_SYNC_OFF;
-	case FSYNC_BATCH:
-		break;
-	}
-	return CHANGER_SYNC_BATCH;
-}
-
-/* A folder that was synced before and is gone is not made again: its disk may come back. */
-static bool may_create(const struct session *session, enum side side)
-{
-	if (!session->config->create_dirs || session->saved.list)
-		return false;
-	return side == SIDE_TARGET || !session->sides[SIDE_TARGET].known;
-}
-
-/* KiB/s that either end of this connection may write: a limit is for lines, and one's own side has none. */
-static uint32_t rate_kib(const struct config *config, enum side side)
-{
-	return side == SIDE_TARGET && config->target.remote ? (uint32_t)config->bandwidth_kib : 0;
-}
-
-static unsigned hello_flags(const struct session *session, enum side side)
-{
-	const struct config *config = session->config;
-	bool hooks = side == SIDE_INITIATOR ? config_has_local_hooks(config)
-					    : config_has_remote_hooks(config);
-
-	return (may_create(session, side) ? PEER_HELLO_CREATE : 0U) |
-	       (rate_kib(config, side) ? PEER_HELLO_LIMITED : 0U) |
-	       (config->dry_run ? PEER_HELLO_DRY : 0U) | (hooks ? PEER_HELLO_HOOKS : 0U);
-}
-
-static void send_hello(struct session *session, enum side side)
-{
-	const struct config *config = session->config;
-	const char *state_dir = config->state_dir[side];
-	AUTO_FREE char *profile = identity_profile(config, &session->initiator);
-	AUTO_FREE char *place = identity_place(config);
-	struct msg_hello hello = { .version_min = PEER_VERSION,
-				   .version_max = PEER_VERSION,
-				   .clock_ns = clock_realtime_ns(),
-				   .build = version_build,
-				   .profile = profile,
-				   .place = side == SIDE_TARGET ? place : "",
-				   .flags = hello_flags(session, side),
-				   .state_dir = side == SIDE_TARGET && state_dir ? state_dir : "",
-				   .scan_flags = scan_flags(config),
-				   .fsync_mode = sync_mode(config->fsync),
-				   .silence_s = (unsigned)config->peer_timeout_s,
-				   .mount = config->mountpoint[side],
-				   .rate_kib = rate_kib(config, side) };
-
-	msg_put_hello(channel_out(session->sides[side].channel), &hello);
-}
-
 /* The agent's clock minus ours. Less than a second is the time a message takes. */
 static int64_t plausible_skew(int64_t agent_ns)
 {
@@ -290,7 +222,7 @@ static int open_side(struct session *session, enum side side, struct err *err)
 {
 	AUTO_FREE char *dir = identity_folder(session->config, side);
 
-	send_hello(session, side);
+	hello_send(session, side);
 	if (take_welcome(session, side, err) == 0)
 		return check_writable(session, side, err);
 	if (err->kind == ERR_SYSTEM && err->sys == ENOENT)
@@ -328,7 +260,7 @@ static int connect_side(struct session *session, enum side side, struct err *err
 		return -1;
 	peer->channel = channel_new(transport_fd(peer->transport), side_name(side));
 	channel_set_silence(peer->channel, session->config->peer_timeout_s * INT64_C(1000));
-	channel_set_rate(peer->channel, rate_kib(session->config, side) * INT64_C(1024));
+	channel_set_rate(peer->channel, hello_rate_kib(session->config, side) * INT64_C(1024));
 	return 0;
 }
 
