@@ -336,6 +336,22 @@ static void check_ssh(struct checker *c)
 			     "SSH_IGNORE_KNOWN_HOSTS: anybody on the way can pose as the server");
 }
 
+/* What is compressed already does not get smaller. */
+static void check_compression(struct checker *c)
+{
+	struct config *config = c->config;
+
+	if (!config->rsync_compress && config->compression == COMPRESSION_AUTO)
+		config->compression = COMPRESSION_OFF;
+	if (!config->ssh_compression || config->transport != TRANSPORT_SSH)
+		return;
+	if (config->compression == COMPRESSION_ON)
+		complain(c, &settings_get(c->settings, "COMPRESSION")->origin,
+			 "COMPRESSION=on and SSH_COMPRESSION=yes would compress twice: leave out "
+			 "SSH_COMPRESSION");
+	config->compression = COMPRESSION_OFF;
+}
+
 /* Nothing of it goes over a line: not worth failing, but whoever set it expects something. */
 static void check_bandwidth(struct checker *c)
 {
@@ -380,6 +396,7 @@ void check_config(const struct settings *settings, struct config *config, struct
 	mail_config_check(settings, config, problems);
 	check_ssh(&c);
 	check_bandwidth(&c);
+	check_compression(&c);
 	check_token(&c);
 	check_skip_deletion(&c);
 }

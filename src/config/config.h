@@ -29,6 +29,7 @@ enum conflict_policy {
 	CONFLICT_SKIP, /* leave both alone and say so */
 };
 
+enum compression { COMPRESSION_AUTO, COMPRESSION_ON, COMPRESSION_OFF };
 enum fsync_mode { FSYNC_BATCH, FSYNC_FILE, FSYNC_OFF };
 enum transport_kind { TRANSPORT_AUTO, TRANSPORT_SSH, TRANSPORT_COMMAND };
 
@@ -63,6 +64,8 @@ struct config {
 	char *ssh_config_file;	    /* NULL: ~/.ssh/config through `ssh -G` */
 	bool ssh_ignore_known_hosts;
 	bool ssh_compression;
+	bool rsync_compress;	      /* osync 1.3's: without it, compression is not AUTO but OFF */
+	enum compression compression; /* of the peer protocol; never on with ssh_compression */
 	int bandwidth_kib; /* KiB/s in either direction; 0: any, and without effect on a local target */
 	int ssh_connect_timeout_s;
 	int ssh_keepalive_s;

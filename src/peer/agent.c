@@ -15,9 +15,11 @@
 #include "base/sys.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
+#include "peer/packer.h"
 #include "peer/patience.h"
 #include "peer/protocol.h"
 #include "peer/pulse.h"
+#include "peer/unpacker.h"
 #include "store/lock.h"
 
 enum {
@@ -75,37 +77,59 @@ static int wait_output(struct agent *agent, int64_t *stuck_ms, struct err *err)
 		       (long long)(limit_ms / 1000));
 }
 
+/* Nothing can be written now, and that is because of the line (or of its limit). */
+static ssize_t waits_for_line(struct agent *agent)
+{
+	packer_note(agent->packer, clock_monotonic_ms(), 0, true);
+	return 0;
+}
+
 /* Write what the limit allows: the number of bytes, 0 for none now. */
 static ssize_t write_some(struct agent *agent, size_t done, struct err *err)
 {
-	size_t may = bucket_allows(&agent->rate, agent->out.len - done, clock_monotonic_ms());
+	size_t left = agent->wire.len - done;
+	size_t may = bucket_allows(&agent->rate, left, clock_monotonic_ms());
 	ssize_t n = 0;
 
 	if (may == 0)
-		return 0;
-	n = sys_link_write(agent->out_fd, agent->out.data + done, may);
+		return waits_for_line(agent);
+	n = sys_link_write(agent->out_fd, agent->wire.data + done, may);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return 0;
+		return waits_for_line(agent);
 	if (n < 0)
 		return err_sys(err, errno, "cannot write to the initiator");
 	bucket_take(&agent->rate, (size_t)n);
 	agent->said_ms = clock_monotonic_ms();
+	packer_note(agent->packer, agent->said_ms, (size_t)n, (size_t)n < left);
 	return n;
+}
+
+/* What was taken for the wire. */
+static int write_wire(struct agent *agent, struct err *err)
+{
+	int64_t stuck_ms = clock_monotonic_ms();
+	size_t done = 0;
+	int status = 0;
+
+	while (status == 0 && done < agent->wire.len && !agent->mute) {
+		ssize_t n = write_some(agent, done, err);
+
+		if (n < 0 || (n == 0 && wait_output(agent, &stuck_ms, err) < 0))
+			status = -1;
+		else
+			done += (size_t)n;
+	}
+	buf_reset(&agent->wire);
+	return status;
 }
 
 static int write_all(struct agent *agent, struct err *err)
 {
-	int64_t stuck_ms = clock_monotonic_ms();
-	size_t done = 0;
-
-	while (done < agent->out.len && !agent->mute) {
-		ssize_t n = write_some(agent, done, err);
-
-		if (n < 0 || (n == 0 && wait_output(agent, &stuck_ms, err) < 0))
+	while (agent->out.len > 0) {
+		packer_take(agent->packer, &agent->out, &agent->wire);
+		if (write_wire(agent, err) < 0)
 			return -1;
-		done += (size_t)n;
 	}
-	buf_reset(&agent->out);
 	return 0;
 }
 
@@ -280,6 +304,17 @@ static void give_back_credit(struct agent *agent, const struct frame *frame, siz
 	agent->owed = 0;
 }
 
+/* What was dealt with leaves its room to what unpacks: that is much more than what has come. */
+static int unpack_input(struct agent *agent, const struct frame *frame, size_t size,
+			struct err *err)
+{
+	if (unpacker_replace(agent->unpacker, &agent->in, agent->in_used, size, frame, err) < 0)
+		return -1;
+	buf_consume(&agent->in, agent->in_used);
+	agent->in_used = 0;
+	return 0;
+}
+
 /* Deal with all complete frames that are there. */
 static int handle_input(struct agent *agent, struct err *err)
 {
@@ -295,6 +330,11 @@ static int handle_input(struct agent *agent, struct err *err)
 			return got;
 		}
 		frame.from = "initiator";
+		if (frame.type == PEER_PACKED) {
+			if (unpack_input(agent, &frame, size, err) < 0)
+				return -1;
+			continue;
+		}
 		if (dispatch(agent, &frame, err) < 0 || check_stop(err) < 0)
 			return -1;
 		arena_release(&agent->arena);
@@ -415,6 +455,9 @@ static void agent_close(struct agent *agent)
 	agent_session_close(agent);
 	buf_release(&agent->in);
 	buf_release(&agent->out);
+	buf_release(&agent->wire);
+	packer_free(agent->packer);
+	unpacker_free(agent->unpacker);
 	arena_release(&agent->arena);
 }
 

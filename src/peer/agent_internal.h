@@ -24,11 +24,13 @@ struct filter;
 struct keep;
 struct frame;
 struct hook_runner;
+struct packer;
 struct pulse;
 struct reader;
 struct scan;
 struct sums;
 struct turn;
+struct unpacker;
 
 /* The head of the cache: for whom and at which state of the saved list it was written. */
 struct cache_head {
@@ -67,13 +69,16 @@ struct agent {
 	int in_fd;
 	int out_fd;
 	struct buf in;
-	size_t in_used;	    /* bytes of `in` dealt with */
-	struct buf out;	    /* collected until written */
-	int64_t credit;	    /* bulk bytes we may still send */
-	uint64_t owed;	    /* credit not given back yet */
-	bool mute;	    /* nothing can be said any more */
-	bool done;	    /* BYE or end of input */
-	struct arena arena; /* emptied after every frame */
+	size_t in_used;		   /* bytes of `in` dealt with */
+	struct buf out;		   /* collected until written */
+	struct buf wire;	   /* being written */
+	struct packer *packer;	   /* NULL: nothing is packed */
+	struct unpacker *unpacker; /* NULL: nor may the initiator */
+	int64_t credit;		   /* bulk bytes we may still send */
+	uint64_t owed;		   /* credit not given back yet */
+	bool mute;		   /* nothing can be said any more */
+	bool done;		   /* BYE or end of input */
+	struct arena arena;	   /* emptied after every frame */
 
 	struct hook_runner *runner; /* NULL: no hooks */
 	int hooks_open;		    /* HOOK without HOOKED yet */

@@ -15,8 +15,10 @@
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
 #include "peer/listing.h"
+#include "peer/packer.h"
 #include "peer/protocol.h"
 #include "peer/pulse.h"
+#include "peer/unpacker.h"
 #include "store/atomic.h"
 #include "store/done_log.h"
 #include "store/mark.h"
@@ -210,6 +212,15 @@ static int choose_state_dir(struct agent *agent, const char *asked, struct err *
 		asked);
 }
 
+/* The initiator can unpack, so it gets to. What packs what we send is asked from here on. */
+static void agree_on_packing(struct agent *agent, unsigned hello_flags)
+{
+	if (!(hello_flags & PEER_HELLO_PACKED))
+		return;
+	agent->packer = packer_new(hello_flags & PEER_HELLO_PACK_ALL ? PACKER_ON : PACKER_AUTO);
+	agent->unpacker = unpacker_new();
+}
+
 int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct msg_hello hello = { 0 };
@@ -246,9 +257,11 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 		agent->list_fd = sys_openat(AT_FDCWD, agent->options->list_dir,
 					    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	confine(agent);
+	agree_on_packing(agent, hello.flags);
 	welcome.flags = (agent->runner ? PEER_WELCOME_HOOKS : 0U) |
 			(agent->options->read_only ? PEER_WELCOME_READ_ONLY : 0U) |
-			(has_state(agent) ? PEER_WELCOME_STATE : 0U);
+			(has_state(agent) ? PEER_WELCOME_STATE : 0U) |
+			(agent->unpacker ? PEER_WELCOME_PACKED : 0U);
 	welcome.known = !uuid_is_none(&agent->at_place);
 	welcome.known_initiator = agent->at_place;
 	welcome.known_generation = agent->head.known ? agent->head.generation : 0;

@@ -17,8 +17,10 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "peer/msg.h"
+#include "peer/packer.h"
 #include "peer/patience.h"
 #include "peer/protocol.h"
+#include "peer/unpacker.h"
 
 enum {
 	CHANNEL_READ = 256 * 1024,
@@ -34,10 +36,13 @@ struct channel {
 	size_t taken; /* bytes of `in` the caller has dealt with */
 	size_t seen;  /* bytes of `in` looked through for credit and pings */
 	struct buf out;
-	size_t written;	  /* bytes of `out` written */
-	int64_t credit;	  /* bulk bytes we may still send */
-	size_t last_bulk; /* size of the bulk frame handed out last */
-	uint64_t owed;	  /* credit to give back */
+	struct buf wire;	   /* frames on their way to the descriptor */
+	size_t written;		   /* bytes of `wire` written */
+	struct packer *packer;	   /* NULL: nothing is packed */
+	struct unpacker *unpacker; /* NULL: nor may the agent */
+	int64_t credit;		   /* bulk bytes we may still send */
+	size_t last_bulk;	   /* size of the bulk frame handed out last */
+	uint64_t owed;		   /* credit to give back */
 	bool greeted;
 	bool ended;
 	struct buf noise;
@@ -70,6 +75,9 @@ void channel_free(struct channel *channel)
 		return;
 	buf_release(&channel->in);
 	buf_release(&channel->out);
+	buf_release(&channel->wire);
+	packer_free(channel->packer);
+	unpacker_free(channel->unpacker);
 	buf_release(&channel->noise);
 	free(channel);
 }
@@ -82,6 +90,18 @@ void channel_set_silence(struct channel *channel, int64_t silence_ms)
 void channel_set_rate(struct channel *channel, int64_t rate)
 {
 	bucket_init(&channel->rate, rate, clock_monotonic_ms());
+}
+
+void channel_unpack(struct channel *channel)
+{
+	if (!channel->unpacker)
+		channel->unpacker = unpacker_new();
+}
+
+void channel_pack(struct channel *channel, enum packer_mode mode)
+{
+	packer_free(channel->packer);
+	channel->packer = packer_new(mode);
 }
 
 struct buf *channel_out(struct channel *channel)
@@ -188,6 +208,14 @@ static int parse(const struct channel *channel, size_t at, struct frame *frame, 
 	return got;
 }
 
+static int check_amount(const struct channel *channel, struct err *err)
+{
+	return channel->in.len <= CHANNEL_IN_MAX
+		       ? 0
+		       : err_set(err, ERR_PROTOCOL, "the %s sends more than it was asked for",
+				 channel->name);
+}
+
 /* Look through what has come: credit counts at once, however much waits in front of it. */
 static int look_through(struct channel *channel, struct err *err)
 {
@@ -200,6 +228,13 @@ static int look_through(struct channel *channel, struct err *err)
 		got = parse(channel, channel->seen, &frame, &size, err);
 		if (got <= 0)
 			break;
+		if (frame.type == PEER_PACKED) {
+			if (unpacker_replace(channel->unpacker, &channel->in, channel->seen, size,
+					     &frame, err) < 0 ||
+			    check_amount(channel, err) < 0)
+				return -1;
+			continue;
+		}
 		if (frame.type == PEER_CREDIT && take_credit(channel, &frame, err) < 0)
 			return -1;
 		channel->seen += size;
@@ -285,9 +320,8 @@ static int pump_in(struct channel *channel, struct err *err)
 {
 	ssize_t got = 0;
 
-	if (channel->in.len > CHANNEL_IN_MAX)
-		return err_set(err, ERR_PROTOCOL, "the %s sends more than it was asked for",
-			       channel->name);
+	if (check_amount(channel, err) < 0)
+		return -1;
 	buf_reserve(&channel->in, CHANNEL_READ);
 	got = sys_link_read(channel->fd, channel->in.data + channel->in.len, CHANNEL_READ);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -302,15 +336,26 @@ static int pump_in(struct channel *channel, struct err *err)
 	return look_through(channel, err);
 }
 
+/* Whether there is something to write. What is on its way goes first. */
+static bool has_output(struct channel *channel)
+{
+	if (channel->written == channel->wire.len) {
+		buf_reset(&channel->wire);
+		channel->written = 0;
+		packer_take(channel->packer, &channel->out, &channel->wire);
+	}
+	return channel->wire.len > 0;
+}
+
 static int pump_out(struct channel *channel, struct err *err)
 {
-	size_t may = bucket_allows(&channel->rate, channel->out.len - channel->written,
-				   clock_monotonic_ms());
+	size_t left = has_output(channel) ? channel->wire.len - channel->written : 0;
+	size_t may = bucket_allows(&channel->rate, left, clock_monotonic_ms());
 	ssize_t put = 0;
 
 	if (may == 0)
 		return 0;
-	put = sys_link_send(channel->fd, channel->out.data + channel->written, may);
+	put = sys_link_send(channel->fd, channel->wire.data + channel->written, may);
 	if (put < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	/* What the agent said before it went away is worth reading first. */
@@ -320,11 +365,9 @@ static int pump_out(struct channel *channel, struct err *err)
 	channel->written += (size_t)put;
 	channel->sent += (uint64_t)put;
 	channel->said_ms = clock_monotonic_ms();
-	/* A queue that is never quite empty must not grow with all that went through it. */
-	if (channel->written == channel->out.len || channel->written >= PEER_WINDOW / 4) {
-		buf_consume(&channel->out, channel->written);
-		channel->written = 0;
-	}
+	/* What stands behind it waits for the line, too. */
+	packer_note(channel->packer, channel->said_ms, (size_t)put,
+		    (size_t)put < left || channel->out.len > 0);
 	return 0;
 }
 
@@ -339,7 +382,7 @@ static int check_alive(struct channel *channel, struct err *err)
 		return err_set(err, ERR_UNREACHABLE,
 			       "the agent on the %s has said nothing for %lld s", channel->name,
 			       (long long)(channel->silence_ms / 1000));
-	if (channel->greeted && channel->out.len == 0 &&
+	if (channel->greeted && !has_output(channel) &&
 	    now - channel->said_ms >= patience_ms(PEER_PING_MS))
 		msg_put_empty(&channel->out, PEER_PING);
 	return 0;
@@ -396,11 +439,12 @@ static struct pollfd want_of(struct channel *channel, int *timeout_ms)
 {
 	short want = POLLIN;
 
-	if (channel->out.len &&
-	    bucket_allows(&channel->rate, channel->out.len, clock_monotonic_ms()) > 0)
-		want |= POLLOUT;
-	else if (channel->out.len && bucket_wait_ms(&channel->rate) < *timeout_ms)
-		*timeout_ms = bucket_wait_ms(&channel->rate);
+	if (has_output(channel)) {
+		if (bucket_allows(&channel->rate, 1, clock_monotonic_ms()) > 0)
+			want |= POLLOUT;
+		else if (bucket_wait_ms(&channel->rate) < *timeout_ms)
+			*timeout_ms = bucket_wait_ms(&channel->rate);
+	}
 	/* One that has ended would only wake us for nothing. */
 	return (struct pollfd){ .fd = channel->ended ? -1 : channel->fd, .events = want };
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "peer/frame.h"
+#include "peer/packer.h"
 
 struct buf;
 struct channel;
@@ -28,6 +29,10 @@ void channel_free(struct channel *channel);
 void channel_set_silence(struct channel *channel, int64_t silence_ms);
 /* Write no more than so many bytes a second (base/bucket.h) from now on; 0: any number. */
 void channel_set_rate(struct channel *channel, int64_t rate);
+
+/* Whether the agent may send PACKED frames, and we to it; at first neither does. */
+void channel_unpack(struct channel *channel);
+void channel_pack(struct channel *channel, enum packer_mode mode);
 
 /* Where to append frames that are to be sent. They leave with the next pump. */
 struct buf *channel_out(struct channel *channel);

@@ -22,6 +22,12 @@
  * other frames are bounded by the requests they answer, of which at most PEER_REQUESTS_MAX
  * may be open.
  *
+ * PACKED.  Where HELLO (for what the agent sends) or WELCOME (for the initiator) says that they are
+ * understood, frames may be put into a PACKED frame: together, whole, at most PEER_PACKED_MAX bytes and
+ * no PACKED ones.  They count, against credit too, as if they had come by themselves in its place.  The
+ * payloads of one direction's PACKED frames, less the lengths in front, are one stream of zstd, flushed
+ * after each, with a window of at most 2^PEER_PACK_WINDOW_LOG bytes.
+ *
  * SESSION.  HELLO/WELCOME, then LOCK/LOCKED, SCAN/LIST.../LISTED, HASH/HASHED..., and for
  * a run that changes something PREPARE/READY, the operations, FINISH, RECORD..., COMMIT.
  * BYE or the end of the stream ends the session; the agent drops its lock and exits.
@@ -38,6 +44,7 @@
  *				le64 generation of the cache for this profile, le64 generation in the mark
  *				(store/mark.h; 0: none); u8 1 if owners can be set;
  *				u8 flags (PEER_WELCOME_*)
+ *				PACKED: the initiator may pack what it sends, too.
  *				HOOKS: it runs hooks (asked for with PEER_HELLO_HOOKS, and allowed). STATE: a
  *				synchronizer has kept its state there before, we or osync 1.3. READ_ONLY:
  *				nothing can be changed; LOCK is asked for as by a dry run, PREPARE makes durable
@@ -109,6 +116,7 @@
  *	HOOKED		A	status: it has ended, and nothing that it started is left
  *	TIDY		I	empty: with the lock; remove and pack old trash, where a day has passed since
  *	TIDIED		A	status; uint removed, packed, failed
+ *	PACKED		both	uint bytes that it unpacks to; zstd to the end of the frame
  *	BYE		I	empty
  *
  *	status	u8 kind (enum err_kind, 0 = well); uint errno; str message (only if kind is not 0)
@@ -154,6 +162,8 @@ enum {
 	PEER_COMMAND_MAX = 64 * 1024,	  /* bytes of a hook; execve() takes 128 KiB */
 	PEER_VARIABLES_MAX = 32,	  /* of its environment */
 	PEER_HOOKS_MAX = 2,		  /* one that is being ended, and the next */
+	PEER_PACKED_MAX = 256 * 1024,	  /* bytes that a PACKED frame unpacks to */
+	PEER_PACK_WINDOW_LOG = 19,	  /* half a MiB on the receiving end */
 	PEER_DATA_MAX = 128 * 1024,	  /* bytes of content per DATA frame */
 	PEER_HOLE_MAX =
 		1024 * 1024 * 1024, /* bytes: their zeros are hashed, which must not take long */
@@ -235,6 +245,7 @@ enum peer_type {
 	PEER_READ_CHANGES,
 	PEER_COPY,
 	PEER_AGAIN,
+	PEER_PACKED,
 };
 
 /* What is as it was then is not listed. */
@@ -248,13 +259,16 @@ enum peer_hello_flag {
 	PEER_HELLO_CREATE = 1 /* make the root folder */,
 	PEER_HELLO_DRY = 2 /* change nothing */,
 	PEER_HELLO_HOOKS = 4 /* HOOK will be asked for */,
-	PEER_HELLO_LIMITED = 8 /* with a limit of the bandwidth */
+	PEER_HELLO_LIMITED = 8 /* with a limit of the bandwidth */,
+	PEER_HELLO_PACKED = 16 /* the agent may pack, where that helps */,
+	PEER_HELLO_PACK_ALL = 32 /* ... and should in any case */
 };
 enum peer_welcome_flag {
 	PEER_WELCOME_HOOKS = 1,
 	PEER_WELCOME_READ_ONLY = 2,
 	PEER_WELCOME_STATE = 4,
-	PEER_WELCOME_FLAGS = 7,
+	PEER_WELCOME_PACKED = 8,
+	PEER_WELCOME_FLAGS = 15,
 };
 enum peer_lock_flag { PEER_LOCK_QUEUE = 1 /* keep a place in the queue for me */ };
 enum peer_cap {

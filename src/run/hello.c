@@ -48,6 +48,34 @@ uint32_t hello_rate_kib(const struct config *config, enum side side)
 	return side == SIDE_TARGET && config->target.remote ? (uint32_t)config->bandwidth_kib : 0;
 }
 
+enum packer_mode hello_packing(const struct config *config, enum side side)
+{
+	if (side != SIDE_TARGET || !config->target.remote)
+		return PACKER_OFF;
+	switch (config->compression) {
+	case COMPRESSION_ON:
+		return PACKER_ON;
+	case COMPRESSION_OFF:
+		return PACKER_OFF;
+	case COMPRESSION_AUTO:
+		break;
+	}
+	return PACKER_AUTO;
+}
+
+static unsigned pack_flags(const struct config *config, enum side side)
+{
+	switch (hello_packing(config, side)) {
+	case PACKER_ON:
+		return PEER_HELLO_PACKED | PEER_HELLO_PACK_ALL;
+	case PACKER_AUTO:
+		return PEER_HELLO_PACKED;
+	case PACKER_OFF:
+		break;
+	}
+	return 0;
+}
+
 static unsigned hello_flags(const struct session *session, enum side side)
 {
 	const struct config *config = session->config;
@@ -55,7 +83,7 @@ static unsigned hello_flags(const struct session *session, enum side side)
 					    : config_has_remote_hooks(config);
 
 	return (may_create(session, side) ? PEER_HELLO_CREATE : 0U) |
-	       (hello_rate_kib(config, side) ? PEER_HELLO_LIMITED : 0U) |
+	       (hello_rate_kib(config, side) ? PEER_HELLO_LIMITED : 0U) | pack_flags(config, side) |
 	       (config->dry_run ? PEER_HELLO_DRY : 0U) | (hooks ? PEER_HELLO_HOOKS : 0U);
 }
 

@@ -195,6 +195,8 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 	peer->hooks = (welcome.flags & PEER_WELCOME_HOOKS) != 0;
 	peer->read_only = (welcome.flags & PEER_WELCOME_READ_ONLY) != 0;
 	peer->has_state = (welcome.flags & PEER_WELCOME_STATE) != 0;
+	if (welcome.flags & PEER_WELCOME_PACKED)
+		channel_pack(peer->channel, hello_packing(session->config, side));
 	if (channel_noise(peer->channel))
 		log_warn("the login on the %s prints '%.200s' before the agent starts; skipped",
 			 side_name(side), channel_noise(peer->channel));
@@ -260,6 +262,8 @@ static int connect_side(struct session *session, enum side side, struct err *err
 		return -1;
 	peer->channel = channel_new(transport_fd(peer->transport), side_name(side));
 	channel_set_silence(peer->channel, session->config->peer_timeout_s * INT64_C(1000));
+	if (hello_packing(session->config, side) != PACKER_OFF)
+		channel_unpack(peer->channel);
 	channel_set_rate(peer->channel, hello_rate_kib(session->config, side) * INT64_C(1024));
 	return 0;
 }

@@ -66,8 +66,11 @@ class Play:
         for folder in (*self.roots, self.base / "home"):
             folder.mkdir()
 
-    def run(self, fault=None, relay=None, server=None, options=()):
-        """One run to its end, and to that of all its processes: they hold standard error."""
+    def run(self, fault=None, relay=None, server=None, options=(), packed=False):
+        """One run to its end, and to that of all its processes: they hold standard error.
+
+        A relay sees frames; `packed`: as they go over a line, several of them in one.
+        """
         target = str(self.roots[1])
         if self.scenario.far and not server:
             relay = relay or "whole"
@@ -78,7 +81,8 @@ class Play:
             command = f"/usr/bin/python3 -ISu {RELAY} {relay}"
             target = f"ssh://nowhere/{target}"
             options = (*options, "--set", "TRANSPORT=command", "--set",
-                       f"TRANSPORT_COMMAND={command}", "--remote-osync", OSYNC)
+                       f"TRANSPORT_COMMAND={command}", "--remote-osync", OSYNC,
+                       "--set", f"COMPRESSION={'on' if packed else 'off'}")
         env = environment(self.base / "home", **({"OSYNC_FAULT": fault} if fault else {}))
         process = subprocess.Popen(
             [OSYNC, "--initiator", str(self.roots[0]), "--target", target, "--instance-id", "play",

@@ -34,7 +34,9 @@
 #include "peer/frame.h"
 #include "peer/listing.h"
 #include "peer/msg.h"
+#include "peer/packer.h"
 #include "peer/protocol.h"
+#include "peer/unpacker.h"
 #include "tree/scan.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -150,8 +152,9 @@ static void outside_stamp(struct timespec out[2])
 struct program {
 	const uint8_t *at;
 	const uint8_t *end;
-	int fd;		/* where its frames go */
-	struct buf out; /* one frame */
+	int fd;		       /* where its frames go */
+	struct buf out;	       /* one frame, or more where they are packed */
+	struct packer *packer; /* NULL: they are not */
 };
 
 static uint8_t take(struct program *program)
@@ -191,10 +194,21 @@ static struct entry take_entry(struct program *program)
 	return entry;
 }
 
+/* Whether frames are kept back, for there are not enough to be packed. */
+static bool waits_for_more(const struct program *program)
+{
+	return program->packer && program->out.len < PACKER_LEAST && program->at < program->end;
+}
+
 /* One packet. What does not fit into the socket is not said. */
 static void say(struct program *program)
 {
-	if (send(program->fd, program->out.data, program->out.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	AUTO_BUF wire = BUF_INIT;
+
+	if (waits_for_more(program))
+		return;
+	packer_take(program->packer, &program->out, &wire);
+	if (send(program->fd, wire.data, wire.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		program->at = program->end;
 	buf_reset(&program->out);
 }
@@ -206,7 +220,8 @@ static void add_hello(struct program *program)
 					 .version_max = 1,
 					 .build = "fuzz",
 					 .profile = "p",
-					 .flags = choice & 3,
+					 .flags = (choice & 3) |
+						  (choice & 128 ? PEER_HELLO_PACKED : 0U),
 					 .silence_s = 180,
 					 .state_dir = "",
 					 .scan_flags = choice >> 4 & 7,
@@ -433,6 +448,7 @@ static void say_simple(struct program *program, uint8_t type, uint8_t choice)
 		const struct msg_hello hello = { .version_max = 1,
 						 .build = "",
 						 .profile = "p",
+						 .flags = choice,
 						 .silence_s = 180,
 						 .state_dir = "" };
 
@@ -456,14 +472,17 @@ static void say_simple(struct program *program, uint8_t type, uint8_t choice)
 /* How far the session is before the program begins: otherwise few would ever get there. */
 static void say_preamble(struct program *program)
 {
-	unsigned far = take(program) % 4;
+	uint8_t choice = take(program);
+	unsigned far = choice % 4;
 
 	if (far > 0)
-		say_simple(program, PEER_HELLO, 0);
+		say_simple(program, PEER_HELLO, choice & 4 ? PEER_HELLO_PACKED : 0);
 	if (far > 1)
 		say_simple(program, PEER_LOCK, 0);
 	if (far > 2)
 		say_simple(program, PEER_PREPARE, 1);
+	if (choice & 4)
+		program->packer = packer_new(PACKER_ON);
 }
 
 static void run_program(const uint8_t *data, size_t size, int fd)
@@ -473,6 +492,9 @@ static void run_program(const uint8_t *data, size_t size, int fd)
 	say_preamble(&program);
 	while (program.at < program.end)
 		add_frame(&program);
+	if (program.out.len > 0)
+		say(&program);
+	packer_free(program.packer);
 	buf_release(&program.out);
 }
 
@@ -480,6 +502,7 @@ static void run_program(const uint8_t *data, size_t size, int fd)
 
 static void check_output(int fd)
 {
+	struct unpacker *unpacker = unpacker_new();
 	AUTO_BUF said = BUF_INIT;
 	struct stat st;
 	size_t at = PEER_GREETING_LEN;
@@ -495,7 +518,13 @@ static void check_output(int fd)
 
 		if (frame_parse(said.data + at, said.len - at, &frame, &size, NULL) != 1)
 			abort();
+		if (frame.type != PEER_PACKED)
+			continue;
+		if (unpacker_replace(unpacker, &said, at, size, &frame, NULL) < 0)
+			abort();
+		size = 0;
 	}
+	unpacker_free(unpacker);
 	assert(!memmem(said.data, said.len, SECRET, strlen(SECRET)));
 }
 

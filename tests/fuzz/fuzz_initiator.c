@@ -37,6 +37,7 @@
 #include "peer/frame.h"
 #include "peer/listing.h"
 #include "peer/msg.h"
+#include "peer/packer.h"
 #include "peer/protocol.h"
 #include "run/collect.h"
 #include "run/limits.h"
@@ -266,6 +267,24 @@ static void run_program(struct program *program)
 		msg_put_status(&program->said[s], PEER_ERROR, &end);
 }
 
+/* The same words, packed where they are enough for that. */
+static void pack(struct buf *said)
+{
+	struct packer *packer = packer_new(PACKER_ON);
+	AUTO_BUF plain = *said;
+
+	*said = (struct buf)BUF_INIT;
+	buf_add(said, plain.data, PEER_GREETING_LEN);
+	buf_consume(&plain, PEER_GREETING_LEN);
+	while (plain.len > 0) {
+		AUTO_BUF wire = BUF_INIT;
+
+		packer_take(packer, &plain, &wire);
+		buf_add(said, wire.data, wire.len);
+	}
+	packer_free(packer);
+}
+
 /* The run ---------------------------------------------------------------------------- */
 
 struct work {
@@ -359,6 +378,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	session.started_ms = clock_monotonic_ms() - 1000;
 	open_list(&session, choice);
 	run_program(&program);
+	for (int s = 0; s < SIDES && choice & 8; s++)
+		pack(&program.said[s]);
 	for (int s = 0; s < SIDES; s++) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds[s]) < 0)
 			abort();
@@ -366,6 +387,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    (ssize_t)program.said[s].len)
 			abort();
 		session.sides[s].channel = channel_new(fds[s][1], side_name((enum side)s));
+		channel_unpack(session.sides[s].channel);
 	}
 	run(&session);
 	for (int s = 0; s < SIDES; s++) {

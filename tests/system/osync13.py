@@ -187,14 +187,13 @@ TAKEN = {
 # Where one value of a switch is not taken without a word.
 ONLY = {
     "COPY_SYMLINKS": "no", "KEEP_DIRLINKS": "no", "CONFLICT_BACKUP": "yes", "SOFT_DELETE": "yes",
-    "RSYNC_COMPRESS": "yes", "PARTIAL": "no", "DELTA_COPIES": "yes", "SSH_CONTROLMASTER": "no",
+    "PARTIAL": "no", "DELTA_COPIES": "yes", "SSH_CONTROLMASTER": "no",
 }
 
 WARNED = {
     "RSYNC_EXECUTABLE": ("/opt/rsync", "rsync does not run here"),
     "RSYNC_REMOTE_PATH": ("/opt/bin", "REMOTE_OSYNC_PATH"),
     "RSYNC_OPTIONAL_ARGS": ('"--modify-window=2 --omit-dir-times"', "rsync does not run here"),
-    "RSYNC_COMPRESS": ("false", "SSH_COMPRESSION"),
     "PARTIAL": ("yes", "rsync does not run here"),
     "DELTA_COPIES": ("no", "rsync does not run here"),
     "SSH_OPTIONAL_ARGS": ('"-o ServerAliveInterval=5"', "SSH_CONFIG_FILE"),

@@ -28,6 +28,8 @@ class Lied:
         (pair.base / "secret").write_text("secret")
         pair.target_url = lambda: f"ssh://nobody@nowhere/{pair.target}"
         pair.options = ["--set", "TRANSPORT=command", "--remote-osync", OSYNC,
+                        # The liar reads the frames.
+                        "--set", "COMPRESSION=off",
                         "--set", f"TRANSPORT_COMMAND={sys.executable} {LIAR} {self.script}"]
         self.tells("")
         # The oracles follow an honest run.

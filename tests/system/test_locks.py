@@ -197,7 +197,7 @@ def from_target(kind, data):
     mine = local.write("initiator", "mine")
     process = start([OSYNC, "--initiator", str(local.initiator), "--instance-id", "test",
                      "--target", f"ssh://nobody@nowhere/{local.target}", "--remote-osync", OSYNC,
-                     "--set", "TRANSPORT=command", "--set",
+                     "--set", "COMPRESSION=off", "--set", "TRANSPORT=command", "--set",
                      f"TRANSPORT_COMMAND={sys.executable} {LIAR} {stalls}"], local.env(**HURRY))
     other = beside(local, "other")
     theirs = other.write("initiator", "theirs")

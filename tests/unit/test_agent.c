@@ -9,16 +9,20 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/codec.h"
+#include "base/err.h"
 #include "base/version.h"
 #include "model/entry.h"
 #include "peer/agent.h"
 #include "peer/listing.h"
+#include "peer/packer.h"
 #include "peer_help.h"
 #include "store/lock.h"
 #include "tree_help.h"
@@ -326,6 +330,60 @@ static void test_a_frame_that_is_too_long_is_refused_at_once(void **state)
 	far_refuses(&far, ERR_PROTOCOL);
 }
 
+/* The most memory that the agent has ever had, in KiB. */
+static long peak_kib(const struct far *far)
+{
+	AUTO_FREE char *path = xasprintf("/proc/%d/status", (int)far->pid);
+	FILE *file = fopen(path, "re");
+	char line[256];
+	long kib = -1;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			kib = strtol(line + 6, NULL, 10);
+	fclose(file);
+	assert_true(kib > 0);
+	return kib;
+}
+
+/* What unpacks is dealt with piece by piece: 100 MiB that come in one packet. */
+static void test_what_is_packed_takes_no_room(void **state)
+{
+	AUTO_FAR far = far_welcomed(PEER_HELLO_PACKED);
+	struct packer *packer = packer_new(PACKER_ON);
+	long before_kib = peak_kib(&far);
+
+	for (int i = 0; i < 800; i++) {
+		AUTO_BUF wire = BUF_INIT;
+		AUTO_BUF frames = BUF_INIT;
+		size_t start = frame_begin(&frames, PEER_PONG);
+
+		memset(buf_extend(&frames, 128 * 1024), 0, 128 * 1024);
+		frame_end(&frames, start);
+		packer_take(packer, &frames, &wire);
+		buf_add(&far.out, wire.data, wire.len);
+	}
+	packer_free(packer);
+	assert_in_range(far.out.len, 1, 100 * 1024);
+	far_empty(&far, PEER_PING);
+	far_expect(&far, PEER_PONG);
+	assert_in_range(peak_kib(&far), before_kib, before_kib + 16 * 1024);
+}
+
+static void test_what_is_packed_without_agreement_is_refused(void **state)
+{
+	AUTO_FAR far = far_welcomed(0);
+	struct packer *packer = packer_new(PACKER_ON);
+	AUTO_BUF frames = BUF_INIT;
+
+	for (int i = 0; i < 100; i++)
+		msg_put_empty(&frames, PEER_PONG);
+	packer_take(packer, &frames, &far.out);
+	packer_free(packer);
+	far_refuses(&far, ERR_PROTOCOL);
+}
+
 static void test_more_credit_than_there_can_be_is_refused(void **state)
 {
 	static const uint64_t credits[] = { 1, PEER_WINDOW + 1, (uint64_t)INT64_MAX + 1,
@@ -559,6 +617,8 @@ int main(void)
 		TEST(test_bye_is_the_end_whatever_follows),
 		TEST(test_half_a_frame_is_no_request),
 		TEST(test_a_frame_that_is_too_long_is_refused_at_once),
+		TEST(test_what_is_packed_takes_no_room),
+		TEST(test_what_is_packed_without_agreement_is_refused),
 		TEST(test_more_credit_than_there_can_be_is_refused),
 		TEST(test_a_dry_run_takes_no_lock_and_changes_nothing),
 		TEST(test_i45_a_dry_run_prepares_nothing),

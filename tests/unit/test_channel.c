@@ -22,6 +22,7 @@
 #include "peer/channel.h"
 #include "peer/frame.h"
 #include "peer/msg.h"
+#include "peer/packer.h"
 #include "peer/protocol.h"
 
 struct link {
@@ -514,6 +515,87 @@ static void test_small_credit_is_saved_up(void **state)
 	assert_int_equal(heard.len, 0);
 }
 
+/* Move all of `frames` to `out`, packed. */
+static void add_packed(struct packer *packer, struct buf *frames, struct buf *out)
+{
+	while (frames->len > 0) {
+		AUTO_BUF wire = BUF_INIT;
+
+		packer_take(packer, frames, &wire);
+		buf_add(out, wire.data, wire.len);
+	}
+}
+
+static void test_what_is_packed_counts_as_if_it_were_not(void **state)
+{
+	AUTO_LINK link = link_open();
+	AUTO_BUF frames = BUF_INIT;
+	AUTO_BUF stream = BUF_INIT;
+	AUTO_BUF heard = BUF_INIT;
+	struct packer *packer = packer_new(PACKER_ON);
+
+	greet(&link);
+	channel_unpack(link.channel);
+	channel_spend(link.channel, PEER_WINDOW);
+	for (int i = 0; i < 20; i++)
+		add_bulk(&frames, 65536 - FRAME_HEAD);
+	add_credit(&frames, 1);
+	add_packed(packer, &frames, &stream);
+	packer_free(packer);
+	assert_in_range(stream.len, 1, 65536);
+	say_buf(&link, &stream);
+	/* Credit does so at once, and what is dealt with is given back as the sender has spent it. */
+	assert_true(channel_may_send_bulk(link.channel));
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(next_type(&link), PEER_LIST);
+	assert_int_equal(next_type(&link), 0);
+	listen_to(&link, &heard);
+	assert_true(heard.len > 0);
+}
+
+static void test_what_was_not_agreed_on_is_refused(void **state)
+{
+	AUTO_LINK link = link_open();
+	AUTO_BUF frames = BUF_INIT;
+	AUTO_BUF stream = BUF_INIT;
+	struct packer *packer = packer_new(PACKER_ON);
+	struct err err = ERR_INIT;
+
+	greet(&link);
+	add_bulk(&frames, 1000);
+	add_packed(packer, &frames, &stream);
+	packer_free(packer);
+	assert_int_equal(send(link.far, stream.data, stream.len, MSG_NOSIGNAL),
+			 (ssize_t)stream.len);
+	assert_int_equal(pump(&link, &err), -1);
+	assert_int_equal(err.kind, ERR_PROTOCOL);
+}
+
+/* 128 MiB in some 30 KiB. */
+static void test_packed_bulk_without_end_is_refused(void **state)
+{
+	AUTO_LINK link = link_open();
+	AUTO_BUF stream = BUF_INIT;
+	struct packer *packer = packer_new(PACKER_ON);
+	struct err err = ERR_INIT;
+
+	greet(&link);
+	channel_unpack(link.channel);
+	for (int i = 0; i < 1024; i++) {
+		AUTO_BUF frames = BUF_INIT;
+
+		add_bulk(&frames, 128 * 1024 - FRAME_HEAD);
+		add_packed(packer, &frames, &stream);
+	}
+	packer_free(packer);
+	assert_in_range(stream.len, 1, 128 * 1024);
+	assert_int_equal(send(link.far, stream.data, stream.len, MSG_NOSIGNAL),
+			 (ssize_t)stream.len);
+	assert_int_equal(pump(&link, &err), -1);
+	assert_int_equal(err.kind, ERR_PROTOCOL);
+	assert_non_null(strstr(err.msg, "more than it was asked for"));
+}
+
 /* Credit is the agent's business to keep; memory is ours to keep bounded. */
 static void test_bulk_without_end_is_refused(void **state)
 {
@@ -596,6 +678,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_dealt_with_is_given_back_as_credit),
 		cmocka_unit_test(test_small_credit_is_saved_up),
 		cmocka_unit_test(test_bulk_without_end_is_refused),
+		cmocka_unit_test(test_what_is_packed_counts_as_if_it_were_not),
+		cmocka_unit_test(test_what_was_not_agreed_on_is_refused),
+		cmocka_unit_test(test_packed_bulk_without_end_is_refused),
 		cmocka_unit_test(test_one_of_two_that_fails_is_named),
 		cmocka_unit_test(test_i42_one_who_slept_for_too_long_does_not_go_on),
 		cmocka_unit_test(test_a_signal_ends_the_wait),

@@ -234,17 +234,34 @@ static void test_a_token_takes_what_no_shell_would_change(void **state)
 	assert_told("_REMOTE_TOKEN=SomeAlphaNumericToken9\n", 0, "");
 }
 
+static enum compression compression_with(const char *keys)
+{
+	AUTO_LOAD load = load_keys(keys);
+
+	assert_messages(&load, "");
+	assert_int_equal(load.result, 0);
+	return load.config->compression;
+}
+
+static void test_compression_is_what_osync_1_3_was_told_too(void **state)
+{
+	assert_int_equal(compression_with(""), COMPRESSION_AUTO);
+	assert_int_equal(compression_with("RSYNC_COMPRESS=yes\n"), COMPRESSION_AUTO);
+	assert_int_equal(compression_with("RSYNC_COMPRESS=no\n"), COMPRESSION_OFF);
+	assert_int_equal(compression_with("RSYNC_COMPRESS=no\nCOMPRESSION=on\n"), COMPRESSION_ON);
+	assert_int_equal(compression_with("RSYNC_COMPRESS=yes\nCOMPRESSION=off\n"),
+			 COMPRESSION_OFF);
+}
+
 static void test_what_steers_rsync_is_warned_about_once(void **state)
 {
-	assert_told("RSYNC_EXECUTABLE=rsync\nRSYNC_COMPRESS=yes\nDELTA_COPIES=true\nPARTIAL=no\n"
+	assert_told("RSYNC_EXECUTABLE=rsync\nDELTA_COPIES=true\nPARTIAL=no\n"
 		    "SSH_CONTROLMASTER=false\nRSYNC_REMOTE_PATH=\"\"\n"
 		    "RSYNC_OPTIONAL_ARGS=\"\"\n",
 		    0, "");
-	assert_told("RSYNC_EXECUTABLE=/opt/rsync\nRSYNC_COMPRESS=no\nPARTIAL=yes\n", 0,
+	assert_told("RSYNC_EXECUTABLE=/opt/rsync\nPARTIAL=yes\n", 0,
 		    "t.conf:4: warning: RSYNC_EXECUTABLE has no effect: rsync does not run here\n"
-		    "t.conf:5: warning: RSYNC_COMPRESS has no effect: rsync does not run here; see "
-		    "SSH_COMPRESSION\n"
-		    "t.conf:6: warning: PARTIAL has no effect: rsync does not run here\n");
+		    "t.conf:5: warning: PARTIAL has no effect: rsync does not run here\n");
 }
 
 static void test_the_revision_of_the_file_has_to_be_1_3_or_later(void **state)
@@ -399,6 +416,7 @@ int main(void)
 		TEST(test_what_is_always_done_cannot_be_switched_off),
 		TEST(test_what_is_not_done_on_purpose_is_refused_with_the_reason),
 		TEST(test_a_token_takes_what_no_shell_would_change),
+		TEST(test_compression_is_what_osync_1_3_was_told_too),
 		TEST(test_what_steers_rsync_is_warned_about_once),
 		TEST(test_the_revision_of_the_file_has_to_be_1_3_or_later),
 		TEST(test_names_of_osync_1_0_are_told_with_those_of_today),
