@@ -18,12 +18,17 @@
 #include "transport/ssh_session.h"
 
 enum {
-	BUFFER_SIZE = 256 * 1024,      /* bytes a direction */
-	WINDOW_SIZE = 2 * 1024 * 1024, /* bytes; larger is slower on fast links */
-	PACKET_SIZE = 32 * 1024,       /* bytes, what every server must take */
-	UNANSWERED_MAX = 3,	       /* keepalives */
-	OPEN_TIMEOUT_MS = 60 * 1000,   /* channel and exec: a loaded server may be slow */
-	PARTING_MS = 3 * 1000,	       /* for the agent's exit status, and after the parent left */
+	BUFFER_SIZE = 256 * 1024, /* bytes a direction */
+	/*
+	 * Bytes; libssh2 gives room back when a quarter is used, so three quarters are on a long line at
+	 * least: a little more than PEER_WINDOW. They are held only while our parent does not read. Much
+	 * larger ones are slower on fast links.
+	 */
+	WINDOW_SIZE = 6 * 1024 * 1024,
+	PACKET_SIZE = 32 * 1024,     /* bytes, what every server must take */
+	UNANSWERED_MAX = 3,	     /* keepalives */
+	OPEN_TIMEOUT_MS = 60 * 1000, /* channel and exec: a loaded server may be slow */
+	PARTING_MS = 3 * 1000,	     /* for the agent's exit status, and after the parent left */
 };
 
 /* Bytes on their way: data[start..end). They do not move while libssh2 holds them. */
