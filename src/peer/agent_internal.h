@@ -105,7 +105,8 @@ struct agent {
 	struct lock *lock;
 	struct turn *turn; /* NULL before LOCK */
 	enum turn_patience lock_patience;
-	bool lock_waits; /* LOCK is not answered yet */
+	bool lock_waits;   /* LOCK is not answered yet */
+	bool lock_refused; /* the last one was: a SCAN behind it is, too */
 	int64_t lock_until_ms;
 	int64_t lock_next_ms; /* when to try again */
 	int64_t last_beat_ms;
@@ -224,5 +225,7 @@ int listing_step(struct listing *listing);
 void listing_free(struct listing *listing);
 /* Append LISTED of a folder that is not there. */
 void listing_put_empty(struct agent *agent);
+/* Append LISTED of what is not to be looked at: the lock was refused. */
+void listing_put_refused(struct agent *agent);
 
 #endif

@@ -193,8 +193,11 @@ int agent_on_attrs(struct agent *agent, const struct frame *frame, struct err *e
 
 static int step_scan(struct agent *agent, struct job *job, struct err *err)
 {
-	if (!agent->root) {
-		listing_put_empty(agent);
+	if (agent->lock_refused || !agent->root) {
+		if (agent->lock_refused)
+			listing_put_refused(agent);
+		else
+			listing_put_empty(agent);
 		job_done(agent);
 		return 0;
 	}
@@ -302,7 +305,8 @@ static int step_read(struct agent *agent, struct job *job)
 
 bool agent_job_ready(const struct agent *agent)
 {
-	if (!agent->jobs)
+	/* What stands behind LOCK is for when that is answered, which opens the cache anew. */
+	if (!agent->jobs || agent->lock_waits)
 		return false;
 	return agent->jobs->kind == JOB_HASH || agent->credit > 0;
 }

@@ -208,6 +208,14 @@ void listing_put_empty(struct agent *agent)
 	put_listed(agent, &well, 0, 0);
 }
 
+void listing_put_refused(struct agent *agent)
+{
+	struct err refused = ERR_INIT;
+
+	err_set(&refused, ERR_LOCKED, "the lock on this folder was refused");
+	put_listed(agent, &refused, 0, 0);
+}
+
 int listing_step(struct listing *listing)
 {
 	struct err failure = ERR_INIT;

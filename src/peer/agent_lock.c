@@ -154,6 +154,7 @@ static int begin_work(struct agent *agent, int64_t before_ns, struct err *err)
 static void answer(struct agent *agent, const struct err *status)
 {
 	agent->lock_waits = false;
+	agent->lock_refused = err_is_set(status);
 	if (!err_is_set(status) && agent->root && agent_open_state(agent, false, NULL) == 0)
 		agent_open_cache(agent, agent->dry ? TABLE_READ : TABLE_WRITE);
 	put_locked(agent, status);

@@ -146,6 +146,9 @@
  * is asked for, which then begins (each has its HOOKED).
  * ERR_GUARD: the root's name leads to another folder than the one that is served.
  *
+ * AHEAD.  SCAN may be sent behind a LOCK that is not answered yet: nothing is looked at before LOCKED is said.
+ * Where the lock is refused, so is the SCAN: LISTED with ERR_LOCKED.
+ *
  * READS are answered in the order in which they were asked, one after the other.
  *
  * Every path from the wire is checked with path_valid() when it is decoded; that of a PROBLEM about which

@@ -61,6 +61,64 @@ static void request_scan(struct session *session, enum side side, bool delta)
 	frame_end(out, start);
 }
 
+/* Whether the target may list only what differs from what its cache has. */
+static bool may_list_delta(const struct session *session)
+{
+	return session->saved.list && session->saved.head.generation &&
+	       session->sides[SIDE_TARGET].known_generation == session->saved.head.generation;
+}
+
+void collect_ahead(struct session *session)
+{
+	const struct config *config = session->config;
+
+	if (!session->saved.list || config->before_cmd[SIDE_INITIATOR] ||
+	    config->before_cmd[SIDE_TARGET])
+		return;
+	session->ahead = (struct ahead){ .is_open = true,
+					 .delta = may_list_delta(session),
+					 .generation = session->saved.head.generation,
+					 .seed = session->saved.head.seed };
+	request_scan(session, SIDE_TARGET, session->ahead.delta);
+}
+
+int collect_drop_ahead(struct session *session, struct err *err)
+{
+	while (session->ahead.is_open) {
+		struct frame frame;
+
+		if (session_wait(session, SIDE_TARGET, &frame, err) < 0)
+			return -1;
+		if (frame.type == PEER_LISTED)
+			session->ahead.is_open = false;
+		else if (frame.type != PEER_LIST && frame.type != PEER_NAME)
+			return msg_malformed(&frame, err);
+	}
+	return 0;
+}
+
+static bool was_asked_ahead(const struct session *session, bool delta)
+{
+	const struct ahead *ahead = &session->ahead;
+
+	return ahead->is_open && ahead->delta == delta &&
+	       ahead->generation == session->saved.head.generation &&
+	       ahead->seed == session->saved.head.seed;
+}
+
+/* Ask for a listing that goes by the saved list as it is now, unless that was done ahead. */
+static int request(struct session *session, enum side side, bool delta, struct err *err)
+{
+	if (side == SIDE_TARGET && was_asked_ahead(session, delta)) {
+		session->ahead.is_open = false;
+		return 0;
+	}
+	if (side == SIDE_TARGET && collect_drop_ahead(session, err) < 0)
+		return -1;
+	request_scan(session, side, delta);
+	return 0;
+}
+
 static int take_name(struct stream *stream, const struct frame *frame, struct err *err)
 {
 	struct arena arena = ARENA_INIT;
@@ -335,14 +393,15 @@ static int collect_once(struct session *session, const bool delta[SIDES], struct
 	int status = 0;
 
 	merge.cursor = session->saved.list ? list_cursor_new(session->saved.list) : NULL;
-	for (int s = 0; s < SIDES; s++) {
+	for (int s = 0; s < SIDES && status == 0; s++) {
 		merge.streams[s].session = session;
 		merge.streams[s].budget = &merge.budget;
 		merge.streams[s].side = (enum side)s;
 		merge.streams[s].delta = delta[s];
-		request_scan(session, (enum side)s, delta[s]);
+		status = request(session, (enum side)s, delta[s], err);
 	}
-	status = merge_all(&merge, err);
+	if (status == 0)
+		status = merge_all(&merge, err);
 	for (int s = 0; s < SIDES; s++) {
 		trusted[s] = !delta[s] || merge.checksums[s] == merge.streams[s].checksum;
 		stream_release(&merge.streams[s]);
@@ -391,8 +450,7 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 	const struct session_side *target = &session->sides[SIDE_TARGET];
 	const bool delta[SIDES] = {
 		[SIDE_INITIATOR] = session->saved.list != NULL,
-		[SIDE_TARGET] = session->saved.list && session->saved.head.generation &&
-				target->known_generation == session->saved.head.generation,
+		[SIDE_TARGET] = may_list_delta(session),
 	};
 	bool trusted[SIDES];
 

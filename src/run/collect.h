@@ -18,4 +18,14 @@ struct session;
 int collect(struct session *session, struct changes *changes, struct census *census,
 	    struct err *err);
 
+/*
+ * Ask the target for its listing as collect() would if the saved list stays what it is now: to be sent
+ * behind LOCK, so that it costs no round trip of its own.  The agent looks only with the lock.  Nothing is
+ * asked on a first run, or where commands that may change something come first.  collect() sees whether
+ * it was the right question, and otherwise asks anew.
+ */
+void collect_ahead(struct session *session);
+/* Let the answer to that pass by, whatever it is: the lock was refused. */
+int collect_drop_ahead(struct session *session, struct err *err);
+
 #endif

@@ -21,6 +21,7 @@
 #include "peer/msg.h"
 #include "peer/patience.h"
 #include "peer/protocol.h"
+#include "run/collect.h"
 #include "run/hello.h"
 #include "run/identity.h"
 #include "run/limits.h"
@@ -350,6 +351,9 @@ static int try_lock(struct session *session, enum side side, int64_t wait_ms, st
 	struct frame frame;
 
 	put_lock(session, side, wait_ms);
+	/* The first one is answered at once, and mostly well. */
+	if (side == SIDE_TARGET && wait_ms == 0)
+		collect_ahead(session);
 	if (session_wait(session, side, &frame, err) < 0 ||
 	    session_expect(&frame, PEER_LOCKED, err) < 0 ||
 	    msg_get_locked(&frame, &locked, err) < 0)
@@ -379,6 +383,8 @@ static int wait_for_lock(struct session *session, enum side side, int64_t deadli
 		if (wait_ms == 0)
 			log_info("waiting up to %d s: %s", (int)(left_ms / 1000), err->msg);
 		err_clear(err);
+		if (collect_drop_ahead(session, err) < 0)
+			return -1;
 		wait_ms = left_ms < PEER_LOCK_WAIT_MS ? left_ms : PEER_LOCK_WAIT_MS;
 	}
 	return 0;

@@ -58,6 +58,14 @@ struct session_side {
 	struct space state_space; /* and of that of the agent's state, where it is another one */
 };
 
+/* A SCAN that was sent before it was known that it is the right one; see collect_ahead(). */
+struct ahead {
+	bool is_open; /* its LISTED has not come */
+	bool delta;
+	uint64_t generation; /* of the saved list it goes by, */
+	uint64_t seed;	     /* and its seed */
+};
+
 struct session {
 	struct limits *limits; /* to be set before session_open() */
 	const struct config *config;
@@ -77,6 +85,7 @@ struct session {
 	bool again;    /* this session follows one that broke; to be set before session_open() */
 	bool welcomed; /* by the target's agent */
 	bool cut;      /* the connection to it broke after that */
+	struct ahead ahead;	       /* a listing of the target that was asked for early */
 	struct listing_writer records; /* what the target is still to be told */
 };
 

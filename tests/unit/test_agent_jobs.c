@@ -149,6 +149,71 @@ static void test_a_listing_has_everything_in_order(void **state)
 	expect_listing(1, "a a/1 a/2 b link", 5);
 }
 
+/* LOCK that waits for up to a minute. */
+static void lock_patiently(struct far *far)
+{
+	size_t start = frame_begin(&far->out, PEER_LOCK);
+
+	enc_u8(&far->out, LOCK_HOLD);
+	enc_str(&far->out, "test");
+	enc_u8(&far->out, PEER_LOCK_QUEUE);
+	enc_uint(&far->out, 60000);
+	enc_uint(&far->out, 0);
+	frame_end(&far->out, start);
+}
+
+/* The cache is opened anew with the lock, and what was there before proves nothing. */
+static void test_what_is_asked_behind_a_lock_is_looked_at_with_it(void **state)
+{
+	AUTO_FAR first = far_start();
+	AUTO_FAR second = far_start();
+	AUTO_HEARD heard = { .seen = 0 };
+
+	make_tree();
+	record_tree();
+	far_hello(&first, 0);
+	far_expect(&first, PEER_WELCOME);
+	far_lock(&first, LOCK_HOLD, "first");
+	assert_int_equal(far_status(&first, PEER_LOCKED), ERR_NONE);
+	far_hello(&second, 0);
+	far_expect(&second, PEER_WELCOME);
+	lock_patiently(&second);
+	far_scan(&second, 1);
+	far_empty(&second, PEER_PING);
+	far_expect(&second, PEER_PONG);
+	help_sh("rm t/a/2 && echo > t/new");
+	assert_int_equal(far_end(&first), 0);
+	assert_int_equal(far_status(&second, PEER_LOCKED), ERR_NONE);
+	heard = listen_to(&second);
+	assert_int_equal(heard.status, ERR_NONE);
+	assert_string_equal(buf_cstr(&heard.paths), "a -a/2 new");
+	assert_int_equal(far_end(&second), 0);
+}
+
+static void test_what_is_asked_behind_a_lock_is_refused_with_it(void **state)
+{
+	AUTO_FAR first = far_locked();
+	AUTO_FAR second = far_welcomed(0);
+	AUTO_HEARD heard = { .seen = 0 };
+	AUTO_HEARD again = { .seen = 0 };
+
+	make_tree();
+	far_lock(&second, LOCK_HOLD, "second");
+	far_scan(&second, 0);
+	assert_int_equal(far_status(&second, PEER_LOCKED), ERR_LOCKED);
+	heard = listen_to(&second);
+	assert_int_equal(heard.status, ERR_LOCKED);
+	assert_int_equal(heard.paths.len, 0);
+	assert_int_equal(heard.seen, 0);
+	assert_int_equal(far_end(&first), 0);
+	far_lock(&second, LOCK_HOLD, "second");
+	far_scan(&second, 0);
+	assert_int_equal(far_status(&second, PEER_LOCKED), ERR_NONE);
+	again = listen_to(&second);
+	assert_int_equal(again.seen, 5);
+	assert_int_equal(far_end(&second), 0);
+}
+
 static void test_the_work_folder_is_not_listed(void **state)
 {
 	AUTO_FAR far = far_prepared();
@@ -567,6 +632,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
 		TEST(test_a_listing_has_everything_in_order),
+		TEST(test_what_is_asked_behind_a_lock_is_looked_at_with_it),
+		TEST(test_what_is_asked_behind_a_lock_is_refused_with_it),
 		TEST(test_the_work_folder_is_not_listed),
 		TEST(test_what_the_cache_has_is_left_out),
 		TEST(test_changes_since_are_listed),
