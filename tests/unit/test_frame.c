@@ -127,7 +127,8 @@ static void test_only_what_carries_content_counts_as_bulk(void **state)
 {
 	for (unsigned type = 0; type <= UINT8_MAX; type++)
 		assert_int_equal(frame_is_bulk((uint8_t)type),
-				 type == PEER_LIST || type == PEER_DATA);
+				 type == PEER_LIST || type == PEER_DATA || type == PEER_SUMS ||
+					 type == PEER_COPY);
 }
 
 int main(void)
