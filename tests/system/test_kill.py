@@ -25,9 +25,9 @@ def placed(pair):
 
 
 def staged(pair):
-    """Whether the first files are on their way."""
+    """Whether the first files are on their way, or were, while nobody looked."""
     stage = pair.workdir("target") / "stage"
-    return stage.is_dir() and any(os.scandir(stage))
+    return stage.is_dir() and any(os.scandir(stage)) or placed(pair)
 
 
 def victims(pair, process, which):
