@@ -88,7 +88,9 @@ struct op {
 	struct op *next_on_side; /* for the runner */
 	uint64_t passed;	 /* for the runner: bytes of an OP_PUT that went through */
 	uint8_t difference;	 /* and enum transfer_difference of them (run/transfer.c) */
-	uint64_t sums;		 /* and blocks of the old version that the sender knows of */
+	uint64_t basis;		 /* and bytes of the version that it is made from, */
+	uint32_t block;		 /* and of its blocks, */
+	uint64_t sums;		 /* and blocks of it that the sender knows of */
 	bool received;		 /* and whether its last one did, or will never */
 	bool answered;		 /* it was said how this operation ended */
 };

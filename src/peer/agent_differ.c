@@ -62,8 +62,9 @@ int agent_on_basis(struct agent *agent, const struct frame *frame, struct err *e
 	dec_init(&dec, frame->data, frame->len);
 	job.id = dec_uint(&dec);
 	job.block = dec_uint(&dec);
+	job.partial = dec_u8(&dec) == 1;
 	if (!dec_done(&dec) || !is_block(job.block) || agent->job_count >= PEER_REQUESTS_MAX ||
-	    agent_basis_begin(agent, job.id, &job.path, &job.expect) < 0)
+	    agent_basis_begin(agent, job.id, job.partial, &job.path, &job.expect) < 0)
 		return msg_malformed(frame, err);
 	/* Of smaller ones there are more than the initiator will take, and in a hole it costs little to ask. */
 	if (job.block < block_size(job.expect.size)) {
@@ -132,13 +133,26 @@ static void put_sums(struct agent *agent, const struct job *job, const struct bu
 	agent_spend(agent, frame_end(&agent->out, start));
 }
 
-static void put_sums_end(struct agent *agent, const struct job *job, const struct err *status)
+static void put_sums_end(struct agent *agent, const struct job *job, uint64_t size,
+			 const struct err *status)
 {
 	size_t start = frame_begin(&agent->out, PEER_SUMS_END);
 
 	enc_uint(&agent->out, job->id);
+	enc_uint(&agent->out, size);
 	msg_enc_status(&agent->out, status);
 	frame_end(&agent->out, start);
+}
+
+static struct reader *open_basis(struct agent *agent, const struct job *job, struct err *err)
+{
+	struct reader *reader =
+		job->partial ? agent_open_partial(agent, job->path, job->expect.size, err)
+			     : reader_open(agent->root, job->path, &job->expect, job->seed, err);
+
+	if (reader)
+		reader_undigested(reader);
+	return reader;
 }
 
 bool agent_step_sums(struct agent *agent, struct job *job)
@@ -147,15 +161,15 @@ bool agent_step_sums(struct agent *agent, struct job *job)
 	struct err status = ERR_INIT;
 	enum reader_piece kind = READER_DATA;
 	AUTO_BUF sums = BUF_INIT;
+	uint64_t size = 0;
 	uint64_t len = 0;
 
-	if (!job->reader) {
-		job->reader = reader_open(agent->root, job->path, &job->expect, job->seed, &status);
-		if (job->reader)
-			reader_undigested(job->reader);
-		else
-			kind = READER_ERROR;
-	}
+	if (!job->reader)
+		job->reader = open_basis(agent, job, &status);
+	if (job->reader)
+		size = reader_size(job->reader);
+	else
+		kind = READER_ERROR;
 	for (uint64_t done = 0; kind > READER_END && done < STEP_BYTES && sums.len < SUMS_BYTES;
 	     done += len) {
 		kind = reader_next(job->reader, piece, sizeof(piece), &len, &status);
@@ -167,7 +181,7 @@ bool agent_step_sums(struct agent *agent, struct job *job)
 		return true;
 	if (kind == READER_END)
 		agent_basis_ready(agent, job->id, steal_ptr(&job->reader));
-	put_sums_end(agent, job, &status);
+	put_sums_end(agent, job, size, &status);
 	return false;
 }
 

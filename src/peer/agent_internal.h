@@ -58,6 +58,7 @@ struct job {
 	struct listing *listing;
 	struct differ *differ; /* READ_CHANGES */
 	uint64_t hole;	       /* READ_CHANGES: that comes behind what was read */
+	bool partial;	       /* SUMS: of what has come of it before */
 	uint64_t block;	       /* SUMS: bytes of one, */
 	uint64_t filled;       /* of which so many are in the sum */
 	uint32_t sum;
@@ -190,12 +191,21 @@ void agent_sums_free(struct agent *agent);
 struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t generation,
 				 const struct keep *keep, struct err *err);
 void agent_ops_close(struct agent_ops *ops);
+/* Whether something is there of a large file that a run did not come to the end of. */
+bool agent_has_partial(const struct agent_ops *ops);
 int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_copy(struct agent *agent, const struct frame *frame, struct err *err);
-/* BASIS for this OP_PUT: where the version is that it is to replace (*path is the caller's), and what it is; -1: it makes no sense. */
-int agent_basis_begin(struct agent *agent, uint64_t id, char **path, struct entry *expect);
+/*
+ * BASIS for this OP_PUT: where the version is that it is to replace (*path is the caller's), and what it is; with
+ * `partial`, what it is to become. -1: it makes no sense.
+ */
+int agent_basis_begin(struct agent *agent, uint64_t id, bool partial, char **path,
+		      struct entry *expect);
+/* What has come before of a file that is to get `size` bytes: partial_open(). */
+struct reader *agent_open_partial(struct agent *agent, const char *path, uint64_t size,
+				  struct err *err);
 /* All sums of it were sent; COPY is taken from what is open there. Takes the reader over. */
 void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader);
 int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err);

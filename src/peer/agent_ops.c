@@ -18,6 +18,7 @@
 #include "store/mark.h"
 #include "tree/attrs.h"
 #include "tree/changer.h"
+#include "tree/partial.h"
 #include "tree/reader.h"
 #include "tree/root.h"
 
@@ -35,7 +36,8 @@ struct pending {
 	char *from;	     /* DONE_MOVED: where it was */
 	struct entry there;  /* otherwise: the other side's */
 	struct staged *staged;
-	bool differs;	      /* OP_PUT: BASIS came */
+	bool differs;	      /* OP_PUT: BASIS came, */
+	bool partial;	      /* for what has come of it before */
 	struct reader *basis; /* the version that is to be replaced, open: COPY may come */
 	bool spoiled;	      /* a COPY could not be done */
 	struct entry result;
@@ -56,7 +58,11 @@ struct agent_ops {
 
 static void pending_free(struct pending *op)
 {
-	staged_free(op->staged);
+	/* Where the session ends in the middle of it. */
+	if (op->kind == OP_PUT && !op->complete && !err_is_set(&op->status))
+		staged_leave(op->staged);
+	else
+		staged_free(op->staged);
 	reader_free(op->basis);
 	free(op->path);
 	free(op->from);
@@ -99,6 +105,11 @@ struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t 
 		return ops;
 	agent_ops_close(ops);
 	return NULL;
+}
+
+bool agent_has_partial(const struct agent_ops *ops)
+{
+	return partial_any(ops->changer);
 }
 
 /* Names of the other machine's owners become this machine's ids, where they exist here. */
@@ -268,7 +279,10 @@ static struct staged *receive_into(struct agent_ops *ops, struct pending *op)
 	if (err_is_set(&op->status) || op->spoiled)
 		return NULL;
 	if (!op->staged)
-		op->staged = staged_file(ops->changer, mode_of(&op->meta), &op->status);
+		op->staged = op->size >= PARTIAL_MIN
+				     ? staged_large(ops->changer, op->path, mode_of(&op->meta),
+						    &op->status)
+				     : staged_file(ops->changer, mode_of(&op->meta), &op->status);
 	/* Known to be too large, it is refused before much of it has come. */
 	if (op->staged && staged_size(op->staged) == 0 &&
 	    staged_may_grow(op->staged, op->size, &op->status) < 0)
@@ -313,16 +327,24 @@ int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *er
 	return 0;
 }
 
-int agent_basis_begin(struct agent *agent, uint64_t id, char **path, struct entry *expect)
+int agent_basis_begin(struct agent *agent, uint64_t id, bool partial, char **path,
+		      struct entry *expect)
 {
 	struct pending *op = find_put(agent->ops, id);
 
-	if (!op || op->differs || op->staged || op->expect.type != ENTRY_FILE)
+	if (!op || op->differs || op->staged || (!partial && op->expect.type != ENTRY_FILE))
 		return -1;
 	op->differs = true;
+	op->partial = partial;
 	*path = xstrdup(op->path);
-	*expect = op->expect;
+	*expect = partial ? (struct entry){ .type = ENTRY_FILE, .size = op->size } : op->expect;
 	return 0;
+}
+
+struct reader *agent_open_partial(struct agent *agent, const char *path, uint64_t size,
+				  struct err *err)
+{
+	return partial_open(agent->ops->changer, path, size, err);
 }
 
 void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader)
@@ -381,6 +403,15 @@ int agent_on_copy(struct agent *agent, const struct frame *frame, struct err *er
 	return 0;
 }
 
+/* What was copied from is of no use any more. */
+static void drop_basis(struct agent_ops *ops, struct pending *op)
+{
+	if (op->basis && op->partial)
+		partial_remove(ops->changer, op->path);
+	reader_free(op->basis);
+	op->basis = NULL;
+}
+
 /* Sums have deceived, or the old version was not what it had been: begin again, without it. */
 static void ask_again(struct agent_ops *ops, struct pending *op)
 {
@@ -389,8 +420,7 @@ static void ask_again(struct agent_ops *ops, struct pending *op)
 	enc_uint(&ops->agent->out, op->id);
 	frame_end(&ops->agent->out, start);
 	drop_staged(op);
-	reader_free(op->basis);
-	op->basis = NULL;
+	drop_basis(ops, op);
 	op->spoiled = false;
 }
 
@@ -444,8 +474,7 @@ int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err 
 		err_set(&op->status, ERR_CHANGED, "the other side could not send it");
 	if (err_is_set(&op->status))
 		drop_staged(op);
-	reader_free(op->basis);
-	op->basis = NULL;
+	drop_basis(agent->ops, op);
 	op->complete = true;
 	return 0;
 }
@@ -558,6 +587,7 @@ int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *
 		changer_sync(agent->ops->changer, &status);
 	if (agent_lock_check(agent, err) < 0)
 		return -1;
+	partial_clear(agent->ops->changer);
 	if (!err_is_set(&status))
 		mark_write(root_workdir(agent->root), agent->profile,
 			   mark_of_end(agent->ops->done.generation), &status);

@@ -363,6 +363,7 @@ int agent_on_prepare(struct agent *agent, const struct frame *frame, struct err 
 	if (agent_lock_check(agent, err) < 0)
 		return -1;
 	prepare(agent, &request, &ready.identity, &ready.status);
+	ready.partial = agent->ops && agent_has_partial(agent->ops);
 	msg_put_ready(&agent->out, &ready);
 	return 0;
 }

@@ -9,16 +9,21 @@
 #include "tree/root.h"
 #include "tree/space.h"
 
-/* What dead runs have left there is swept before anything new comes. */
-static uint64_t leftovers(const struct agent *agent)
+static uint64_t leftovers_in(const struct agent *agent, const char *name)
 {
 	int workdir = root_workdir(agent->root);
-	AUTO_CLOSE int stage =
+	AUTO_CLOSE int folder =
 		workdir < 0 ? -1
-			    : sys_openat(workdir, "stage",
+			    : sys_openat(workdir, name,
 					 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 
-	return stage < 0 ? 0 : space_in_folder(stage);
+	return folder < 0 ? 0 : space_in_folder(folder);
+}
+
+/* What dead runs have left there is swept before anything new comes, or used for it, or in its way (tree/partial.h). */
+static uint64_t leftovers(const struct agent *agent)
+{
+	return leftovers_in(agent, "stage") + leftovers_in(agent, "partial");
 }
 
 static bool is_elsewhere(const struct agent *agent)

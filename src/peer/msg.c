@@ -349,6 +349,7 @@ void msg_put_ready(struct buf *out, const struct msg_ready *ready)
 
 	msg_enc_status(out, &ready->status);
 	msg_enc_uuid(out, &ready->identity);
+	enc_u8(out, ready->partial);
 	frame_end(out, start);
 }
 
@@ -359,6 +360,7 @@ int msg_get_ready(const struct frame *frame, struct msg_ready *ready, struct err
 	dec_init(&dec, frame->data, frame->len);
 	msg_dec_status(&dec, &ready->status);
 	msg_dec_uuid(&dec, &ready->identity);
+	ready->partial = dec_u8(&dec) == 1;
 	return finish(&dec, frame, err);
 }
 

@@ -73,6 +73,7 @@ struct msg_listed {
 struct msg_ready {
 	struct err status;
 	struct uuid identity;
+	bool partial; /* something of a large file is there that a run did not come to the end of */
 };
 
 struct msg_hook {

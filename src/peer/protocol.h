@@ -67,7 +67,8 @@
  *				initiator's identity (0: this is the initiator); le64 the generation that
  *				this run begins, for the mark; uint days for which the trash of this run is to
  *				be kept, uint days after which it may be packed (0: for ever, never)
- *	READY		A	status; 16 bytes root identity
+ *	READY		A	status; 16 bytes root identity; u8 1 if a part of a large file is there, of a run
+ *				that was cut off (tree/partial.h)
  *	SCAN		I	u8 what to leave out (PEER_SCAN_*); le64 digest seed for this session; filter
  *	NAME		A	u8 kind (0 user, 1 group); uint id; str name; before its first use in LIST
  *	LIST		A	items: uint bytes shared with the previous path; str rest; u8 item (PEER_ITEM_*);
@@ -89,11 +90,11 @@
  *				nothing); entry source; meta; str attributes; u8 what it settles (0 nothing,
  *				else enum done_kind), with 1 and 2 entry of the other side
  *	PUT_END		I	uint id; u8 1 if complete (0: drop it); 16 bytes digest; str attributes
- *	BASIS		I	uint id; uint bytes of a block (at least block_size() of base/blocks.h): the sums of
- *				the version that this OP_PUT is to replace; at most once for each, before its
- *				first byte
+ *	BASIS		I	uint id; uint bytes of a block (at least block_size() of base/blocks.h); u8 0: the sums
+ *				of the version that this OP_PUT is to replace, 1: of the part that is there of
+ *				the one that it brings; at most once for each, before its first byte
  *	SUMS		both	uint id; le32 of each block, in order (base/blocks.h)
- *	SUMS_END	A	uint id; status
+ *	SUMS_END	A	uint id; uint bytes of the version they are of; status
  *	READ_CHANGES	I	as READ; uint bytes of a block, uint bytes of the version whose SUMS came before
  *	COPY		both	uint id; uint offset, uint length (at most PEER_COPY_MAX) in that version
  *	AGAIN		A	uint id: PUT_END came, but not what it says: send all of it, without COPY

@@ -442,6 +442,7 @@ static int prepare_side(struct session *session, enum side side, uint64_t genera
 	    session_expect(&frame, PEER_READY, err) < 0 || msg_get_ready(&frame, &ready, err) < 0)
 		return -1;
 	session->sides[side].identity = ready.identity;
+	session->sides[side].partial = ready.partial;
 	if (!err_is_set(&ready.status))
 		return 0;
 	*err = ready.status;

@@ -40,6 +40,7 @@ struct session_side {
 	struct transport *transport;
 	struct channel *channel;
 	struct uuid identity; /* none: this root was never synced */
+	bool partial;	      /* it has something of a large file, of a run before */
 	bool known;	      /* the target remembers a folder at the initiator's place: */
 	struct uuid known_initiator;
 	uint64_t known_generation; /* of the target's cache, 0: none */

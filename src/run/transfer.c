@@ -17,6 +17,7 @@
 #include "run/apply_internal.h"
 #include "run/report.h"
 #include "run/session.h"
+#include "tree/partial.h"
 
 /* As it is, to the side `to`. Returns how many bytes that are. */
 static size_t pass_on(struct apply *apply, enum side to, const struct frame *frame)
@@ -59,10 +60,18 @@ static bool pays(const struct apply *apply, const struct op *op)
 	       source->size >= DIFFERENCE_MIN;
 }
 
+/* Whether a part of it may be there, of a run that was cut off. */
+static bool resumes(const struct apply *apply, const struct op *op)
+{
+	return apply->session->config->target.remote && op->kind == OP_PUT &&
+	       apply->session->sides[op->side].partial &&
+	       op->change->now[side_other((enum side)op->side)]->size >= PARTIAL_MIN;
+}
+
 bool transfer_may_begin(const struct apply *apply, const struct op *op)
 {
 	return op->kind != OP_PUT || apply->lanes[op->side].differing < DIFFERENCES_OPEN ||
-	       !pays(apply, op);
+	       (!pays(apply, op) && !resumes(apply, op));
 }
 
 /* Where the bytes of a put are read: on the other side, under the name they have there. */
@@ -77,8 +86,8 @@ static void request_read(struct apply *apply, uint64_t id, const struct op *op, 
 	entry_encode(out, op->change->now[sender]);
 	enc_u8(out, (op->meta.mask & META_XATTR) != 0);
 	if (type == PEER_READ_CHANGES) {
-		enc_uint(out, block_size(op->expect->size));
-		enc_uint(out, op->expect->size);
+		enc_uint(out, op->block);
+		enc_uint(out, op->basis);
 	}
 	frame_end(out, start);
 }
@@ -87,16 +96,21 @@ void transfer_begin(struct apply *apply, size_t id, struct op *op)
 {
 	struct lane *lane = &apply->lanes[op->side];
 	struct buf *out = apply_out(apply, (enum side)op->side);
+	bool old = pays(apply, op);
 	size_t start = 0;
 
 	lane->receiving++;
-	if (!pays(apply, op)) {
+	if (!old && !resumes(apply, op)) {
 		request_read(apply, id, op, PEER_READ);
 		return;
 	}
+	/* A part is no longer than the whole. */
+	op->basis = old ? op->expect->size : op->change->now[side_other((enum side)op->side)]->size;
+	op->block = (uint32_t)block_size(op->basis);
 	start = frame_begin(out, PEER_BASIS);
 	enc_uint(out, id);
-	enc_uint(out, block_size(op->expect->size));
+	enc_uint(out, op->block);
+	enc_u8(out, !old);
 	frame_end(out, start);
 	op->difference = SUMS_COMING;
 	lane->differing++;
@@ -121,7 +135,7 @@ int transfer_sums(struct apply *apply, enum side from, const struct frame *frame
 	op = op_being_summed(apply, dec_uint(&dec), from);
 	count = dec_left(&dec) / BLOCK_SUM_LEN;
 	if (dec.bad || !op || dec_left(&dec) % BLOCK_SUM_LEN != 0 ||
-	    count > block_count(op->expect->size, block_size(op->expect->size)) - op->sums)
+	    count > block_count(op->basis, op->block) - op->sums)
 		return msg_malformed(frame, err);
 	op->sums += count;
 	pass_on(apply, side_other(from), frame);
@@ -134,15 +148,17 @@ int transfer_sums_end(struct apply *apply, enum side from, const struct frame *f
 	struct err status = ERR_INIT;
 	struct op *op = NULL;
 	struct dec dec;
+	uint64_t size = 0;
 	uint64_t id = 0;
 
 	dec_init(&dec, frame->data, frame->len);
 	id = dec_uint(&dec);
+	size = dec_uint(&dec);
 	op = op_being_summed(apply, id, from);
 	msg_dec_status(&dec, &status);
 	if (!dec_done(&dec) || !op ||
 	    (!err_is_set(&status) &&
-	     op->sums != block_count(op->expect->size, block_size(op->expect->size))))
+	     (size > op->basis || op->sums != block_count(size, op->block))))
 		return msg_malformed(frame, err);
 	/* What has become of the old version is looked at again before it is replaced. */
 	if (err_is_set(&status)) {
@@ -153,6 +169,7 @@ int transfer_sums_end(struct apply *apply, enum side from, const struct frame *f
 		return 0;
 	}
 	op->difference = CHANGES;
+	op->basis = size;
 	request_read(apply, id, op, PEER_READ_CHANGES);
 	return 0;
 }
@@ -209,8 +226,7 @@ static uint64_t bytes_in(const struct op *op, const struct frame *frame, struct 
 		dec->bad = dec->bad || len > PEER_HOLE_MAX;
 	else
 		dec->bad = dec->bad || op->difference != CHANGES || len == 0 ||
-			   len > PEER_COPY_MAX || offset > op->expect->size ||
-			   len > op->expect->size - offset;
+			   len > PEER_COPY_MAX || offset > op->basis || len > op->basis - offset;
 	return len;
 }
 

@@ -4,7 +4,8 @@
  * side that has them, and passed on to the one that is to have them, as they come and unchanged.
  *
  * A large file of which the receiver has an older version is sent as a difference (DIFFERENCES in
- * peer/protocol.h): the sums of what the receiver has are passed on to the sender first.  Where that fails
+ * peer/protocol.h): the sums of what the receiver has are passed on to the sender first.  So is a large file of
+ * which a part has come before the line was cut (tree/partial.h), where there is no older version.  Where that fails
  * in any way, the file is sent whole, in the same run.
  *
  * Neither side is believed more than it has to be: no file is longer than it was listed, and what has

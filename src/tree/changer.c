@@ -15,6 +15,7 @@
 #include "store/atomic.h"
 #include "store/lock.h"
 #include "tree/changer_internal.h"
+#include "tree/partial.h"
 #include "tree/scan.h"
 #include "tree/root.h"
 
@@ -28,7 +29,7 @@ static const int64_t SETTLE_MAX_MS =
  */
 static void sweep_one(struct changer *changer, const char *name)
 {
-	if (sys_unlinkat(changer->stage, name, 0) < 0 &&
+	if (partial_keep(changer, name) < 0 && sys_unlinkat(changer->stage, name, 0) < 0 &&
 	    sys_unlinkat(changer->stage, name, AT_REMOVEDIR) < 0 &&
 	    (errno == ENOTEMPTY || errno == EEXIST))
 		trash_leftover(changer, name);

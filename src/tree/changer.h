@@ -115,6 +115,11 @@ void changer_recover(struct root *root);
  * can reach it before it is placed.
  */
 struct staged *staged_file(struct changer *changer, mode_t mode, struct err *err);
+/* The same for a large file that is to be placed there: what has come of it can be left (tree/partial.h). */
+struct staged *staged_large(struct changer *changer, const char *path, mode_t mode,
+			    struct err *err);
+/* As staged_free(), but what has come of a large file is kept for the next run. */
+void staged_leave(struct staged *staged);
 int staged_write(struct staged *staged, const void *data, size_t len, struct err *err);
 int staged_hole(struct staged *staged, uint64_t len, struct err *err);
 /* Bytes written so far. */

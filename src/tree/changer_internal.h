@@ -77,7 +77,7 @@ enum staged_state {
 	STAGED_GONE,	 /* placed, or in somebody else's hands: not in the stage any more */
 };
 
-enum { STAGED_NAME_SIZE = 24 };
+enum { STAGED_NAME_SIZE = 64 };
 
 struct staged {
 	struct changer *changer;

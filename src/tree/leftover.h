@@ -3,7 +3,8 @@
  * What writers of our own small files have left when they were killed: temporaries of store/atomic.h, and
  * the new lock of one who was taking an old one over.  Nobody reads them, and nobody else removes them.
  *
- * Only those that nobody can still be writing go: they are older than a day.
+ * Only those that nobody can still be writing go: they are older than a day.  In PARTIAL_FOLDER (tree/partial.h)
+ * it is all that no run has asked for in a month.
  */
 #ifndef TREE_LEFTOVER_H
 #define TREE_LEFTOVER_H

@@ -18,6 +18,7 @@
 #include "store/turn.h"
 #include "tree/changer.h"
 #include "tree/leftover.h"
+#include "tree/partial.h"
 #include "tree/root.h"
 #include "tree/run_name.h"
 
@@ -83,6 +84,7 @@ static void reap_leftovers(struct root *root, struct reap *reap, int64_t now_ns)
 
 	leftover_sweep(root_workdir(root), ".", now_ns, mode, tell_leftover, reap);
 	leftover_sweep(root_workdir(root), "state", now_ns, mode, tell_leftover, reap);
+	leftover_sweep(root_workdir(root), PARTIAL_FOLDER, now_ns, mode, tell_leftover, reap);
 }
 
 static void count_staged(int workdir, struct reap *reap)

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "tree/changer_internal.h"
+#include "tree/partial.h"
 #include "tree/reader.h"
 #include "tree/root.h"
 #include "tree/scan.h"
@@ -46,9 +47,9 @@ static struct staged *staged_failed(struct staged *staged, struct err *err)
 	return NULL;
 }
 
-struct staged *staged_file(struct changer *changer, mode_t mode, struct err *err)
+static struct staged *file_open(struct staged *staged, mode_t mode, struct err *err)
 {
-	struct staged *staged = staged_new(changer, ENTRY_FILE);
+	struct changer *changer = staged->changer;
 
 	staged->fd = sys_openat(changer->stage, staged->name,
 				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0777);
@@ -56,6 +57,19 @@ struct staged *staged_file(struct changer *changer, mode_t mode, struct err *err
 		return staged_failed(staged, err);
 	staged->digest = digest_stream_new(changer->look.seed);
 	return staged;
+}
+
+struct staged *staged_file(struct changer *changer, mode_t mode, struct err *err)
+{
+	return file_open(staged_new(changer, ENTRY_FILE), mode, err);
+}
+
+struct staged *staged_large(struct changer *changer, const char *path, mode_t mode, struct err *err)
+{
+	struct staged *staged = staged_new(changer, ENTRY_FILE);
+
+	partial_stage_name(path, changer->serial, staged->name, sizeof(staged->name));
+	return file_open(staged, mode, err);
 }
 
 int staged_write(struct staged *staged, const void *data, size_t len, struct err *err)
@@ -303,6 +317,14 @@ void staged_free(struct staged *staged)
 	digest_stream_free(staged->digest);
 	free(staged);
 	errno = saved;
+}
+
+void staged_leave(struct staged *staged)
+{
+	if (staged && staged->state == STAGED_OPEN &&
+	    partial_keep(staged->changer, staged->name) == 0)
+		staged->state = STAGED_GONE;
+	staged_free(staged);
 }
 
 /* Without a mode asked for: what the user's other programs would give. */

@@ -5,7 +5,7 @@ import os
 import re
 
 import pytest
-from play import playing
+from play import WORKDIR, playing
 from scenarios import Scenario
 
 FILES, SIZE = 3000, 10_000
@@ -56,3 +56,73 @@ def test_i38_at_most_a_batch_is_sent_again(way):
             done, second = measured(play, way)
             assert done.code == 0 and play.converged(), repr(done)
             assert first + second <= again_at_most + FILES * SIZE, (first, second)
+
+
+LARGE = 24 << 20
+LOST = 5 << 20  # what was on its way, or not enough for a block, and the sums of the rest
+ENDS = {
+    # how a run ends in the middle of a large file, of whose `changes` steps most are writes
+    "the line is cut": lambda way, role, changes: {"relay": f"{way}@{LARGE * 2 // 3}"},
+    "the receiver is killed": lambda way, role, changes: {"fault": f"kill:{changes * 2 // 3}:{role}"},
+    "the run is killed": lambda way, role, changes: {"fault": f"kill:{changes // 3 * 2}:initiator:link"},
+}
+
+
+def large_cut(play, side, role, way, end):
+    """A run that is to bring a large file from this side is ended in the middle of it."""
+    data = os.urandom(LARGE)
+    (play.roots[side] / "large").write_bytes(data)
+    return data, play.run(**{"relay": "whole", **end})
+
+
+def count(side, role, door):
+    with playing(Scenario("large")) as play:
+        play.prepare(relay="whole")
+        calls = play.base / "calls"
+        outcome = large_cut(play, side, role, None, {"fault": f"count:{calls}:{role}:{door}"})[1]
+        assert outcome.code == 0, repr(outcome)
+        return len(calls.read_text().splitlines())
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("way", WAYS)
+def test_i38_what_has_come_of_a_large_file_is_not_sent_again(way, end):
+    side, role = WAYS[way]
+    role, door = (role, "change") if "receiver" in end else ("initiator", "link")
+    fault = ENDS[end](way, role, count(side, role, door) if "killed" in end else 0)
+    with playing(Scenario("large")) as play:
+        play.prepare(relay="whole")
+        data, cut = large_cut(play, side, role, way, fault)
+        assert cut.code in (69, -9), repr(cut)
+        done, again = measured(play, way)
+        assert done.code == 0 and play.converged(), repr(done)
+        assert (play.roots[1 - side] / "large").read_bytes() == data
+        assert again < LARGE // 2 + LOST, again
+        play.check_rest({"relay": "whole"})
+        for root in play.roots:
+            assert not (root / WORKDIR / "partial").exists()
+
+
+def test_i39_a_large_file_that_changes_between_its_parts_is_what_it_is_then():
+    with playing(Scenario("large")) as play:
+        play.prepare(relay="whole")
+        data, cut = large_cut(play, 0, None, "up", ENDS["the line is cut"]("up", None, 0))
+        assert cut.code == 69, repr(cut)
+        data = data[:1000] + b"an edit in what has been sent" + data[1000:]
+        (play.roots[0] / "large").write_bytes(data)
+        done, again = measured(play, "up")
+        assert done.code == 0 and (play.roots[1] / "large").read_bytes() == data, repr(done)
+        assert again < LARGE // 2 + LOST, again
+
+
+def test_i39_what_was_left_is_not_believed():
+    with playing(Scenario("large")) as play:
+        play.prepare(relay="whole")
+        data, cut = large_cut(play, 0, None, "up", ENDS["the line is cut"]("up", None, 0))
+        assert cut.code == 69, repr(cut)
+        left, = (play.roots[1] / WORKDIR / "partial").iterdir()
+        with left.open("r+b") as file:
+            file.seek(3 << 20)
+            file.write(bytes(100_000))
+        assert play.run(relay="whole").code == 0
+        assert (play.roots[1] / "large").read_bytes() == data

@@ -339,6 +339,8 @@ static void add_difference(struct program *program, uint8_t type)
 	enc_uint(out, UINT64_C(1024) << (take(program) % 12));
 	if (type == PEER_READ_CHANGES)
 		enc_uint(out, (uint64_t)take(program) * 64);
+	else
+		enc_u8(out, take(program) % 2);
 }
 
 static void add_payload(struct program *program, uint8_t type)

@@ -169,15 +169,21 @@ def test_what_a_killed_run_has_left_goes(local):
     temporary = workdir / "state/x.tmp-0123456789abcdef"
     temporary.touch()
     os.utime(temporary, (1, 1))
+    (workdir / "partial").mkdir()
+    part, young = (workdir / "partial" / (letter * 32) for letter in "ab")
+    part.write_bytes(b"the first half")
+    os.utime(part, (1, 1))
+    young.write_bytes(b"another one")
     seen = stamps(local.target)
     would = reap(local.home, local.target, "-n", "--json")
     assert stamps(local.target) == seen
     did = reap(local.home, local.target, "--json")
     for result in (would, did):
         assert what(result, "leftover") == ["s-4711"], repr(result)
-        assert what(result, "temporary") == [temporary.name]
+        assert what(result, "temporary") == [part.name, temporary.name]
         assert len(what(result, "lock")) == len(what(result, "queue")) == 1
-    assert not any(path.exists() for path in (place, temporary, workdir / "stage/s-4711"))
+    assert not any(path.exists() for path in (place, temporary, part, workdir / "stage/s-4711"))
+    assert young.exists()
     assert (workdir / "lock").read_bytes() == b""
     assert reap(local.home, local.target, "--json").events == []
     local.run()

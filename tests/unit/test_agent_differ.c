@@ -15,6 +15,7 @@
 #include "base/codec.h"
 #include "model/entry.h"
 #include "peer_help.h"
+#include "tree/partial.h"
 #include "tree/scan.h"
 #include "tree_help.h"
 
@@ -41,7 +42,7 @@ static void put_uints(struct far *far, uint8_t type, const uint64_t *values, siz
 
 static void far_basis(struct far *far, uint64_t block)
 {
-	put_uints(far, PEER_BASIS, (const uint64_t[]){ ID, block }, 2);
+	put_uints(far, PEER_BASIS, (const uint64_t[]){ ID, block, 0 }, 3);
 }
 
 static void far_copy(struct far *far, uint64_t offset, uint64_t len)
@@ -193,6 +194,7 @@ static void sums_of_what_is_not_there_any_more_fail_alone(void **state)
 	far_expect(&far, PEER_SUMS_END);
 	dec_init(&dec, far.frame.data, far.frame.len);
 	assert_int_equal(dec_uint(&dec), ID);
+	assert_int_equal(dec_uint(&dec), 0);
 	msg_dec_status(&dec, &status);
 	assert_int_equal(status.kind, ERR_CHANGED);
 	/* It can still be sent whole, and is refused as ever. */
@@ -262,6 +264,137 @@ static void nobody_is_given_more_sums_than_a_file_of_that_size_needs(void **stat
 	far_op(&far, &op);
 	far_basis(&far, block_size((uint64_t)size) / 2);
 	far_refuses(&far, ERR_PROTOCOL);
+}
+
+/* Bytes of a large file, in as many frames as it takes. */
+static void far_large(struct far *far, size_t len)
+{
+	AUTO_BUF data = BUF_INIT;
+
+	memset(buf_extend(&data, 65536), 'x', 65536);
+	data.data[0] = 'y';
+	for (size_t done = 0; done < len; done += data.len) {
+		size_t start = frame_begin(&far->out, PEER_DATA);
+
+		enc_uint(&far->out, ID);
+		enc_raw(&far->out, data.data, data.len);
+		frame_end(&far->out, start);
+	}
+}
+
+static void far_put_large(struct far *far)
+{
+	struct msg_op op = { .id = ID, .kind = OP_PUT, .path = "large" };
+
+	op.source = (struct entry){ .type = ENTRY_FILE, .size = 4 * PARTIAL_MIN };
+	far_op(far, &op);
+}
+
+/* An agent is told of a file, and of so many bytes of it, and nothing more. */
+static void cut_after(size_t len)
+{
+	AUTO_FAR far = far_prepared();
+
+	far_put_large(&far);
+	far_large(&far, len);
+	assert_int_equal(far_end(&far), 0);
+	assert_int_equal(help_count("t/.osync_workdir/stage"), 0);
+}
+
+static uint64_t size_of_part(struct far *far)
+{
+	struct err status = ERR_INIT;
+	uint64_t size = 0;
+	struct dec dec;
+
+	put_uints(far, PEER_BASIS, (const uint64_t[]){ ID, block_size(4 * PARTIAL_MIN), 1 }, 3);
+	for (far_next(far); far->frame.type == PEER_SUMS; far_next(far))
+		;
+	assert_int_equal(far->frame.type, PEER_SUMS_END);
+	dec_init(&dec, far->frame.data, far->frame.len);
+	assert_int_equal(dec_uint(&dec), ID);
+	size = dec_uint(&dec);
+	msg_dec_status(&dec, &status);
+	assert_int_equal(err_is_set(&status), size == 0);
+	return size;
+}
+
+static uint64_t part_there(void)
+{
+	AUTO_FAR far = far_prepared();
+	uint64_t size = 0;
+
+	far_put_large(&far);
+	size = size_of_part(&far);
+	assert_int_equal(far_end(&far), 0);
+	return size;
+}
+
+static void the_longest_part_of_a_file_stays(void **state)
+{
+	(void)state;
+	assert_int_equal(part_there(), 0);
+	cut_after(PARTIAL_MIN - 65536);
+	assert_int_equal(part_there(), 0);
+	cut_after(2 * PARTIAL_MIN);
+	assert_int_equal(part_there(), 2 * PARTIAL_MIN);
+	cut_after(PARTIAL_MIN);
+	assert_int_equal(part_there(), 2 * PARTIAL_MIN);
+	cut_after(3 * PARTIAL_MIN);
+	assert_int_equal(part_there(), 3 * PARTIAL_MIN);
+}
+
+static void a_part_longer_than_the_file_is_of_no_use(void **state)
+{
+	struct msg_op op = { .id = ID, .kind = OP_PUT, .path = "large" };
+	AUTO_FAR far = (cut_after(2 * PARTIAL_MIN), far_prepared());
+
+	(void)state;
+	op.source = (struct entry){ .type = ENTRY_FILE, .size = 2 * PARTIAL_MIN - 1 };
+	far_op(&far, &op);
+	assert_int_equal(size_of_part(&far), 0);
+	assert_int_equal(far_end(&far), 0);
+	assert_int_equal(help_count("t/.osync_workdir/partial"), 0);
+}
+
+static void a_part_that_is_no_file_is_not_opened(void **state)
+{
+	(void)state;
+	cut_after(2 * PARTIAL_MIN);
+	assert_int_equal(
+		system("cd t/.osync_workdir/partial && for f in *; do rm $f; mkfifo $f; done"), 0);
+	assert_int_equal(part_there(), 0);
+}
+
+static void parts_go_when_a_run_has_come_to_its_end(void **state)
+{
+	AUTO_FAR far = (cut_after(PARTIAL_MIN), far_prepared());
+
+	(void)state;
+	assert_int_equal(help_count("t/.osync_workdir/partial"), 1);
+	far_empty(&far, PEER_FINISH);
+	far_expect(&far, PEER_FINISHED);
+	assert_int_equal(far_end(&far), 0);
+	assert_int_equal(access("t/.osync_workdir/partial", F_OK), -1);
+}
+
+static void a_file_is_put_together_from_its_part(void **state)
+{
+	AUTO_FAR far = (cut_after(PARTIAL_MIN), far_prepared());
+	AUTO_BUF want = BUF_INIT;
+
+	(void)state;
+	far_put_large(&far);
+	assert_int_equal(size_of_part(&far), PARTIAL_MIN);
+	far_copy(&far, 0, 65536);
+	far_data(&far, ID, "and more");
+	memset(buf_extend(&want, 65536), 'x', 65536);
+	want.data[0] = 'y';
+	buf_addstr(&want, "and more");
+	far_put_end(&far, ID, 1, buf_cstr(&want));
+	assert_int_equal(flushed(&far), ERR_NONE);
+	assert_string_equal(help_read("t/large"), buf_cstr(&want));
+	assert_int_equal(help_count("t/.osync_workdir/partial"), 0);
 }
 
 /* Sums of `text`, as of an old version. */
@@ -340,6 +473,11 @@ int main(void)
 		TEST(without_sums_there_is_nothing_to_copy_from),
 		TEST(a_basis_is_asked_for_once_and_in_blocks_that_make_sense),
 		TEST(nobody_is_given_more_sums_than_a_file_of_that_size_needs),
+		TEST(the_longest_part_of_a_file_stays),
+		TEST(a_part_longer_than_the_file_is_of_no_use),
+		TEST(a_part_that_is_no_file_is_not_opened),
+		TEST(parts_go_when_a_run_has_come_to_its_end),
+		TEST(a_file_is_put_together_from_its_part),
 		TEST(only_what_is_new_is_sent),
 		TEST(sums_must_be_as_many_as_the_old_version_has),
 		TEST(sums_of_too_many_files_end_the_session),
