@@ -134,7 +134,8 @@ int transfer_sums(struct apply *apply, enum side from, const struct frame *frame
 	dec_init(&dec, frame->data, frame->len);
 	op = op_being_summed(apply, dec_uint(&dec), from);
 	count = dec_left(&dec) / BLOCK_SUM_LEN;
-	if (dec.bad || !op || dec_left(&dec) % BLOCK_SUM_LEN != 0 ||
+	/* Of frames without any sum there would be no end. */
+	if (dec.bad || !op || count == 0 || dec_left(&dec) % BLOCK_SUM_LEN != 0 ||
 	    count > block_count(op->basis, op->block) - op->sums)
 		return msg_malformed(frame, err);
 	op->sums += count;

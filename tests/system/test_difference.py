@@ -149,6 +149,21 @@ def from_target(kind, data):
     assert full_bytes(pair.path("initiator", "large")) == before
 
 
+@pytest.mark.parametrize("more", ["data[:1]", "data[:1] + bytes(4)", "data"])
+def test_more_sums_than_there_are_blocks_end_the_run(lied, more):
+    pair = lied.pair
+    synced(pair, "initiator")
+    before = full_bytes(pair.path("target", "large"))
+    result = lied.run(f"""
+def from_target(kind, data):
+    if kind == SUMS:
+        return [(kind, data), (kind, {more})]
+    return [(kind, data)]
+""", expect=FAILED)
+    assert result.says("target", "malformed"), repr(result)
+    assert full_bytes(pair.path("target", "large")) == before
+
+
 @pytest.mark.parametrize("kind, data", [
     ("COPY", "uint(0) + uint(0) + uint(1)"), ("SUMS", "uint(0) + b'1234'"), ("SUMS_END", "uint(0) + b'\\0'"),
     ("AGAIN", "uint(0)"), ("SUMS", "uint(99) + b'1234'")])
