@@ -22,9 +22,14 @@ int64_t clock_file_ns(void)
 	return clock_read_ns(CLOCK_REALTIME_COARSE);
 }
 
+int64_t clock_monotonic_ns(void)
+{
+	return clock_read_ns(CLOCK_MONOTONIC);
+}
+
 int64_t clock_monotonic_ms(void)
 {
-	return clock_read_ns(CLOCK_MONOTONIC) / NS_PER_MS;
+	return clock_monotonic_ns() / NS_PER_MS;
 }
 
 int64_t clock_steady_ns(void)

@@ -5,15 +5,14 @@
 #include <zstd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/err.h"
 #include "peer/frame.h"
 #include "peer/protocol.h"
 
 enum {
-	/* Below this the clock, which counts milliseconds, says too little. */
-	SPEED_MS = 20,
-	SPEED_BYTES = 64 * 1024,
+	SPEED_BYTES = 1024 * 1024,
 	SPEED_LONG_MS = 1000, /* a very slow line says enough with fewer */
 	LEVEL = 3,	      /* some 200 MB/s */
 	/* Sixteenths of what it was that packing must leave at most to be worth it. */
@@ -46,7 +45,7 @@ void packer_speed_note(struct packer_speed *speed, int64_t now_ms, size_t bytes,
 	}
 	speed->waits = left;
 	speed->last_ms = now_ms;
-	if (speed->busy_ms >= SPEED_MS &&
+	if (speed->busy_ms >= PACKER_SPEED_MS &&
 	    (speed->busy_bytes >= SPEED_BYTES || speed->busy_ms >= SPEED_LONG_MS))
 		know(speed, speed->busy_bytes * 1000 / speed->busy_ms);
 	else if (speed->busy_bytes + speed->free_bytes >= PACKER_PROBE)
@@ -139,10 +138,19 @@ static size_t pack(struct packer *packer, const void *data, size_t len, struct b
 	return wire->len - before;
 }
 
-/* What does not get smaller is tried again after twice as much as the last time. */
-static void judge(struct packer *packer, size_t len, size_t packed)
+bool packer_pays(const struct packer_speed *speed, size_t len, size_t packed, int64_t took_us)
 {
-	if (packed <= len / 16 * WORTH) {
+	int64_t saved = (int64_t)len - (int64_t)packed;
+
+	if (packed > len / 16 * WORTH)
+		return false;
+	return speed->rate == 0 || took_us < saved * 500000 / speed->rate;
+}
+
+/* What does not pay is tried again after twice as much as the last time. */
+static void judge(struct packer *packer, size_t len, size_t packed, int64_t took_us)
+{
+	if (packer_pays(&packer->speed, len, packed, took_us)) {
 		packer->missed = 0;
 		return;
 	}
@@ -155,6 +163,8 @@ static void judge(struct packer *packer, size_t len, size_t packed)
 void packer_take(struct packer *packer, struct buf *out, struct buf *wire)
 {
 	size_t len = packer && is_worth_trying(packer) ? block_len(out) : 0;
+	int64_t begun_ns = 0;
+	size_t packed = 0;
 
 	if (len < PACKER_LEAST) {
 		struct buf all = *out;
@@ -165,6 +175,8 @@ void packer_take(struct packer *packer, struct buf *out, struct buf *wire)
 		*wire = all;
 		return;
 	}
-	judge(packer, len, pack(packer, out->data, len, wire));
+	begun_ns = clock_monotonic_ns();
+	packed = pack(packer, out->data, len, wire);
+	judge(packer, len, packed, (clock_monotonic_ns() - begun_ns) / 1000);
 	buf_consume(out, len);
 }

@@ -9,8 +9,9 @@
  *
  * PACKER_AUTO packs where the line is slower than PACKER_FAST and what is sent gets smaller.  A line about
  * which nothing is known counts as slow, until it has taken PACKER_PROBE bytes: a run that says little
- * says it in few bytes, and one that says much knows soon.  What does not get smaller is tried again
- * after more and more bytes.  zstd's memory (some 2 MiB) is taken when something is packed first.
+ * says it in few bytes, and one that says much knows soon.  What does not get smaller, or takes longer than
+ * it saves, is tried again after more and more bytes.  zstd's memory (some 2 MiB) is taken when something is
+ * packed first.
  */
 #ifndef PEER_PACKER_H
 #define PEER_PACKER_H
@@ -25,11 +26,12 @@ struct packer;
 enum packer_mode { PACKER_OFF, PACKER_AUTO, PACKER_ON };
 
 enum {
-	/* Bytes a second. zstd packs some ten times as fast, so it never is what is waited for. */
-	PACKER_FAST = 32 * 1024 * 1024,
-	PACKER_PROBE =
-		4 * 1024 * 1024,   /* more than the buffers between two processes and a line take */
-	PACKER_LEAST = 256,	   /* bytes: less is not worth a header and a flush */
+	/* Bytes a second: a tenth of what zstd packs, so it never is what is waited for. */
+	PACKER_FAST = 20 * 1024 * 1024,
+	/* Bytes: what the buffers between two processes and a line take, and such a line in PACKER_SPEED_MS. */
+	PACKER_PROBE = 4 * 1024 * 1024,
+	PACKER_SPEED_MS = 200, /* in less, a fast line may just not have been given a processor */
+	PACKER_LEAST = 256,    /* bytes: less is not worth a header and a flush */
 	PACKER_BLOCK = 128 * 1024, /* bytes of frames that are packed at once */
 	PACKER_SKIP_MIN =
 		256 * 1024, /* bytes that go as they are after some that did not get smaller */
@@ -48,6 +50,12 @@ struct packer_speed {
 
 /* At now_ms the line took so many bytes, and left some or none. */
 void packer_speed_note(struct packer_speed *speed, int64_t now_ms, size_t bytes, bool left);
+
+/*
+ * Whether it pays to make `packed` out of `len` bytes where that takes so long: they must get smaller, and
+ * save twice that time on the line.  A processor with too much to do makes a fast line look slow.
+ */
+bool packer_pays(const struct packer_speed *speed, size_t len, size_t packed, int64_t took_us);
 
 /* NULL for PACKER_OFF. */
 struct packer *packer_new(enum packer_mode mode);

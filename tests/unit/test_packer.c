@@ -200,14 +200,14 @@ static void a_slow_line_is_packed_for_and_a_fast_one_not(void **state)
 	int64_t now_ms = 1000;
 
 	assert_true(packs(packer));
-	use_line(packer, 2 * (int64_t)PACKER_FAST, 100, &now_ms);
+	use_line(packer, 2 * (int64_t)PACKER_FAST, 300, &now_ms);
 	assert_false(packs(packer));
-	use_line(packer, PACKER_FAST / 2, 100, &now_ms);
+	use_line(packer, PACKER_FAST / 2, 300, &now_ms);
 	assert_true(packs(packer));
 	/* Idle time says nothing about a line. */
 	packer_note(packer, now_ms, 100, false);
 	now_ms += 3600 * 1000;
-	use_line(packer, 2 * (int64_t)PACKER_FAST, 100, &now_ms);
+	use_line(packer, 2 * (int64_t)PACKER_FAST, 300, &now_ms);
 	assert_false(packs(packer));
 	use_line(packer, 100, 3000, &now_ms);
 	assert_true(packs(packer));
@@ -224,12 +224,27 @@ static void a_line_that_takes_all_is_fast(void **state)
 	assert_false(packs(packer));
 }
 
+static void packing_has_to_pay(void **state)
+{
+	const struct packer_speed unknown = { .rate = 0 };
+	const struct packer_speed slow = { .rate = 1000 * 1000 };
+	const struct packer_speed fast = { .rate = INT64_MAX };
+
+	/* Half of 100 KB is 50 ms of such a line. */
+	assert_true(packer_pays(&slow, 100000, 50000, 24000));
+	assert_false(packer_pays(&slow, 100000, 50000, 26000));
+	assert_false(packer_pays(&slow, 100000, 99000, 0));
+	assert_true(packer_pays(&unknown, 100000, 50000, 1000000));
+	assert_false(packer_pays(&unknown, 100000, 100100, 0));
+	assert_false(packer_pays(&fast, 100000, 10, 1));
+}
+
 static void whoever_wants_it_packed_gets_it_packed(void **state)
 {
 	AUTO_PACKER *packer = packer_new(PACKER_ON);
 	int64_t now_ms = 0;
 
-	use_line(packer, 100 * (int64_t)PACKER_FAST, 100, &now_ms);
+	use_line(packer, 100 * (int64_t)PACKER_FAST, 300, &now_ms);
 	assert_true(packs(packer));
 }
 
@@ -367,6 +382,7 @@ int main(void)
 		cmocka_unit_test(noise_is_tried_more_and_more_rarely),
 		cmocka_unit_test(a_slow_line_is_packed_for_and_a_fast_one_not),
 		cmocka_unit_test(a_line_that_takes_all_is_fast),
+		cmocka_unit_test(packing_has_to_pay),
 		cmocka_unit_test(whoever_wants_it_packed_gets_it_packed),
 		cmocka_unit_test(a_bomb_does_not_go_off),
 		cmocka_unit_test(a_large_window_is_refused),
