@@ -175,7 +175,9 @@ def from_target(kind, data):
     return {frames} if kind == {kind} else [(kind, data)]
 """)
     assert result.says("target") or result.problems, repr(result)
-    assert pair.read("initiator", "file") == old
+    # It was well when it ended first, and may be in its place before it does so again.
+    placed = pair.read("initiator", "file")
+    assert placed == old or (placed == new and lie == "ended twice")
     pair.run()
     assert pair.both("file") == new
 

@@ -206,7 +206,7 @@ static void a_slow_line_is_packed_for_and_a_fast_one_not(void **state)
 	assert_true(packs(packer));
 	/* Idle time says nothing about a line. */
 	packer_note(packer, now_ms, 100, false);
-	now_ms += 3600 * 1000;
+	now_ms += INT64_C(3600) * 1000;
 	use_line(packer, 2 * (int64_t)PACKER_FAST, 300, &now_ms);
 	assert_false(packs(packer));
 	use_line(packer, 100, 3000, &now_ms);
