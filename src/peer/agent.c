@@ -379,8 +379,12 @@ static int idle_ms(const struct agent *agent)
 {
 	int64_t beat_ms = patience_ms(AGENT_BEAT_MS);
 
+	int report_ms = agent_ops_wait_ms(agent);
+
 	if (agent_job_ready(agent))
 		return 0;
+	if (report_ms >= 0 && report_ms < beat_ms)
+		return report_ms;
 	return agent->lock_waits && beat_ms > TURN_POLL_MS ? TURN_POLL_MS : (int)beat_ms;
 }
 
@@ -436,6 +440,9 @@ static int serve_loop(struct agent *agent, struct err *err)
 		if (check_stop(err) < 0)
 			return -1;
 		if (!agent->done && agent_job_ready(agent) && agent_job_step(agent, err) < 0)
+			return -1;
+		if (!agent->done && agent_ops_wait_ms(agent) == 0 &&
+		    agent_ops_report(agent, err) < 0)
 			return -1;
 		if (!agent->done)
 			agent_lock_step(agent);

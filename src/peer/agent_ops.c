@@ -28,6 +28,7 @@ struct pending {
 	uint64_t id;
 	enum op_kind kind;
 	bool complete; /* OP_PUT: all bytes are here */
+	bool flushed;  /* by a FLUSH: it is to be reported */
 	char *path;
 	struct entry expect;
 	uint64_t size;	     /* OP_PUT: what it is said to become */
@@ -54,6 +55,8 @@ struct agent_ops {
 	struct pending *receiving; /* the OP_PUT that the last DATA was for */
 	struct pending *found;	   /* by find_put() last, also when it is complete */
 	unsigned count;
+	bool reporting;	   /* there was a FLUSH, and no FLUSHED yet */
+	int64_t settle_ms; /* when its results prove what they say (changer_settle_ms) */
 };
 
 static void pending_free(struct pending *op)
@@ -523,15 +526,15 @@ static void report(struct agent_ops *ops, struct pending *op)
 	msg_put_result(&ops->agent->out, PEER_DONE, &result);
 }
 
-/* Report what is finished; what is still being received stays for the next FLUSH. */
-static void report_finished(struct agent_ops *ops)
+/* Report what was flushed; what has come since stays for the next FLUSH. */
+static void report_flushed(struct agent_ops *ops)
 {
 	struct pending **link = &ops->first;
 
 	while (*link) {
 		struct pending *op = *link;
 
-		if (!op->complete) {
+		if (!op->flushed) {
 			link = &op->next;
 			continue;
 		}
@@ -545,27 +548,47 @@ static void report_finished(struct agent_ops *ops)
 	ops->found = NULL;
 }
 
+int agent_ops_wait_ms(const struct agent *agent)
+{
+	int64_t left_ms = 0;
+
+	if (!agent->ops || !agent->ops->reporting)
+		return -1;
+	left_ms = agent->ops->settle_ms - clock_monotonic_ms();
+	return left_ms > 0 ? (int)left_ms : 0;
+}
+
+int agent_ops_report(struct agent *agent, struct err *err)
+{
+	struct agent_ops *ops = agent->ops;
+
+	/* What was done before the lock was lost is found by the next run; this one has come to its end. */
+	if (agent_lock_check(agent, err) < 0)
+		return -1;
+	report_flushed(ops);
+	ops->reporting = false;
+	msg_put_empty(&agent->out, PEER_FLUSHED);
+	return 0;
+}
+
 int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct agent_ops *ops = agent->ops;
 	struct err status = ERR_INIT;
 
-	if (frame->len > 0)
+	if (frame->len > 0 || ops->reporting)
 		return msg_malformed(frame, err);
 	for (struct pending *op = ops->first; op; op = op->next)
-		op->complete = op->complete || op->kind != OP_PUT;
+		op->complete = op->flushed = op->complete || op->kind != OP_PUT;
 	if (changer_sync_staged(ops->changer, &status) < 0)
 		fail_all(ops, &status);
 	do_all_late(ops);
 	err_clear(&status);
 	if (changer_sync(ops->changer, &status) < 0)
 		fail_all(ops, &status);
-	/* What was done before the lock was lost is found by the next run; this one has come to its end. */
-	if (agent_lock_check(agent, err) < 0)
-		return -1;
-	report_finished(ops);
 	done_log_reported(&ops->done);
-	msg_put_empty(&agent->out, PEER_FLUSHED);
+	ops->reporting = true;
+	ops->settle_ms = clock_monotonic_ms() + changer_settle_ms(ops->changer);
 	return 0;
 }
 

@@ -19,6 +19,8 @@
 #include "tree/scan.h"
 #include "tree/root.h"
 
+enum { CLOCK_TICK_MS = 4 /* by which the coarse clock may lag, mostly */ };
+
 static const int64_t SETTLE_MAX_MS =
 	100; /* longer is not worth waiting for: it is read again next time */
 
@@ -249,6 +251,13 @@ static int wait_for_clock(struct changer *changer, const struct entry *entry)
 	for (int i = 0; i < 20 && root_now_ns(changer->root) - granularity_ns <= newest_ns; i++)
 		clock_sleep_ms(1);
 	return 0;
+}
+
+int64_t changer_settle_ms(const struct changer *changer)
+{
+	int64_t granularity_ms = root_caps(changer->root)->granularity_ns / NS_PER_MS;
+
+	return granularity_ms <= SETTLE_MAX_MS ? granularity_ms + CLOCK_TICK_MS + 1 : 0;
 }
 
 void changer_settle(struct changer *changer, const char *path, struct entry *result)

@@ -198,6 +198,8 @@ int changer_restore_times(struct changer *changer, struct err *err);
 int changer_sync_found(struct changer *changer, struct err *err);
 /* All changes placed so far are durable (FSYNC=batch, file); with FSYNC=off nothing is done. */
 int changer_sync(struct changer *changer, struct err *err);
+/* In how many ms the last results can be settled without waiting; 0 where that would take too long. */
+int64_t changer_settle_ms(const struct changer *changer);
 /*
  * Look at a placed result again after the file system's clock has moved on: clears ENTRY_RACY where
  * the stat key is still the same. Waits at most one granularity, and not at all where that is over 100 ms.
