@@ -30,7 +30,7 @@ enum {
 	/* Operations made durable together: enough that their fsyncs share their cost. */
 	BATCH_OPS = 1000,
 	BATCH_BYTES = 64 * 1024 * 1024,
-	OPEN_OPS = 2 * BATCH_OPS, /* sent and not answered, per side; below PEER_REQUESTS_MAX */
+	OPEN_OPS = 4 * BATCH_OPS, /* sent and not answered, per side; below PEER_REQUESTS_MAX */
 	ATTRS_TOTAL_MAX = 256 * 1024 * 1024, /* of all folders and links, kept until they are set */
 	OPEN_READS = 256,		     /* files asked for and not yet received, per side */
 };
