@@ -215,6 +215,12 @@ void *sys_map(int fd, size_t len)
 	return look_fails("mmap") ? MAP_FAILED : mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
 }
 
+void sys_drop_pages(const void *map, size_t len)
+{
+	/* madvise() takes a pointer to what it will not change. */
+	madvise((void *)(uintptr_t)map, len, MADV_DONTNEED);
+}
+
 /* The link -------------------------------------------------------------------------- */
 
 /* Nothing comes or goes through this descriptor any more, nor through copies of it in other processes. */

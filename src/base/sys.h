@@ -77,6 +77,8 @@ int sys_flock(int fd, int operation);
 int sys_fcntl_lock(int fd, int command, struct flock *lock);
 /* The file's first len bytes, to be read (MAP_PRIVATE); MAP_FAILED where it cannot be. */
 void *sys_map(int fd, size_t len);
+/* Whole pages of such a mapping take no memory from now on, until they are read again. */
+void sys_drop_pages(const void *map, size_t len);
 
 /* What moves bytes between processes: the door `link` ------------------------------- */
 

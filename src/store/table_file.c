@@ -24,6 +24,7 @@ const unsigned char table_file_end_magic[TABLE_FILE_MAGIC] = { 0x89, 'o', 's', '
 enum {
 	RECORD_MAX = PATH_BYTES_MAX + TABLE_VALUE_MAX + 3 * 10,
 	PAYLOAD_MAX = TABLE_FILE_TARGET + RECORD_MAX,
+	DROP_SIZE = 1024 * 1024, /* bytes, a multiple of any page */
 };
 
 uint64_t table_file_chain(uint64_t chain, uint64_t checksum)
@@ -169,6 +170,7 @@ void table_walk_init(struct table_walk *walk, const struct table_file *file)
 {
 	walk->file = file;
 	walk->at = file->first_block;
+	walk->dropped = 0;
 	dec_init(&walk->block, "", 0);
 	walk->left = 0;
 	walk->seen = 0;
@@ -196,6 +198,18 @@ static int finish(struct table_walk *walk)
 	return 0;
 }
 
+/* What lies behind is not needed any more: a walk takes no more memory in a large file than in a small one. */
+static void drop_behind(struct table_walk *walk)
+{
+	size_t len = walk->at - walk->dropped;
+
+	if (len < DROP_SIZE)
+		return;
+	len -= len % DROP_SIZE;
+	sys_drop_pages(walk->file->map + walk->dropped, len);
+	walk->dropped += len;
+}
+
 static int next_block(struct table_walk *walk)
 {
 	struct block block = { NULL, 0, 0, 0 };
@@ -205,6 +219,7 @@ static int next_block(struct table_walk *walk)
 		return damaged(walk, "a block is longer than its records");
 	if (walk->at == walk->file->size - TABLE_FILE_FOOTER)
 		return finish(walk);
+	drop_behind(walk);
 	complaint = block_read(walk->file, walk->at, &block);
 	if (complaint)
 		return damaged(walk, complaint);

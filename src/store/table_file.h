@@ -98,6 +98,7 @@ void table_file_close(struct table_file *file);
 struct table_walk {
 	const struct table_file *file;
 	size_t at;	  /* offset of the next block */
+	size_t dropped;	  /* before this offset nothing is kept in memory */
 	struct dec block; /* what is left of this block */
 	uint32_t left;	  /* records left in this block */
 	uint64_t seen;	  /* records seen so far */

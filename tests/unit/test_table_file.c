@@ -8,6 +8,8 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -247,6 +249,56 @@ static void a_malformed_head_is_refused(void **state)
 	must_refuse(&files, "head");
 }
 
+/* Of the mapping that begins at map: KiB in memory. */
+static long resident_kib(const void *map)
+{
+	AUTO_FREE char *begin = xasprintf("%lx-", (unsigned long)(uintptr_t)map);
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	char line[512];
+	bool ours = false;
+	long kib = -1;
+
+	assert_non_null(maps);
+	while (kib < 0 && fgets(line, sizeof(line), maps)) {
+		ours = ours || strncmp(line, begin, strlen(begin)) == 0;
+		if (ours && strncmp(line, "Rss:", 4) == 0)
+			kib = strtol(line + 4, NULL, 10);
+	}
+	fclose(maps);
+	return kib;
+}
+
+static void a_walk_keeps_little_of_a_large_file_in_memory(void **state)
+{
+	struct table *table = table_open(box_dirfd(), "t", TABLE_WRITE, NULL);
+	struct table_walk *walk = xcalloc(1, sizeof(*walk));
+	struct table_file file = TABLE_FILE_INIT;
+	char value[400];
+	char path[16];
+
+	for (int i = 0; i < 20000; i++) {
+		memset(value, i, sizeof(value));
+		snprintf(path, sizeof(path), "%06d", i);
+		table_put(table, path, value, sizeof(value));
+	}
+	assert_int_equal(table_fold(table, NULL), 0);
+	table_close(table);
+	assert_int_equal(table_file_open(box_dirfd(), "t.base", &file, NULL), 1);
+	for (int round = 0; round < 2; round++) {
+		int count = 0;
+
+		table_walk_init(walk, &file);
+		for (; table_walk_next(walk) > 0; count++) {
+			memset(value, count, sizeof(value));
+			assert_memory_equal(walk->value, value, sizeof(value));
+		}
+		assert_int_equal(count, 20000);
+		assert_in_range(resident_kib(file.map), 1, 2048);
+	}
+	table_file_close(&file);
+	free(walk);
+}
+
 #define BOXED(test) cmocka_unit_test_setup_teardown(test, box_setup, box_teardown)
 
 int main(void)
@@ -262,6 +314,7 @@ int main(void)
 		BOXED(a_block_of_another_file_is_refused),
 		BOXED(a_missing_block_is_refused),
 		BOXED(a_malformed_head_is_refused),
+		BOXED(a_walk_keeps_little_of_a_large_file_in_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
