@@ -19,7 +19,7 @@ int64_t clock_realtime_ns(void);
 int64_t clock_file_ns(void);
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_ns(void);
-/* The monotonic clock too, up to a tick (4 ms) late, for whom reading that would cost too much. */
+/* The monotonic clock too, in ticks of some milliseconds, for whom reading that would cost too much. */
 int64_t clock_steady_ns(void);
 void clock_sleep_ms(int64_t ms);
 

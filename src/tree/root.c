@@ -28,8 +28,8 @@ struct root {
 	struct chain chain;
 	struct root_caps caps;
 	bool probed;
-	int64_t anchor_ns; /* the file system's clock ... */
-	int64_t anchor_ms; /* ... when the monotonic one showed this; 0: not known */
+	int64_t anchor_ns;    /* the file system's clock ... */
+	int64_t anchor_at_ns; /* ... when the steady one showed this (clock_steady_ns); 0: not known */
 };
 
 /* A folder that may only be searched is enough to work below it. */
@@ -300,7 +300,7 @@ void root_clock_seen(struct root *root, int64_t before_ns, int64_t ctime_ns)
 	root->caps.clock_offset_ns =
 		probe_offset_ns(before_ns, ctime_ns, now_ns, root->caps.granularity_ns);
 	root->anchor_ns = now_ns + root->caps.clock_offset_ns;
-	root->anchor_ms = clock_monotonic_ms();
+	root->anchor_at_ns = clock_steady_ns();
 }
 
 int64_t root_now_ns(const struct root *root)
@@ -308,11 +308,10 @@ int64_t root_now_ns(const struct root *root)
 	int64_t wall_ns = clock_file_ns() + root->caps.clock_offset_ns;
 	int64_t steady_ns = root->anchor_ns;
 
-	if (root->anchor_ms == 0)
+	if (root->anchor_at_ns == 0)
 		return wall_ns;
 	/* A clock that jumps takes one of them along: the earlier one errs on the safe side. */
-	/* A tick late is rather too early, as it is to be. */
-	steady_ns += clock_steady_ns() - root->anchor_ms * NS_PER_MS;
+	steady_ns += clock_steady_ns() - root->anchor_at_ns;
 	return steady_ns < wall_ns ? steady_ns : wall_ns;
 }
 
