@@ -105,6 +105,23 @@ static bool is_unknown(const struct change *change)
 	return change->blocked || change->failed || change->verdict.reason == REASON_UNKNOWN;
 }
 
+/* It is there, and has a verdict of its own. */
+static bool is_known(const struct change *change)
+{
+	return !is_unknown(change) && change->verdict.reason != REASON_BLOCKED;
+}
+
+/*
+ * On one side only, and left alone there for what nobody knows below it. Something else that is known to live
+ * below it needs it on both sides all the same: it may already be on its way there, by a rename.
+ */
+static bool is_left_for_child(const struct change *folder)
+{
+	return folder->verdict.kind == VERDICT_LEAVE && folder->verdict.reason == REASON_UNKNOWN &&
+	       !folder->blocked && !folder->failed && !is_opaque(folder) &&
+	       !(folder->now[0] && folder->now[1]);
+}
+
 /* Whether the folder stays as it is, on one side only, and something comes into it on the other. */
 static bool is_needed(const struct change *folder, const struct change *child)
 {
@@ -132,9 +149,13 @@ static void keep_folders_of_survivors(struct changes *changes, const struct poli
 		if (exists_after(change) == 0)
 			continue;
 		parent = changes_find_parent(changes, change->path);
-		if (!parent || !(folder_goes(parent) || is_needed(parent, change)))
+		if (!parent)
 			continue;
-		if (is_unknown(change))
+		if (is_left_for_child(parent) && is_known(change))
+			keep_folder(parent, policy);
+		else if (!folder_goes(parent) && !is_needed(parent, change))
+			continue;
+		else if (is_unknown(change))
 			parent->verdict =
 				(struct verdict){ .kind = VERDICT_LEAVE, .reason = REASON_UNKNOWN };
 		else

@@ -160,6 +160,8 @@ static void live_through(uint64_t seed)
 	sim_free(sim);
 }
 
+static const uint64_t once_failed[] = { 83815 };
+
 /* MODEL_SEED=n repeats one history, MODEL_HISTORIES=n lives through more of them. */
 static void test_random_histories(void **state)
 {
@@ -173,6 +175,8 @@ static void test_random_histories(void **state)
 	}
 	for (uint64_t n = 1; n <= last; n++)
 		live_through(n);
+	for (size_t i = 0; i < sizeof(once_failed) / sizeof(once_failed[0]); i++)
+		live_through(once_failed[i]);
 	print_message("%llu histories, %llu runs\n", (unsigned long long)last,
 		      (unsigned long long)runs);
 }

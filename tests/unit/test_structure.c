@@ -132,6 +132,26 @@ static void test_nothing_is_done_below_an_unreadable_folder(void **state)
 	changes_release(&f.changes);
 }
 
+/* A file has been renamed into it: its rename on the other side needs the folder there, too. */
+static void test_a_folder_with_something_unknown_is_made_for_what_lives_in_it(void **state)
+{
+	struct fixture f;
+
+	begin(&f);
+	a_change(&f.changes, "d", ENTRY_DIR, 1, 0, 1);
+	a_change(&f.changes, "d/a", ENTRY_FILE, 2, 2, 2);
+	a_change(&f.changes, "d/e", ENTRY_DIR, 3, 0, 3)->failed = true;
+	a_change(&f.changes, "d/old", ENTRY_FILE, 4, 0, 4);
+	settle(&f);
+	assert_int_equal(verdict(&f, "d").kind, VERDICT_COPY);
+	assert_int_equal(verdict(&f, "d").from, SIDE_TARGET);
+	assert_int_equal(verdict(&f, "d").reason, REASON_KEPT_FOLDER);
+	assert_int_equal(verdict(&f, "d/a").kind, VERDICT_KEEP);
+	assert_int_equal(verdict(&f, "d/e").kind, VERDICT_LEAVE);
+	assert_int_equal(verdict(&f, "d/old").kind, VERDICT_DELETE);
+	changes_release(&f.changes);
+}
+
 /* Whether anything lives in it is not known: the deletion waits, and the folder is not put back. */
 static void test_i5_deleted_folder_waits_for_what_is_unknown_in_it(void **state)
 {
@@ -189,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_folder_goes_where_nothing_lives_in_it),
 		cmocka_unit_test(test_special_file_keeps_its_folder),
 		cmocka_unit_test(test_nothing_is_done_below_an_unreadable_folder),
+		cmocka_unit_test(test_a_folder_with_something_unknown_is_made_for_what_lives_in_it),
 		cmocka_unit_test(test_i5_deleted_folder_waits_for_what_is_unknown_in_it),
 		cmocka_unit_test(test_what_failed_is_left_alone_with_all_below),
 		cmocka_unit_test(test_no_changes_are_settled),
