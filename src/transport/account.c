@@ -85,7 +85,7 @@ int account_of_exit(const char *place, const char *osync, int status, const char
 		return err_set(
 			err, ERR_UNREACHABLE,
 			"osync cannot start on %s, it lacks a library (%.200s): install libssh2-1, "
-			"libxxhash0 and libarchive13 there",
+			"libxxhash0, libarchive13 and libzstd1 there",
 			place, last);
 	if (status == 126)
 		return err_set(err, ERR_UNREACHABLE,

@@ -91,7 +91,7 @@ static void an_exit_status_says_what_to_do(void **state)
 		{ 127, "sh: 1: osync: not found", ERR_UNREACHABLE, "set REMOTE_OSYNC_PATH" },
 		{ 126, "", ERR_UNREACHABLE, "cannot be run" },
 		{ 127, "osync: error while loading shared libraries: libssh2.so.1", ERR_UNREACHABLE,
-		  "install libssh2-1, libxxhash0 and libarchive13 there" },
+		  "install libssh2-1, libxxhash0, libarchive13 and libzstd1 there" },
 		{ 1, "osync: Command not found.", ERR_UNREACHABLE, "set REMOTE_OSYNC_PATH" },
 		{ 1, "sudo: a password is required", ERR_DENIED, "a password is required" },
 		{ 1, "motd; sudo: il est nécessaire de saisir un mot de passe", ERR_DENIED,
