@@ -24,6 +24,7 @@ struct change {
 	struct verdict verdict;
 	bool failed;		    /* something about it went wrong: nothing is recorded */
 	bool left;		    /* and that was: a deleted folder is not empty */
+	bool holds;		    /* a folder here that is to go holds what is not synced */
 	bool blocked;		    /* lies below something that is left alone */
 	unsigned pending;	    /* operations of the plan not finished yet */
 	const char *problem[SIDES]; /* why a side could not be looked at, or NULL */

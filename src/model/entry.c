@@ -9,7 +9,7 @@
 #include "base/codec.h"
 
 enum {
-	ENTRY_FLAGS = ENTRY_HAS_DIGEST | ENTRY_RACY | ENTRY_OPAQUE | ENTRY_MOUNT,
+	ENTRY_FLAGS = ENTRY_HAS_DIGEST | ENTRY_RACY | ENTRY_OPAQUE | ENTRY_MOUNT | ENTRY_HOLDS,
 	ENTRY_MODE_MAX = 07777,
 	ENTRY_LINK_MAX = 65535, /* bytes of a link target: far beyond any file system's limit */
 };

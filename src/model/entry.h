@@ -48,6 +48,8 @@ enum entry_flag {
 	ENTRY_OPAQUE = 4, /* a folder that could not be listed, or is another file system:
 				 nothing is known about what is below */
 	ENTRY_MOUNT = 8,  /* with ENTRY_OPAQUE: another file system is mounted here */
+	ENTRY_HOLDS =
+		16, /* a folder that was asked for by its name, and directly holds what is not synced */
 };
 
 /*

@@ -467,6 +467,8 @@ const char *reason_text(enum reason reason)
 		return "missing on one side";
 	case REASON_KEPT_FOLDER:
 		return "deleted on one side, but something below it lives";
+	case REASON_HOLDS:
+		return "the folder holds files that are not synced, so it stays";
 	case REASON_MOVED:
 		return "moved";
 	case REASON_SPECIAL:

@@ -89,6 +89,7 @@ enum reason {
 	REASON_META,
 	REASON_RESTORE,	    /* what stood in its place is gone */
 	REASON_KEPT_FOLDER, /* deleted there, but something below lives here */
+	REASON_HOLDS,
 	REASON_MOVED,
 	REASON_SPECIAL,	      /* a special file, newly seen */
 	REASON_SPECIAL_KNOWN, /* a special file that was reported before */

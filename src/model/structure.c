@@ -55,8 +55,7 @@ static bool is_folder(const struct entry *entry)
 	return entry && entry->type == ENTRY_DIR;
 }
 
-/* Whether the plan makes this path something that is not a folder, or removes it. */
-static bool folder_goes(const struct change *change)
+bool structure_folder_goes(const struct change *change)
 {
 	const struct verdict *verdict = &change->verdict;
 
@@ -78,7 +77,7 @@ static void keep_folder_there(struct change *change)
 	};
 }
 
-/* Something below `change` lives, so it must be a folder on both sides. */
+/* Something below `change` lives, or nobody may remove it, so it must be a folder on both sides. */
 static void keep_folder(struct change *change, const struct policy *policy)
 {
 	enum side has = is_folder(change->now[SIDE_INITIATOR]) ? SIDE_INITIATOR : SIDE_TARGET;
@@ -94,7 +93,9 @@ static void keep_folder(struct change *change, const struct policy *policy)
 		change->verdict = (struct verdict){
 			.kind = file_there ? VERDICT_CONFLICT : VERDICT_COPY,
 			.from = (uint8_t)has,
-			.reason = file_there ? REASON_BOTH_CHANGED : REASON_KEPT_FOLDER,
+			.reason = change->holds ? REASON_HOLDS
+				  : file_there	? REASON_BOTH_CHANGED
+						: REASON_KEPT_FOLDER,
 			.keep_loser = file_there,
 		};
 }
@@ -146,6 +147,8 @@ static void keep_folders_of_survivors(struct changes *changes, const struct poli
 		struct change *change = &changes->items[i];
 		struct change *parent = NULL;
 
+		if (change->holds && structure_folder_goes(change))
+			keep_folder(change, policy);
 		if (exists_after(change) == 0)
 			continue;
 		parent = changes_find_parent(changes, change->path);
@@ -153,7 +156,7 @@ static void keep_folders_of_survivors(struct changes *changes, const struct poli
 			continue;
 		if (is_left_for_child(parent) && is_known(change))
 			keep_folder(parent, policy);
-		else if (!folder_goes(parent) && !is_needed(parent, change))
+		else if (!structure_folder_goes(parent) && !is_needed(parent, change))
 			continue;
 		else if (is_unknown(change))
 			parent->verdict =

@@ -50,10 +50,9 @@ struct job {
 	char *path;
 	struct entry expect; /* ENTRY_ABSENT: whatever is there */
 	uint64_t seed;
-	bool attrs;	   /* READ: attributes too */
-	unsigned less;	   /* SCAN: PEER_SCAN_* */
-	struct list *list; /* SCAN: open with PEER_SCAN_LESS_LIST, where it can be read */
-	struct filter *filter;
+	bool attrs;	       /* READ: attributes too */
+	unsigned less;	       /* SCAN: PEER_SCAN_* */
+	struct list *list;     /* SCAN: open with PEER_SCAN_LESS_LIST, where it can be read */
 	struct reader *reader; /* open while under way */
 	struct listing *listing;
 	struct differ *differ; /* READ_CHANGES */
@@ -113,7 +112,8 @@ struct agent {
 	int64_t last_beat_ms;
 	struct table *cache; /* what was last agreed on for this profile; NULL before LOCK */
 	struct cache_head head;
-	uint64_t rules;	       /* checksum of the filter of the last SCAN */
+	struct filter *filter; /* of the last SCAN, or NULL */
+	uint64_t rules;	       /* its checksum, once that has begun */
 	struct uuid boot;      /* of this machine, as store/done_log.h wants it */
 	struct agent_ops *ops; /* NULL before PREPARE */
 

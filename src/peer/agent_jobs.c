@@ -30,7 +30,6 @@ static void job_release(struct job *job)
 	differ_free(job->differ);
 	listing_free(job->listing);
 	list_close(job->list);
-	filter_free(job->filter);
 	free(job->path);
 	free(job);
 }
@@ -43,6 +42,8 @@ void agent_jobs_free(struct agent *agent)
 		agent->jobs = job->next;
 		job_release(job);
 	}
+	filter_free(agent->filter);
+	agent->filter = NULL;
 }
 
 static void job_done(struct agent *agent)
@@ -90,19 +91,22 @@ static unsigned most_left_out(const struct agent *agent)
 int agent_on_scan(struct agent *agent, const struct frame *frame, struct err *err)
 {
 	struct job job = { .kind = JOB_SCAN };
+	struct filter *filter = NULL;
 	struct dec dec;
 
 	dec_init(&dec, frame->data, frame->len);
 	job.less = dec_u8(&dec);
 	agent->seed = dec_le64(&dec);
-	job.filter = filter_decode(&dec);
-	if (!job.filter || !dec_done(&dec) || job.less > most_left_out(agent) ||
-	    is_scanning(agent) || check_count(agent, frame, err) < 0) {
-		filter_free(job.filter);
+	filter = filter_decode(&dec);
+	if (!filter || !dec_done(&dec) || job.less > most_left_out(agent) || is_scanning(agent) ||
+	    check_count(agent, frame, err) < 0) {
+		filter_free(filter);
 		return msg_malformed(frame, err);
 	}
 	if (job.less == PEER_SCAN_LESS_LIST)
 		job.list = open_list(agent);
+	filter_free(agent->filter);
+	agent->filter = filter;
 	agent_job_add(agent, &job);
 	return 0;
 }
@@ -229,6 +233,9 @@ static bool answer_without_reading(struct agent *agent, struct job *job)
 		return false;
 	if (got == 0)
 		result.entry = (struct entry){ .type = ENTRY_ABSENT };
+	if (result.entry.type == ENTRY_DIR && agent->filter &&
+	    scan_holds_unsynced(agent->root, agent->filter, job->path))
+		result.entry.flags |= ENTRY_HOLDS;
 	result.entry.link = link;
 	finish_job(agent, PEER_HASHED, &result);
 	return true;

@@ -99,11 +99,11 @@ static void next_known(struct listing *listing)
 struct listing *listing_open(struct agent *agent, const struct job *job, struct err *err)
 {
 	struct listing *listing = xcalloc(1, sizeof(*listing));
-	uint64_t rules = filter_checksum(job->filter);
+	uint64_t rules = filter_checksum(agent->filter);
 
 	listing->agent = agent;
 	listing->writer = (struct listing_writer)LISTING_WRITER_INIT(PEER_LIST);
-	listing->scan = scan_open(agent->root, job->filter, agent->scan_flags, agent->seed, err);
+	listing->scan = scan_open(agent->root, agent->filter, agent->scan_flags, agent->seed, err);
 	if (!listing->scan || next_found(listing, err) < 0) {
 		listing_free(listing);
 		return NULL;

@@ -77,7 +77,8 @@
  *				(peer/listing.h); space of the root's file system (what lies in stage/ counts
  *				as free), space of that of the folder of caches (unknown: it is the same)
  *	HASH		I	uint id; str path; le64 seed; u8 1 and entry expected, or u8 0
- *	HASHED		A	uint id; status; entry (absent, or with its digest where it is a file)
+ *	HASHED		A	uint id; status; entry (absent, or with its digest where it is a file; a folder
+ *				with ENTRY_HOLDS where it does, by the rules of the last SCAN)
  *	ATTRS		I	uint id; str path
  *	ATTRS_IS	A	uint id; status; str attributes (tree/attrs.h)
  *	STORED		I	uint id; str path

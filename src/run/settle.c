@@ -8,6 +8,7 @@
 #include "model/change.h"
 #include "model/move.h"
 #include "model/reuse.h"
+#include "model/structure.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
 #include "peer/protocol.h"
@@ -99,8 +100,10 @@ static void send_requests(struct session *session, const struct changes *changes
 		const struct change *change = &changes->items[queue->items[queue->sent].change];
 		const struct entry *now = change->now[side];
 		const struct entry *expect = now && now->type == ENTRY_FILE ? now : NULL;
+		/* Nothing has been renamed yet. */
+		const char *path = now && change->moved_from ? change->moved_from : change->path;
 
-		msg_put_hash(channel_out(session->sides[side].channel), queue->sent, change->path,
+		msg_put_hash(channel_out(session->sides[side].channel), queue->sent, path,
 			     session->saved.head.seed, expect);
 	}
 }
@@ -140,6 +143,14 @@ static void take_absence(struct session *session, const struct changes *changes,
 	report_failed(session->report, change->path, message);
 }
 
+/* A folder that is to go was looked into. Where it has changed, the operation will find that out. */
+static void take_folder(struct change *change, enum side side, const struct msg_result *result)
+{
+	change->holds = !err_is_set(&result->status) && result->entry.type == ENTRY_DIR &&
+			result->entry.ino == change->now[side]->ino &&
+			(result->entry.flags & ENTRY_HOLDS);
+}
+
 static void take_answer(struct session *session, struct changes *changes, enum side side,
 			struct change *change, const struct msg_result *result)
 {
@@ -147,6 +158,10 @@ static void take_answer(struct session *session, struct changes *changes, enum s
 
 	if (!change->now[side]) {
 		take_absence(session, changes, side, change, result);
+		return;
+	}
+	if (change->now[side]->type == ENTRY_DIR) {
+		take_folder(change, side, result);
 		return;
 	}
 	if (!err_is_set(&result->status) && result->entry.type == change->now[side]->type) {
@@ -246,6 +261,31 @@ int settle(struct session *session, struct changes *changes, struct reuse *reuse
 	return status;
 }
 
+/* What is looked at on either side before the verdict of one change is believed. */
+static void doubt(struct queue queues[SIDES], const struct change *change, size_t number)
+{
+	enum side from = (enum side)change->verdict.from;
+	enum side to = side_other(from);
+	const struct entry *there = change->now[to];
+
+	if (change->verdict.kind == VERDICT_DELETE)
+		queues[from].items[queues[from].count++] = (struct request){ number, from };
+	if (there && there->type == ENTRY_DIR && structure_folder_goes(change))
+		queues[to].items[queues[to].count++] = (struct request){ number, to };
+}
+
+static bool is_contradicted(const struct changes *changes, const struct queue *queue)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < queue->count && !found; i++) {
+		const struct change *change = &changes->items[queue->items[i].change];
+
+		found = change->failed || change->holds;
+	}
+	return found;
+}
+
 int settle_deletions(struct session *session, struct changes *changes, bool *contradicted,
 		     struct err *err)
 {
@@ -255,18 +295,11 @@ int settle_deletions(struct session *session, struct changes *changes, bool *con
 	*contradicted = false;
 	for (int s = 0; s < SIDES; s++)
 		queues[s].items = xcalloc(changes->count, sizeof(*queues[s].items));
-	for (size_t i = 0; i < changes->count; i++) {
-		const struct verdict *verdict = &changes->items[i].verdict;
-		struct queue *queue = &queues[verdict->from];
-
-		if (verdict->kind == VERDICT_DELETE)
-			queue->items[queue->count++] = (struct request){ i, verdict->from };
-	}
+	for (size_t i = 0; i < changes->count; i++)
+		doubt(queues, &changes->items[i], i);
 	status = run_queues(session, changes, queues, err);
 	for (int s = 0; s < SIDES; s++) {
-		for (size_t i = 0; i < queues[s].count; i++)
-			*contradicted =
-				*contradicted || changes->items[queues[s].items[i].change].failed;
+		*contradicted = *contradicted || is_contradicted(changes, &queues[s]);
 		cleanup_free(&queues[s].items);
 	}
 	return status;

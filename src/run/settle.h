@@ -25,7 +25,8 @@ int settle(struct session *session, struct changes *changes, struct reuse *reuse
 /*
  * Look by name for what the verdicts say was deleted: a listing may miss a name that is being
  * replaced while it is read, and the user may have put it there again since. What is there is reported and
- * marked as failed; *contradicted tells whether anything is, so that verdicts must be reached anew.
+ * marked as failed. A folder that would go is looked into: where it directly holds what is not synced, that is
+ * marked (change->holds). *contradicted tells whether anything is, so that verdicts must be reached anew.
  */
 int settle_deletions(struct session *session, struct changes *changes, bool *contradicted,
 		     struct err *err);

@@ -255,6 +255,15 @@ static int visit(struct scan *scan, int dirfd, const char *name, struct scan_ite
 	return item->entry.type == ENTRY_DIR ? enter_folder(scan, dirfd, name, item) : 1;
 }
 
+/* The path of the walk becomes that of this name in the folder. */
+static void set_path(struct scan *scan, const struct frame *frame, const char *name)
+{
+	scan->path.len = frame->path_len;
+	if (frame->path_len > 0)
+		buf_addch(&scan->path, '/');
+	buf_addstr(&scan->path, name);
+}
+
 /* 1: an item, 0: look at the next name. */
 static int scan_step(struct scan *scan, struct scan_item *item)
 {
@@ -265,10 +274,7 @@ static int scan_step(struct scan *scan, struct scan_item *item)
 		return 0;
 	if (frame->fd < 0 && !frame->replaced)
 		frame_reopen(scan, frame);
-	scan->path.len = frame->path_len;
-	if (frame->path_len > 0)
-		buf_addch(&scan->path, '/');
-	buf_addstr(&scan->path, name);
+	set_path(scan, frame, name);
 	if (!frame->replaced)
 		return visit(scan, frame->fd, name, item);
 	*item = (struct scan_item){ .path = buf_cstr(&scan->path) };
@@ -288,6 +294,36 @@ int scan_next(struct scan *scan, struct scan_item *item, struct err *err)
 			return 1;
 	}
 	return 0;
+}
+
+static bool is_left_out(struct scan *scan, const struct frame *frame, const char *name)
+{
+	struct entry entry = { 0 };
+
+	if (is_workdir(name))
+		return true;
+	set_path(scan, frame, name);
+	return look_briefly(&scan->look, frame->fd, name, &entry, &scan->link, NULL) > 0 &&
+	       excluded(scan, buf_cstr(&scan->path), entry.type == ENTRY_DIR);
+}
+
+bool scan_holds_unsynced(struct root *root, const struct filter *filter, const char *path)
+{
+	AUTO(frame_release) struct frame frame = { .fd = -1, .names = BUF_INIT };
+	struct scan *scan = xcalloc(1, sizeof(*scan));
+	struct err err = ERR_INIT;
+	bool found = false;
+	int dirfd = -1;
+
+	scan->look.root = root;
+	scan->filter = filter;
+	buf_addstr(&scan->path, path);
+	if (root_folder(root, path, &dirfd, NULL) == 0 &&
+	    frame_open(scan, dirfd, ".", &frame, &err) == 0)
+		for (size_t i = 0; i < frame.count && !found; i++)
+			found = is_left_out(scan, &frame, frame.sorted[i]);
+	scan_free(scan);
+	return found;
 }
 
 /* NOLINTNEXTLINE(readability-function-size): one parameter more than is good, but used everywhere. */

@@ -21,6 +21,7 @@
 #ifndef TREE_SCAN_H
 #define TREE_SCAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -57,6 +58,12 @@ void scan_free(struct scan *scan);
 
 /* Fill an entry from a stat buffer; no digest, no nlink, no flags. */
 void scan_entry_from_stat(struct entry *entry, const struct stat *st);
+
+/*
+ * Whether the folder at this path directly holds what the walk leaves out: names that the rules exclude, or
+ * a .osync_workdir. Such a folder can be neither removed nor replaced. Where it cannot be read: false.
+ */
+bool scan_holds_unsynced(struct root *root, const struct filter *filter, const char *path);
 
 /*
  * One path's entry, as the walk would report it (no digest for files): 1, 0 where it is absent,

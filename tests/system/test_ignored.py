@@ -78,6 +78,32 @@ def test_i8_an_ignored_file_survives_what_is_done_to_its_folder(local, side, kin
     local.at_rest = False
 
 
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("side", SIDES)
+def test_i8_a_folder_with_something_ignored_that_became_a_file_stays_as_planned(local, side, moved):
+    """Also one that is to be renamed at the same time, with the folder that holds it."""
+    local.options = [*RULE]
+    local.write("initiator", "top/d/file")
+    local.write("initiator", "top/d/sub/file")
+    local.write("initiator", "top/more", b"so that it is the same folder")
+    local.run()
+    ignored = local.write(OTHER[side], "top/d/sub/p.o")
+    local.remove(side, "top/d")
+    instead = local.write(side, "top/d", "a file now")
+    if moved:
+        local.rename(side, "top", "new")
+    top = "new" if moved else "top"
+    plan, done = local.run("--dry-run", expect=LOOK), local.run(expect=LOOK)
+    assert [(change.op, change.to) for change in plan.changes] == \
+        [(change.op, change.to) for change in done.changes]
+    assert "files that are not synced, so it stays" in done.out
+    assert local.read(OTHER[side], f"{top}/d/sub/p.o") == ignored
+    assert local.names(side).count(f"{top}/d/sub") == 1
+    assert instead in local.contents("initiator") & local.contents("target")
+    assert local.run().changes == []
+    local.at_rest = False
+
+
 @pytest.mark.parametrize("what", ["p.o", ".osync_workdir/p"])
 @pytest.mark.parametrize("side", SIDES)
 def test_i8_a_deleted_folder_with_something_ignored_comes_back_and_is_at_rest(local, side, what):
@@ -87,10 +113,11 @@ def test_i8_a_deleted_folder_with_something_ignored_comes_back_and_is_at_rest(lo
     local.run()
     local.write(OTHER[side], f"d/sub/{what}")
     local.remove(side, "d")
-    result = local.run(expect=LOOK)
-    assert [event["path"] for event in result.problems] == ["d/sub"]
-    assert result.says("not synced", "kept")
-    assert local.run().ops("create") == ["d", "d/sub"]
+    plan = local.run("--dry-run")
+    result = local.run()
+    assert [str(change) for change in result.changes] == [str(change) for change in plan.changes]
+    assert result.ops("create") == ["d", "d/sub"]
+    assert "files that are not synced, so it stays" in result.out
     assert local.names(side) == ["d", "d/sub"]
     assert local.run().changes == []
     local.remove(OTHER[side], f"d/sub/{what}")

@@ -88,6 +88,25 @@ static void test_filter_prunes(void **state)
 	root_close(root);
 }
 
+static void test_what_the_walk_leaves_out_is_found_in_a_folder(void **state)
+{
+	struct root *root = help_root();
+	struct filter *filter = filter_new();
+
+	(void)state;
+	assert_int_equal(filter_add(filter, FILTER_EXCLUDE, "cache/", "test", NULL), 0);
+	help_sh("cd t && mkdir -p plain/deeper/cache file own/" ROOT_WORKDIR
+		" && touch plain/x file/cache");
+	assert_false(scan_holds_unsynced(root, filter, "plain"));
+	assert_true(scan_holds_unsynced(root, filter, "plain/deeper"));
+	assert_false(scan_holds_unsynced(root, filter, "file"));
+	assert_true(scan_holds_unsynced(root, filter, "own"));
+	assert_false(scan_holds_unsynced(root, filter, "plain/x"));
+	assert_false(scan_holds_unsynced(root, filter, "nowhere"));
+	filter_free(filter);
+	root_close(root);
+}
+
 static void test_i54_odd_names(void **state)
 {
 	struct root *root = help_root();
@@ -430,6 +449,7 @@ int main(void)
 		TREE_TEST(test_walk_is_in_path_order_without_the_workdir),
 		TREE_TEST(test_empty_root),
 		TREE_TEST(test_filter_prunes),
+		TREE_TEST(test_what_the_walk_leaves_out_is_found_in_a_folder),
 		TREE_TEST(test_i54_odd_names),
 		TREE_TEST(test_entries_say_what_is_there),
 		TREE_TEST(test_i58_link_targets_are_taken_verbatim),

@@ -189,6 +189,32 @@ static void test_what_failed_is_left_alone_with_all_below(void **state)
 	changes_release(&f.changes);
 }
 
+static void test_a_folder_that_holds_what_is_not_synced_stays(void **state)
+{
+	struct fixture f;
+
+	for (int file = 0; file < 2; file++) {
+		struct change *folder = NULL;
+
+		begin(&f);
+		a_change(&f.changes, "d", ENTRY_DIR, 1, 0, 1);
+		folder = a_change(&f.changes, "d/e", ENTRY_DIR, 2, (unsigned)file, 2);
+		if (file)
+			*folder->now[SIDE_INITIATOR] = an_entry(ENTRY_FILE, 7);
+		a_change(&f.changes, "d/e/old", ENTRY_FILE, 4, 0, 4);
+		folder->holds = true;
+		settle(&f);
+		assert_int_equal(verdict(&f, "d/e").kind, file ? VERDICT_CONFLICT : VERDICT_COPY);
+		assert_int_equal(verdict(&f, "d/e").from, SIDE_TARGET);
+		assert_int_equal(verdict(&f, "d/e").reason, REASON_HOLDS);
+		assert_int_equal(verdict(&f, "d/e").keep_loser, file);
+		assert_int_equal(verdict(&f, "d").kind, VERDICT_COPY);
+		assert_int_equal(verdict(&f, "d/e/old").kind, VERDICT_DELETE);
+		assert_false(structure_folder_goes(folder));
+		changes_release(&f.changes);
+	}
+}
+
 static void test_no_changes_are_settled(void **state)
 {
 	struct fixture f;
@@ -212,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_a_folder_with_something_unknown_is_made_for_what_lives_in_it),
 		cmocka_unit_test(test_i5_deleted_folder_waits_for_what_is_unknown_in_it),
 		cmocka_unit_test(test_what_failed_is_left_alone_with_all_below),
+		cmocka_unit_test(test_a_folder_that_holds_what_is_not_synced_stays),
 		cmocka_unit_test(test_no_changes_are_settled),
 	};
 
