@@ -20,7 +20,7 @@ enum { REQUESTS = 512 };
 
 struct request {
 	size_t change;
-	uint8_t side;
+	bool earlier; /* where it stood before a rename that was followed, and may still stand */
 };
 
 /* Requests of one side, sent and answered in order. */
@@ -88,7 +88,7 @@ static void fill_queue(const struct session *session, struct changes *changes,
 		if (!session->config->checksum)
 			inherit_digest(change, side);
 		if (wants_read(session, change, side, wants))
-			queue->items[queue->count++] = (struct request){ i, (uint8_t)side };
+			queue->items[queue->count++] = (struct request){ i, false };
 	}
 }
 
@@ -97,13 +97,13 @@ static void send_requests(struct session *session, const struct changes *changes
 {
 	for (; queue->sent < queue->count && queue->sent - queue->answered < REQUESTS;
 	     queue->sent++) {
-		const struct change *change = &changes->items[queue->items[queue->sent].change];
+		const struct request *request = &queue->items[queue->sent];
+		const struct change *change = &changes->items[request->change];
 		const struct entry *now = change->now[side];
 		const struct entry *expect = now && now->type == ENTRY_FILE ? now : NULL;
-		/* Nothing has been renamed yet. */
-		const char *path = now && change->moved_from ? change->moved_from : change->path;
 
-		msg_put_hash(channel_out(session->sides[side].channel), queue->sent, path,
+		msg_put_hash(channel_out(session->sides[side].channel), queue->sent,
+			     request->earlier ? change->moved_from : change->path,
 			     session->saved.head.seed, expect);
 	}
 }
@@ -146,9 +146,9 @@ static void take_absence(struct session *session, const struct changes *changes,
 /* A folder that is to go was looked into. Where it has changed, the operation will find that out. */
 static void take_folder(struct change *change, enum side side, const struct msg_result *result)
 {
-	change->holds = !err_is_set(&result->status) && result->entry.type == ENTRY_DIR &&
-			result->entry.ino == change->now[side]->ino &&
-			(result->entry.flags & ENTRY_HOLDS);
+	change->holds |= !err_is_set(&result->status) && result->entry.type == ENTRY_DIR &&
+			 result->entry.ino == change->now[side]->ino &&
+			 (result->entry.flags & ENTRY_HOLDS);
 }
 
 static void take_answer(struct session *session, struct changes *changes, enum side side,
@@ -261,17 +261,24 @@ int settle(struct session *session, struct changes *changes, struct reuse *reuse
 	return status;
 }
 
-/* What is looked at on either side before the verdict of one change is believed. */
+/*
+ * What is looked at on either side before the verdict of one change is believed. Nothing has been renamed
+ * yet, so what a rename is to bring elsewhere may still be where it was.
+ */
 static void doubt(struct queue queues[SIDES], const struct change *change, size_t number)
 {
 	enum side from = (enum side)change->verdict.from;
 	enum side to = side_other(from);
 	const struct entry *there = change->now[to];
 
-	if (change->verdict.kind == VERDICT_DELETE)
-		queues[from].items[queues[from].count++] = (struct request){ number, from };
-	if (there && there->type == ENTRY_DIR && structure_folder_goes(change))
-		queues[to].items[queues[to].count++] = (struct request){ number, to };
+	for (int earlier = 0; earlier <= (change->moved_from != NULL); earlier++) {
+		const struct request request = { number, earlier };
+
+		if (change->verdict.kind == VERDICT_DELETE)
+			queues[from].items[queues[from].count++] = request;
+		if (there && there->type == ENTRY_DIR && structure_folder_goes(change))
+			queues[to].items[queues[to].count++] = request;
+	}
 }
 
 static bool is_contradicted(const struct changes *changes, const struct queue *queue)
@@ -294,7 +301,7 @@ int settle_deletions(struct session *session, struct changes *changes, bool *con
 
 	*contradicted = false;
 	for (int s = 0; s < SIDES; s++)
-		queues[s].items = xcalloc(changes->count, sizeof(*queues[s].items));
+		queues[s].items = xcalloc(2 * changes->count, sizeof(*queues[s].items));
 	for (size_t i = 0; i < changes->count; i++)
 		doubt(queues, &changes->items[i], i);
 	status = run_queues(session, changes, queues, err);

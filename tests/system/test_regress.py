@@ -92,3 +92,24 @@ def test_i5_what_a_listing_has_missed_is_not_deleted(local, side, other):
     assert result.says("is there, but was not listed")
     local.run()
     assert local.both("folder/name1") == b"again\n"
+
+
+@pytest.mark.parametrize("side, other", [("initiator", "target"), ("target", "initiator")])
+def test_i5_what_is_there_again_below_a_folder_that_is_renamed_is_not_deleted(local, side, other):
+    """It was looked for below the new name only, which the folder did not have yet.
+
+    And the folder's time, which that had changed, was taken for agreed.
+    """
+    for number in range(3):
+        local.write(side, f"folder/name{number}")
+    local.run()
+    local.path(side, "folder/name1").unlink()
+    local.path(side, "folder/name2").unlink()
+    local.rename(other, "folder", "new")
+    again = f"echo again > '{local.path(side, 'folder/name1')}'"
+    result = local.run(expect=FAILED, env={"OSYNC_POINT": f"after-scan={again}"})
+    assert local.exists(other, "new/name1")
+    assert not local.exists(other, "new/name2")
+    assert result.says("is there, but was not listed")
+    local.run()
+    assert local.both("new/name1") == b"again\n"
