@@ -21,6 +21,7 @@
 #include "store/table.h"
 #include "store/turn.h"
 #include "tree/changer.h"
+#include "tree/partial.h"
 #include "tree/probe.h"
 #include "tree/root.h"
 
@@ -144,9 +145,11 @@ static int begin_work(struct agent *agent, int64_t before_ns, struct err *err)
 {
 	if (learn_root(agent, before_ns, err) < 0)
 		return -1;
+	if (agent->dry)
+		return 0;
 	/* Folders as they were before a run that was killed. */
-	if (!agent->dry)
-		changer_recover(agent->root);
+	changer_recover(agent->root);
+	partial_make_room(agent->root);
 	return 0;
 }
 

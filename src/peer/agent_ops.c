@@ -610,7 +610,7 @@ int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *
 		changer_sync(agent->ops->changer, &status);
 	if (agent_lock_check(agent, err) < 0)
 		return -1;
-	partial_clear(agent->ops->changer);
+	partial_clear(agent->root);
 	if (!err_is_set(&status))
 		mark_write(root_workdir(agent->root), agent->profile,
 			   mark_of_end(agent->ops->done.generation), &status);

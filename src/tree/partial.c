@@ -19,7 +19,11 @@
 #include "tree/space.h"
 
 #define PREFIX "l-"
-enum { PREFIX_LEN = sizeof(PREFIX) - 1, NAME_LEN = DIGEST_HEX_LEN };
+enum {
+	PREFIX_LEN = sizeof(PREFIX) - 1,
+	NAME_LEN = DIGEST_HEX_LEN,
+	OWN_ROOM = 16 * 1024 * 1024, /* bytes that a run takes for its notes, and small files */
+};
 
 /* The name in the folder. Seed 0: other runs are to find it. */
 static void name_of(const char *path, char out[static NAME_LEN + 1])
@@ -38,9 +42,9 @@ void partial_stage_name(const char *path, unsigned long serial, char *out, size_
 }
 
 /* -1 where it is not there. */
-static int folder_open(const struct changer *changer)
+static int folder_open(struct root *root)
 {
-	return sys_openat(root_workdir(changer->root), PARTIAL_FOLDER,
+	return sys_openat(root_workdir(root), PARTIAL_FOLDER,
 			  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 }
 
@@ -69,7 +73,7 @@ int partial_keep(const struct changer *changer, const char *name)
 
 bool partial_any(const struct changer *changer)
 {
-	AUTO_CLOSE int folder = folder_open(changer);
+	AUTO_CLOSE int folder = folder_open(changer->root);
 	AUTO_DIR DIR *dir = folder < 0 ? NULL : sys_list(folder, ".");
 
 	return dir && sys_next_name(dir);
@@ -86,7 +90,7 @@ static bool is_room(const struct changer *changer, uint64_t size)
 struct reader *partial_open(const struct changer *changer, const char *path, uint64_t size,
 			    struct err *err)
 {
-	AUTO_CLOSE int folder = folder_open(changer);
+	AUTO_CLOSE int folder = folder_open(changer->root);
 	struct reader *reader = NULL;
 	char name[NAME_LEN + 1];
 
@@ -106,7 +110,7 @@ struct reader *partial_open(const struct changer *changer, const char *path, uin
 
 void partial_remove(const struct changer *changer, const char *path)
 {
-	AUTO_CLOSE int folder = folder_open(changer);
+	AUTO_CLOSE int folder = folder_open(changer->root);
 	char name[NAME_LEN + 1];
 
 	name_of(path, name);
@@ -114,14 +118,28 @@ void partial_remove(const struct changer *changer, const char *path)
 		sys_unlinkat(folder, name, 0);
 }
 
-void partial_clear(const struct changer *changer)
+bool partial_clear(struct root *root)
 {
-	AUTO_CLOSE int folder = folder_open(changer);
+	AUTO_CLOSE int folder = folder_open(root);
 	AUTO_DIR DIR *dir = folder < 0 ? NULL : sys_list(folder, ".");
 	const char *name = NULL;
+	bool any = false;
 
 	while (dir && (name = sys_next_name(dir)))
-		sys_unlinkat(folder, name, 0);
+		any |= sys_unlinkat(folder, name, 0) == 0;
 	if (folder >= 0)
-		sys_unlinkat(root_workdir(changer->root), PARTIAL_FOLDER, AT_REMOVEDIR);
+		sys_unlinkat(root_workdir(root), PARTIAL_FOLDER, AT_REMOVEDIR);
+	return any;
+}
+
+void partial_make_room(struct root *root)
+{
+	AUTO_CLOSE int folder = folder_open(root);
+	struct space space = { .block = 1 };
+
+	if (folder < 0)
+		return;
+	space = space_of(folder);
+	if (space.total > 0 && space.free < OWN_ROOM)
+		partial_clear(root);
 }

@@ -9,8 +9,8 @@
  * together has the digest of the whole, or is sent again.  Bytes are copied out of it, not written behind it:
  * who slept in the middle of it may wake up and go on writing.
  *
- * It is kept until the file is there, or a run has come to its end, or until there is no room for it and the
- * file.  Of several for one path the longest stays, so that many cuts lose no more than one.
+ * It is kept until the file is there, or a run has come to its end, or until there is no room for it and
+ * something else.  Of several for one path the longest stays, so that many cuts lose no more than one.
  *
  * For the holder of the lock.  What fails here costs bytes on the line, and is silent.
  */
@@ -24,6 +24,7 @@
 struct changer;
 struct err;
 struct reader;
+struct root;
 
 #define PARTIAL_FOLDER "partial"
 /* Bytes; what is shorter is sent again. */
@@ -45,7 +46,9 @@ bool partial_any(const struct changer *changer);
 struct reader *partial_open(const struct changer *changer, const char *path, uint64_t size,
 			    struct err *err);
 void partial_remove(const struct changer *changer, const char *path);
-/* Remove all. */
-void partial_clear(const struct changer *changer);
+/* Remove all: whether there was anything. */
+bool partial_clear(struct root *root);
+/* The same where the disk is so full that a run may not even begin. Before anything is written. */
+void partial_make_room(struct root *root);
 
 #endif

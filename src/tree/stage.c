@@ -72,9 +72,22 @@ struct staged *staged_large(struct changer *changer, const char *path, mode_t mo
 	return file_open(staged, mode, err);
 }
 
+/* Whether what a run before has left on the full disk made way for this file. Keeps errno. */
+static bool made_room(const struct staged *staged)
+{
+	int failed = errno;
+	bool made = (failed == ENOSPC || failed == EDQUOT) &&
+		    partial_clear(staged->changer->root) &&
+		    lseek(staged->fd, (off_t)staged->size, SEEK_SET) >= 0;
+
+	errno = failed;
+	return made;
+}
+
 int staged_write(struct staged *staged, const void *data, size_t len, struct err *err)
 {
-	if (sys_write_all(staged->fd, data, len) < 0)
+	if (sys_write_all(staged->fd, data, len) < 0 &&
+	    (!made_room(staged) || sys_write_all(staged->fd, data, len) < 0))
 		return stage_failed(errno, err);
 	digest_stream_add(staged->digest, data, len);
 	staged->size += len;

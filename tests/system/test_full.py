@@ -83,6 +83,39 @@ def test_i40_a_disk_that_somebody_else_has_filled(cramped):
     assert cramped.gone("deleted")
 
 
+def leave(pair, size):
+    """What a run that was cut off in the middle of a large file leaves (src/tree/partial.h)."""
+    folder = pair.workdir(pair.side) / "partial"
+    folder.mkdir(mode=0o700)
+    (folder / ("0" * 32)).write_bytes(os.urandom(size))
+    return folder
+
+
+def test_i40_what_a_cut_run_has_left_does_not_keep_the_next_from_beginning(cramped):
+    cramped.write("initiator", "old")
+    cramped.run()
+    left = leave(cramped, SMALL // 2)
+    fill(cramped.disk)
+    new = cramped.write(OTHER[cramped.side], "new")
+    cramped.run()
+    assert cramped.both("new") == new and not left.exists()
+
+
+def test_i40_what_a_cut_run_has_left_makes_way_for_another_file(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with mounted(disk, "-t", "tmpfs", "-o", f"size={40 << 20}", "none"):
+        pair = Pair(tmp_path, target="disk/target")
+        pair.side = "target"
+        pair.write("initiator", "old")
+        pair.run()
+        left = leave(pair, 14 << 20)
+        pair.write("initiator", "new", token(28 << 20))
+        pair.run()
+        assert pair.path("target", "new").stat().st_size == 28 << 20 and not left.exists()
+        pair.verify()
+
+
 @contextlib.contextmanager
 def on_a_disk_of_its_own(trash):
     """A rename does not reach it, and it may not be written."""
