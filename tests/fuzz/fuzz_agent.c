@@ -216,8 +216,8 @@ static void say(struct program *program)
 static void add_hello(struct program *program)
 {
 	uint8_t choice = take(program);
-	const struct msg_hello hello = { .version_min = 1,
-					 .version_max = 1,
+	const struct msg_hello hello = { .version_min = PEER_VERSION,
+					 .version_max = PEER_VERSION,
 					 .build = "fuzz",
 					 .profile = "p",
 					 .flags = (choice & 3) |
@@ -447,7 +447,7 @@ static void say_simple(struct program *program, uint8_t type, uint8_t choice)
 	size_t start = 0;
 
 	if (type == PEER_HELLO) {
-		const struct msg_hello hello = { .version_max = 1,
+		const struct msg_hello hello = { .version_max = PEER_VERSION,
 						 .build = "",
 						 .profile = "p",
 						 .flags = choice,

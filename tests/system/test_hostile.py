@@ -335,9 +335,9 @@ def test_i44_an_initiator_of_another_version_is_told_what_to_do(lied):
     lied.pair.write("initiator", "a")
     result = lied.run("""
 def from_initiator(kind, data):
-    return [(kind, uint(2) + uint(9) + b"whatever that is") if kind == HELLO else (kind, data)]
+    return [(kind, uint(12) + uint(19) + b"whatever that is") if kind == HELLO else (kind, data)]
 """, expect=UNREACHABLE)
-    assert result.says("install the same osync on both machines", "2 to 9"), repr(result)
+    assert result.says("install the same osync on both machines", "12 to 19"), repr(result)
     assert lied.pair.names("target") == []
 
 
@@ -345,7 +345,7 @@ def test_i44_an_agent_of_another_version_is_not_worked_with(lied):
     lied.pair.write("initiator", "a")
     result = lied.run("""
 def from_target(kind, data):
-    return [(kind, uint(2) + data[1:] if kind == WELCOME else data)]
+    return [(kind, uint(12) + data[1:] if kind == WELCOME else data)]
 """)
     assert result.says("target"), repr(result)
     assert lied.pair.names("target") == []

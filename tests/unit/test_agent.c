@@ -77,7 +77,10 @@ static void test_other_versions_are_told_apart(void **state)
 	static const struct {
 		uint64_t min;
 		uint64_t max;
-	} others[] = { { 2, 2 }, { 2, UINT64_MAX }, { 0, 0 }, { UINT64_MAX, UINT64_MAX } };
+	} others[] = { { PEER_VERSION + 1, PEER_VERSION + 1 },
+		       { PEER_VERSION + 1, UINT64_MAX },
+		       { 0, PEER_VERSION - 1 },
+		       { UINT64_MAX, UINT64_MAX } };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		AUTO_FAR far = far_start();
