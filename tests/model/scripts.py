@@ -422,11 +422,15 @@ class User:
         copy = self.stage.kept.get(self.tree.name)
         if copy is None or self.stage.live:
             return
+        here, destroyed = versions(self.tree.top, (OWN,)), set(self.stage.destroyed)
         for name in os.listdir(self.tree.top):
             if name != OWN:
                 self.tree.bury(name)
         shutil.copytree(copy, self.tree.top, symlinks=True, dirs_exist_ok=True)
-        self.stage.destroyed -= versions(copy).keys()
+        # What is where it was anyway is not written anew: somebody else may have destroyed it since.
+        for what, paths in versions(copy).items():
+            if what not in destroyed or set(paths) - set(here.get(what, [])):
+                self.stage.destroyed.discard(what)
 
     def state(self, how):
         state = self.stage.state_files(self.tree)
