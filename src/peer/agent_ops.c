@@ -41,6 +41,7 @@ struct pending {
 	bool partial;	      /* for what has come of it before */
 	struct reader *basis; /* the version that is to be replaced, open: COPY may come */
 	bool spoiled;	      /* a COPY could not be done */
+	uint64_t folder;      /* of a file or symlink: the inode of that into which it was placed */
 	struct entry result;
 	struct err status;
 };
@@ -150,6 +151,17 @@ static void note_done(struct agent_ops *ops, const struct pending *op)
 		done_log_add(&ops->done, &record);
 }
 
+static int place(struct agent_ops *ops, struct pending *op)
+{
+	if (changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
+			  &op->status) < 0)
+		return -1;
+	/* Where a new folder is, operations of the same batch may change. */
+	if (op->kind != OP_MKDIR)
+		op->folder = changer_folder(ops->changer, op->path);
+	return 0;
+}
+
 /* Complete a staged thing and put it in place at once. */
 static int place_now(struct agent_ops *ops, struct pending *op, const struct msg_op *msg)
 {
@@ -162,8 +174,7 @@ static int place_now(struct agent_ops *ops, struct pending *op, const struct msg
 		meta.mode |= 0700;
 	if (msg->kind != OP_LINK && staged_finish(op->staged, &meta, &op->status) < 0)
 		return -1;
-	return changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
-			     &op->status);
+	return place(ops, op);
 }
 
 static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op *msg)
@@ -502,8 +513,7 @@ static void do_late(struct agent_ops *ops, struct pending *op)
 	if (op->kind == OP_DELETE)
 		changer_delete(ops->changer, op->path, &op->expect, &op->status);
 	else
-		changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
-			      &op->status);
+		place(ops, op);
 	note_done(ops, op);
 }
 
@@ -519,8 +529,12 @@ static void do_all_late(struct agent_ops *ops)
 
 static void report(struct agent_ops *ops, struct pending *op)
 {
-	struct msg_result result = { .id = op->id, .status = op->status, .entry = op->result };
+	struct msg_result result = { .id = op->id, .entry = op->result };
 
+	if (!err_is_set(&op->status) && !changer_folder_stays(ops->changer, op->path, op->folder))
+		err_set(&op->status, ERR_CHANGED,
+			"'%s' came into a folder that was taken away in this moment", op->path);
+	result.status = op->status;
 	if (!err_is_set(&op->status) && op->result.type != ENTRY_ABSENT)
 		changer_settle(ops->changer, op->path, &result.entry);
 	msg_put_result(&ops->agent->out, PEER_DONE, &result);
@@ -531,6 +545,7 @@ static void report_flushed(struct agent_ops *ops)
 {
 	struct pending **link = &ops->first;
 
+	root_forget(ops->agent->root, "");
 	while (*link) {
 		struct pending *op = *link;
 

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/path.h"
 #include "base/random.h"
 #include "base/sys.h"
 #include "store/atomic.h"
@@ -251,6 +252,21 @@ static int wait_for_clock(struct changer *changer, const struct entry *entry)
 	for (int i = 0; i < 20 && root_now_ns(changer->root) - granularity_ns <= newest_ns; i++)
 		clock_sleep_ms(1);
 	return 0;
+}
+
+uint64_t changer_folder(struct changer *changer, const char *path)
+{
+	return touched_get(&changer->touched, path, path_parent_len(path))->ino;
+}
+
+bool changer_folder_stays(const struct changer *changer, const char *path, uint64_t ino)
+{
+	const char *name = NULL;
+	struct stat st = { 0 };
+	int dirfd = -1;
+
+	return ino == 0 || (root_parent(changer->root, path, &dirfd, &name, NULL) == 0 &&
+			    sys_fstat(dirfd, &st) == 0 && st.st_ino == ino);
 }
 
 int64_t changer_settle_ms(const struct changer *changer)

@@ -198,6 +198,15 @@ int changer_restore_times(struct changer *changer, struct err *err);
 int changer_sync_found(struct changer *changer, struct err *err);
 /* All changes placed so far are durable (FSYNC=batch, file); with FSYNC=off nothing is done. */
 int changer_sync(struct changer *changer, struct err *err);
+/* The inode of the folder of this path, into which something was just placed; 0 where it is not known. */
+uint64_t changer_folder(struct changer *changer, const char *path);
+/*
+ * Whether that folder is still the one at the path. Who takes a folder away takes along what comes into it in
+ * that moment, and has not seen it. What was known of the root before must be forgotten (root_forget).
+ * O(1) amortised for neighbouring paths.
+ */
+bool changer_folder_stays(const struct changer *changer, const char *path, uint64_t ino);
+
 /* In how many ms the last results can be settled without waiting; 0 where that would take too long. */
 int64_t changer_settle_ms(const struct changer *changer);
 /*
