@@ -271,7 +271,7 @@ static void doubt(struct queue queues[SIDES], const struct change *change, size_
 	enum side to = side_other(from);
 	const struct entry *there = change->now[to];
 
-	for (int earlier = 0; earlier <= (change->moved_from != NULL); earlier++) {
+	for (int earlier = 0; earlier <= (change->moved_from ? 1 : 0); earlier++) {
 		const struct request request = { number, earlier };
 
 		if (change->verdict.kind == VERDICT_DELETE)
