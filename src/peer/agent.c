@@ -378,7 +378,6 @@ static void answer_unasked(struct agent *agent)
 static int idle_ms(const struct agent *agent)
 {
 	int64_t beat_ms = patience_ms(AGENT_BEAT_MS);
-
 	int report_ms = agent_ops_wait_ms(agent);
 
 	if (agent_job_ready(agent))

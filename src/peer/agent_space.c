@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
+#include "tree/partial.h"
 #include "tree/root.h"
 #include "tree/space.h"
 
@@ -23,7 +24,7 @@ static uint64_t leftovers_in(const struct agent *agent, const char *name)
 /* What dead runs have left there is swept before anything new comes, or used for it, or in its way (tree/partial.h). */
 static uint64_t leftovers(const struct agent *agent)
 {
-	return leftovers_in(agent, "stage") + leftovers_in(agent, "partial");
+	return leftovers_in(agent, "stage") + leftovers_in(agent, PARTIAL_FOLDER);
 }
 
 static bool is_elsewhere(const struct agent *agent)

@@ -159,28 +159,32 @@ uint64_t reader_size(const struct reader *reader)
 	return (uint64_t)reader->before.st_size;
 }
 
+/* Some bytes from there on, at least one; before the end of the file. */
+static ssize_t read_some(struct reader *reader, void *out, size_t len, uint64_t offset,
+			 struct err *err)
+{
+	ssize_t got = 0;
+
+	do {
+		got = sys_pread(reader->fd, out, len, (off_t)offset);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return err_sys(err, errno, "cannot read '%.300s'", reader->shown);
+	return got == 0 ? reader_changed(reader, "is being written to", err) : got;
+}
+
 int reader_read_at(struct reader *reader, void *out, size_t len, uint64_t offset, struct err *err)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t got = sys_pread(reader->fd, (char *)out + done, len - done,
-					(off_t)(offset + done));
+		ssize_t got = read_some(reader, (char *)out + done, len - done, offset + done, err);
 
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got < 0)
-			return err_sys(err, errno, "cannot read '%.300s'", reader->shown);
-		if (got == 0)
-			return reader_changed(reader, "is being written to", err);
+			return -1;
 		done += (size_t)got;
 	}
 	return 0;
-}
-
-static uint64_t file_size(const struct reader *reader)
-{
-	return (uint64_t)reader->before.st_size;
 }
 
 /* Where the data that begins at or after `pos` begins; the file's size where there is none. */
@@ -189,7 +193,7 @@ static uint64_t seek_data(struct reader *reader, uint64_t pos)
 	off_t at = lseek(reader->fd, (off_t)pos, SEEK_DATA);
 
 	if (at < 0 && errno == ENXIO)
-		return file_size(reader);
+		return reader_size(reader);
 	if (at < 0)
 		reader->dense = true;
 	return at < 0 ? pos : (uint64_t)at;
@@ -199,7 +203,7 @@ static uint64_t seek_hole(struct reader *reader, uint64_t pos)
 {
 	off_t at = reader->dense ? -1 : lseek(reader->fd, (off_t)pos, SEEK_HOLE);
 
-	return at < 0 || (uint64_t)at > file_size(reader) ? file_size(reader) : (uint64_t)at;
+	return at < 0 || (uint64_t)at > reader_size(reader) ? reader_size(reader) : (uint64_t)at;
 }
 
 /* Length of the hole at pos, 0 where data is to be read; sets data_end then. */
@@ -210,16 +214,16 @@ static uint64_t hole_here(struct reader *reader)
 	if (reader->pos < reader->data_end)
 		return 0;
 	data = reader->dense ? reader->pos : seek_data(reader, reader->pos);
-	if (data > file_size(reader))
-		data = file_size(reader);
+	if (data > reader_size(reader))
+		data = reader_size(reader);
 	if (data - reader->pos >= READER_HOLE_MAX)
 		return READER_HOLE_MAX;
 	if (data - reader->pos >= READER_HOLE_MIN)
 		return data - reader->pos;
-	reader->data_end = data < file_size(reader) ? seek_hole(reader, data) : data;
+	reader->data_end = data < reader_size(reader) ? seek_hole(reader, data) : data;
 	/* Where holes come and go meanwhile the two answers may not fit: read on, the end will tell. */
 	if (reader->data_end <= reader->pos)
-		reader->data_end = file_size(reader);
+		reader->data_end = reader_size(reader);
 	return 0;
 }
 
@@ -242,16 +246,10 @@ static enum reader_piece read_data(struct reader *reader, void *out, size_t cap,
 {
 	uint64_t left = reader->data_end - reader->pos;
 	size_t want = left < cap ? (size_t)left : cap;
-	ssize_t got = 0;
+	ssize_t got = read_some(reader, out, want, reader->pos, err);
 
-	do {
-		got = sys_pread(reader->fd, out, want, (off_t)reader->pos);
-	} while (got < 0 && errno == EINTR);
 	if (got < 0)
-		return (enum reader_piece)err_sys(err, errno, "cannot read '%.300s'",
-						  reader->shown);
-	if (got == 0)
-		return (enum reader_piece)reader_changed(reader, "is being written to", err);
+		return READER_ERROR;
 	if (reader->digest)
 		digest_stream_add(reader->digest, out, (size_t)got);
 	reader->pos += (uint64_t)got;
@@ -263,7 +261,7 @@ enum reader_piece reader_next(struct reader *reader, void *out, size_t cap, uint
 			      struct err *err)
 {
 	*len = 0;
-	if (reader->pos == file_size(reader))
+	if (reader->pos == reader_size(reader))
 		return reader_unchanged(reader, err) < 0 ? READER_ERROR : READER_END;
 	*len = hole_here(reader);
 	if (*len == 0)

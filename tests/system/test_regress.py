@@ -77,16 +77,26 @@ def test_i9_a_run_that_ends_while_another_connects_is_not_taken_for_a_restored_b
     assert local.gone("name3")
 
 
-@pytest.mark.parametrize("side, other", [("initiator", "target"), ("target", "initiator")])
-def test_i5_what_a_listing_has_missed_is_not_deleted(local, side, other):
-    """A name that was not listed was believed to be gone without a look at it."""
+def two_names_go(local, side):
+    """Of three that both sides have."""
     for number in range(3):
         local.write(side, f"folder/name{number}")
     local.run()
     local.path(side, "folder/name1").unlink()
     local.path(side, "folder/name2").unlink()
+
+
+def one_comes_again(local, side):
+    """After it was not listed: the run finds it."""
     again = f"echo again > '{local.path(side, 'folder/name1')}'"
-    result = local.run(expect=FAILED, env={"OSYNC_POINT": f"after-scan={again}"})
+    return local.run(expect=FAILED, env={"OSYNC_POINT": f"after-scan={again}"})
+
+
+@pytest.mark.parametrize("side, other", [("initiator", "target"), ("target", "initiator")])
+def test_i5_what_a_listing_has_missed_is_not_deleted(local, side, other):
+    """A name that was not listed was believed to be gone without a look at it."""
+    two_names_go(local, side)
+    result = one_comes_again(local, side)
     assert local.exists(other, "folder/name1")
     assert not local.exists(other, "folder/name2")
     assert result.says("is there, but was not listed")
@@ -100,14 +110,9 @@ def test_i5_what_is_there_again_below_a_folder_that_is_renamed_is_not_deleted(lo
 
     And the folder's time, which that had changed, was taken for agreed.
     """
-    for number in range(3):
-        local.write(side, f"folder/name{number}")
-    local.run()
-    local.path(side, "folder/name1").unlink()
-    local.path(side, "folder/name2").unlink()
+    two_names_go(local, side)
     local.rename(other, "folder", "new")
-    again = f"echo again > '{local.path(side, 'folder/name1')}'"
-    result = local.run(expect=FAILED, env={"OSYNC_POINT": f"after-scan={again}"})
+    result = one_comes_again(local, side)
     assert local.exists(other, "new/name1")
     assert not local.exists(other, "new/name2")
     assert result.says("is there, but was not listed")

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/blocks.h"
@@ -16,20 +15,9 @@
 #include "model/entry.h"
 #include "peer_help.h"
 #include "tree/partial.h"
-#include "tree/scan.h"
 #include "tree_help.h"
 
 enum { SIZE = 3 * BLOCK_MIN + 100, ID = 7 };
-
-static struct entry entry_at(const char *path)
-{
-	struct entry entry = { .type = ENTRY_ABSENT };
-	struct stat st;
-
-	assert_int_equal(lstat(path, &st), 0);
-	scan_entry_from_stat(&entry, &st);
-	return entry;
-}
 
 static void put_uints(struct far *far, uint8_t type, const uint64_t *values, size_t count)
 {
@@ -52,7 +40,7 @@ static void far_copy(struct far *far, uint64_t offset, uint64_t len)
 
 static void far_read_changes(struct far *far, const char *path, uint64_t block, uint64_t size)
 {
-	const struct entry expect = entry_at("t/file");
+	const struct entry expect = help_stat("t/file");
 	size_t start = frame_begin(&far->out, PEER_READ_CHANGES);
 
 	enc_uint(&far->out, ID);
@@ -82,7 +70,7 @@ static struct far replacing(void)
 	struct far far = far_prepared();
 
 	help_write("t/file", letters("abcd"));
-	op.expect = entry_at("t/file");
+	op.expect = help_stat("t/file");
 	op.source = op.expect;
 	op.source.link = NULL;
 	far_op(&far, &op);
@@ -258,7 +246,7 @@ static void nobody_is_given_more_sums_than_a_file_of_that_size_needs(void **stat
 	(void)state;
 	help_write("t/file", "and a hole");
 	assert_int_equal(truncate("t/file", size), 0);
-	op.expect = entry_at("t/file");
+	op.expect = help_stat("t/file");
 	op.source = op.expect;
 	op.source.link = NULL;
 	far_op(&far, &op);

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -21,21 +20,10 @@
 #include "peer_help.h"
 #include "store/list.h"
 #include "store/lock.h"
-#include "tree/scan.h"
 #include "tree_help.h"
 
 /* Bytes of content: more than may be under way without credit. */
 enum { BIG = PEER_WINDOW + 3 * PEER_DATA_MAX };
-
-static struct entry entry_at(const char *path)
-{
-	struct entry entry = { .type = ENTRY_ABSENT };
-	struct stat st;
-
-	assert_int_equal(lstat(path, &st), 0);
-	scan_entry_from_stat(&entry, &st);
-	return entry;
-}
 
 /* Listings ----------------------------------------------------------------------- */
 
@@ -106,7 +94,7 @@ static void record_tree(void)
 	heard = listen_to(&far);
 	for (size_t i = 0; i < 5; i++) {
 		AUTO_FREE char *there = xasprintf("t/%s", paths[i]);
-		struct entry entry = entry_at(there);
+		struct entry entry = help_stat(there);
 
 		far_record(&far, paths[i], &entry);
 	}
@@ -122,7 +110,7 @@ static uint64_t checksum_of_tree(void)
 
 	for (size_t i = 0; i < 5; i++) {
 		AUTO_FREE char *there = xasprintf("t/%s", paths[i]);
-		struct entry entry = entry_at(there);
+		struct entry entry = help_stat(there);
 
 		sum += listing_checksum(paths[i], &entry);
 	}
@@ -344,7 +332,7 @@ static void save_list(void)
 	for (size_t i = 0; i < 5; i++) {
 		AUTO_FREE char *there = xasprintf("t/%s", paths[i]);
 
-		base.side[SIDE_INITIATOR] = entry_at(there);
+		base.side[SIDE_INITIATOR] = help_stat(there);
 		base.type = base.side[SIDE_INITIATOR].type;
 		list_put(list, paths[i], &base);
 	}
@@ -490,7 +478,7 @@ static void test_bulk_stops_where_the_credit_ends(void **state)
 	unsigned type = 0;
 
 	make_big();
-	expect = entry_at("t/big");
+	expect = help_stat("t/big");
 	far_hello(&far, 0);
 	far_expect(&far, PEER_WELCOME);
 	far_read(&far, 1, "big", &expect);
@@ -522,7 +510,7 @@ static void test_requests_without_end_are_refused(void **state)
 	unsigned type = 0;
 
 	make_big();
-	expect = entry_at("t/big");
+	expect = help_stat("t/big");
 	far_hello(&far, 0);
 	far_expect(&far, PEER_WELCOME);
 	for (int i = 0; i < PEER_REQUESTS_MAX; i++)
@@ -552,7 +540,7 @@ static void test_a_file_that_is_another_by_now_is_not_sent(void **state)
 	struct entry expect;
 
 	help_write("t/file", "content");
-	expect = entry_at("t/file");
+	expect = help_stat("t/file");
 	expect.mtime_ns--;
 	far_read(&far, 1, "file", &expect);
 	assert_int_equal(far_result(&far, PEER_READ_END, 1), ERR_CHANGED);
@@ -569,7 +557,7 @@ static void test_holes_are_told_not_sent(void **state)
 	unsigned type = 0;
 
 	help_sh("truncate -s 100M t/sparse; printf end >> t/sparse");
-	expect = entry_at("t/sparse");
+	expect = help_stat("t/sparse");
 	far_hello(&far, 0);
 	far_expect(&far, PEER_WELCOME);
 	far_read(&far, 1, "sparse", &expect);

@@ -155,6 +155,16 @@ struct root *help_root(void)
 	return root;
 }
 
+struct entry help_stat(const char *path)
+{
+	struct entry entry = { .type = ENTRY_ABSENT };
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	scan_entry_from_stat(&entry, &st);
+	return entry;
+}
+
 struct entry help_entry(struct root *root, const char *path)
 {
 	struct err err = ERR_INIT;

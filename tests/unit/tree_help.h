@@ -29,6 +29,8 @@ int help_count(const char *dir);
 
 /* The folder "t" as an open root, with its work folder, probed. */
 struct root *help_root(void);
+/* What lstat tells of what is at `path`, which must be there. */
+struct entry help_stat(const char *path);
 /* What is at `path` now, with the digest of files, and with time stamps taken for old. */
 struct entry help_entry(struct root *root, const char *path);
 
