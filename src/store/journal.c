@@ -26,6 +26,13 @@ static const unsigned char journal_magic[JOURNAL_MAGIC] = {
 
 enum change_kind { CHANGE_PUT = 1, CHANGE_REMOVE = 2, CHANGE_HEAD = 3 };
 
+enum {
+	DROP_SIZE = 1024 * 1024, /* bytes read in a row, a multiple of any page */
+	DROP_LOOKS =
+		32 *
+		1024, /* looks at single changes, most of which stand side by side: some 4 MiB */
+};
+
 static uint64_t frame_checksum(const struct uuid *id, uint64_t offset, const void *payload,
 			       uint64_t len)
 {
@@ -126,7 +133,7 @@ static bool frame_behind(const struct journal *journal, size_t at)
 }
 
 /* Room for one more change. Doubles, so that it is cheap on the average. */
-static struct journal_change *change_new(struct journal *journal, size_t *capacity)
+static uint64_t *change_new(struct journal *journal, size_t *capacity)
 {
 	if (journal->count == *capacity) {
 		*capacity = *capacity ? 2 * *capacity : 64;
@@ -147,58 +154,113 @@ static const char *path_decode(struct dec *dec)
 	return path;
 }
 
+/* A change in 8 bytes: where its path begins in the mapping, and whether it removes it. */
+static uint64_t change_pack(const struct journal *journal, const char *path, bool removes)
+{
+	return (uint64_t)((const unsigned char *)path - journal->map) << 1 | (removes ? 1 : 0);
+}
+
+static const char *path_of(const struct journal *journal, uint64_t packed)
+{
+	return (const char *)journal->map + (packed >> 1);
+}
+
+struct journal_change journal_change(const struct journal *journal, size_t i)
+{
+	uint64_t packed = journal->changes[i];
+	struct journal_change change = { .path = path_of(journal, packed) };
+	const unsigned char *behind = (const unsigned char *)change.path + strlen(change.path) + 1;
+	struct dec dec;
+
+	if (i % DROP_LOOKS == DROP_LOOKS - 1)
+		sys_drop_pages(journal->map, journal->size);
+	if (packed & 1)
+		return change;
+	dec_init(&dec, behind, (size_t)(journal->map + journal->end - behind));
+	change.value = dec_bytes(&dec, TABLE_VALUE_MAX, &change.len);
+	return change;
+}
+
 static void change_decode(struct journal *journal, struct dec *dec, size_t *capacity)
 {
 	unsigned kind = dec_u8(dec);
-	struct journal_change change = { NULL, NULL, 0 };
+	const unsigned char *value = NULL;
+	const char *path = NULL;
+	size_t len = 0;
 
 	if (kind != CHANGE_PUT && kind != CHANGE_REMOVE && kind != CHANGE_HEAD)
 		dec->bad = true;
 	if (kind != CHANGE_HEAD)
-		change.path = path_decode(dec);
+		path = path_decode(dec);
 	if (kind != CHANGE_REMOVE)
-		change.value = dec_bytes(dec, TABLE_VALUE_MAX, &change.len);
+		value = dec_bytes(dec, TABLE_VALUE_MAX, &len);
 	if (dec->bad)
 		return;
 	if (kind == CHANGE_HEAD) {
-		journal->head = change.value;
-		journal->head_len = change.len;
+		journal->head = value;
+		journal->head_len = len;
 		return;
 	}
-	*change_new(journal, capacity) = change;
+	*change_new(journal, capacity) = change_pack(journal, path, kind == CHANGE_REMOVE);
 }
 
-static int by_path_and_age(const void *a, const void *b)
-{
-	const struct journal_change *first = a;
-	const struct journal_change *second = b;
-	int order = path_cmp(first->path, second->path);
+/* What is being sorted. */
+struct sorting {
+	const struct journal *journal;
+	unsigned looks;
+};
 
+static int by_path_and_age(const void *a, const void *b, void *context)
+{
+	struct sorting *sorting = context;
+	const uint64_t *first = a;
+	const uint64_t *second = b;
+	int order = path_cmp(path_of(sorting->journal, *first), path_of(sorting->journal, *second));
+
+	if (++sorting->looks % DROP_LOOKS == 0)
+		sys_drop_pages(sorting->journal->map, sorting->journal->size);
 	if (order != 0)
 		return order;
-	/* Both point into the same mapping: the one further on is younger. */
-	return (first->path > second->path) - (first->path < second->path);
+	/* Both stand in the same mapping: the one further on is younger. */
+	return (*first > *second) - (*first < *second);
 }
 
 /* By path, and of several changes to one path only the last. */
 static void sort(struct journal *journal)
 {
+	struct sorting sorting = { journal, 0 };
 	size_t kept = 0;
 
 	if (journal->count == 0)
 		return;
-	qsort(journal->changes, journal->count, sizeof(*journal->changes), by_path_and_age);
+	qsort_r(journal->changes, journal->count, sizeof(*journal->changes), by_path_and_age,
+		&sorting);
 	for (size_t i = 1; i < journal->count; i++) {
-		if (strcmp(journal->changes[kept].path, journal->changes[i].path) != 0)
+		if (strcmp(path_of(journal, journal->changes[kept]),
+			   path_of(journal, journal->changes[i])) != 0)
 			kept++;
 		journal->changes[kept] = journal->changes[i];
+		if (i % DROP_LOOKS == 0)
+			sys_drop_pages(journal->map, journal->size);
 	}
 	journal->count = kept + 1;
+	sys_drop_pages(journal->map, journal->size);
+}
+
+/* What lies behind `at` has been dealt with; *dropped: what was dropped of it. */
+static void drop_behind(const struct journal *journal, size_t at, size_t *dropped)
+{
+	size_t len = (at - *dropped) / DROP_SIZE * DROP_SIZE;
+
+	if (len > 0)
+		sys_drop_pages(journal->map + *dropped, len);
+	*dropped += len;
 }
 
 int journal_replay(struct journal *journal, const char *name, struct err *err)
 {
 	size_t capacity = 0;
+	size_t dropped = 0;
 	size_t at = JOURNAL_HEADER;
 
 	while (at < journal->size) {
@@ -215,6 +277,7 @@ int journal_replay(struct journal *journal, const char *name, struct err *err)
 				       "'%s' is damaged: malformed change in the frame at byte %zu",
 				       name, at);
 		at += JOURNAL_FRAME + len;
+		drop_behind(journal, at, &dropped);
 	}
 	journal->end = at;
 	if (at == JOURNAL_HEADER)

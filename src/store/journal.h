@@ -77,7 +77,8 @@ struct journal {
 	struct uuid id;
 	struct uuid base;
 	size_t end; /* offset behind the last good frame; what follows is torn */
-	struct journal_change *changes; /* after journal_replay: by path, the last of each */
+	uint64_t *
+		changes; /* after journal_replay: by path, the last of each; for journal_change() */
 	size_t count;
 	const unsigned char *head; /* the last head, or NULL */
 	size_t head_len;
@@ -91,10 +92,12 @@ struct journal {
 /* Map NAME and verify its header: 1; 0 where there is none. */
 int journal_open(int dirfd, const char *name, struct journal *journal, struct err *err);
 /*
- * Verify all frames and collect what they say.  24 bytes of memory a change, and
- * O(n log n) for sorting them.  ERR_CORRUPT.
+ * Verify all frames and collect what they say.  8 bytes of memory a change, twice that while
+ * they are sorted, O(n log n); of the mapping little is kept in memory.  ERR_CORRUPT.
  */
 int journal_replay(struct journal *journal, const char *name, struct err *err);
+/* The i-th of journal->changes. To be asked for one after the other. */
+struct journal_change journal_change(const struct journal *journal, size_t i);
 /* Forget everything. One that was never opened is fine. */
 void journal_close(struct journal *journal);
 

@@ -110,7 +110,7 @@ int table_merge_next(struct table_merge *merge)
 	const struct journal *journal = &merge->view->journal;
 
 	for (;;) {
-		const struct journal_change *change = NULL;
+		struct journal_change change;
 		int order = 1;
 
 		if (merge->walk_used)
@@ -120,19 +120,19 @@ int table_merge_next(struct table_merge *merge)
 			return -1;
 		if (merge->change == journal->count)
 			return merge->walk_state ? take_record(merge) : 0;
-		change = &journal->changes[merge->change];
+		change = journal_change(journal, merge->change);
 		if (merge->walk_state)
-			order = path_cmp(merge->walk.path, change->path);
+			order = path_cmp(merge->walk.path, change.path);
 		if (order < 0)
 			return take_record(merge);
 		/* The change comes first, or hides the record of the same path. */
 		merge->walk_used = order == 0;
 		merge->change++;
-		if (!change->value)
+		if (!change.value)
 			continue;
-		merge->path = change->path;
-		merge->value = change->value;
-		merge->len = change->len;
+		merge->path = change.path;
+		merge->value = change.value;
+		merge->len = change.len;
 		return 1;
 	}
 }

@@ -18,6 +18,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "box.h"
+#include "store/journal.h"
 #include "store/table_file.h"
 #include "table_help.h"
 #include "table_states.h"
@@ -299,6 +300,54 @@ static void a_walk_keeps_little_of_a_large_file_in_memory(void **state)
 	free(walk);
 }
 
+/* A journal of 40,000 changes in frames of 1,000: first the odd ones, then the even ones. */
+static void write_large_journal(void)
+{
+	struct table *table = table_open(box_dirfd(), "t", TABLE_WRITE, NULL);
+	char value[400];
+	char path[16];
+
+	for (int i = 0; i < 40000; i++) {
+		int number = i < 20000 ? 2 * i + 1 : 2 * (i - 20000);
+
+		memset(value, number, sizeof(value));
+		snprintf(path, sizeof(path), "%06d", number);
+		if (number % 100 == 0)
+			table_remove(table, path);
+		else
+			table_put(table, path, value, sizeof(value));
+		if (i % 1000 == 999)
+			assert_int_equal(table_flush(table, NULL), 0);
+	}
+	table_close(table);
+}
+
+static void a_large_journal_keeps_little_of_itself_in_memory(void **state)
+{
+	struct journal journal = JOURNAL_INIT;
+	char value[400];
+	char path[16];
+
+	write_large_journal();
+	assert_int_equal(journal_open(box_dirfd(), "t.journal", &journal, NULL), 1);
+	assert_int_equal(journal_replay(&journal, "t.journal", NULL), 0);
+	assert_int_equal(journal.count, 40000);
+	assert_in_range(resident_kib(journal.map), 0, 4096);
+	for (int i = 0; i < 40000; i++) {
+		struct journal_change change = journal_change(&journal, (size_t)i);
+
+		snprintf(path, sizeof(path), "%06d", i);
+		assert_string_equal(change.path, path);
+		assert_int_equal(change.value == NULL, i % 100 == 0);
+		memset(value, i, sizeof(value));
+		assert_int_equal(change.len, change.value ? sizeof(value) : 0);
+		assert_memory_equal(change.value ? change.value : (unsigned char *)value, value,
+				    change.len);
+	}
+	assert_in_range(resident_kib(journal.map), 0, 8192);
+	journal_close(&journal);
+}
+
 #define BOXED(test) cmocka_unit_test_setup_teardown(test, box_setup, box_teardown)
 
 int main(void)
@@ -315,6 +364,7 @@ int main(void)
 		BOXED(a_missing_block_is_refused),
 		BOXED(a_malformed_head_is_refused),
 		BOXED(a_walk_keeps_little_of_a_large_file_in_memory),
+		BOXED(a_large_journal_keeps_little_of_itself_in_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
