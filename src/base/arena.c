@@ -2,6 +2,7 @@
 #include "base/arena.h"
 
 #include <stdalign.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ enum { ARENA_BLOCK = 64 * 1024 };
 struct arena_block {
 	struct arena_block *next;
 	size_t size;
-	alignas(max_align_t) unsigned char data[];
+	alignas(uint64_t) unsigned char data[];
 };
 
 void arena_release(struct arena *arena)
@@ -47,7 +48,7 @@ static void *arena_take(struct arena *arena, size_t size, size_t align)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-	return memset(arena_take(arena, size, alignof(max_align_t)), 0, size);
+	return memset(arena_take(arena, size, alignof(uint64_t)), 0, size);
 }
 
 char *arena_strndup(struct arena *arena, const char *str, size_t len)

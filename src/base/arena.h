@@ -22,7 +22,7 @@ struct arena {
 	}
 
 void arena_release(struct arena *arena);
-/* `size` bytes aligned for any object, zeroed. */
+/* `size` bytes aligned for any object of ours (8 bytes: numbers and pointers), zeroed. */
 void *arena_alloc(struct arena *arena, size_t size);
 /* A NUL-terminated copy of len bytes. */
 char *arena_strndup(struct arena *arena, const char *str, size_t len);

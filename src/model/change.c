@@ -7,6 +7,14 @@
 #include "base/buf.h"
 #include "base/path.h"
 
+/* Memory of a first sync of a million files is made of these and of struct op. */
+_Static_assert(sizeof(struct change) <= 48, "there is one for every new file");
+
+/* Stands where a dropped entry stood. */
+struct entry_room {
+	struct entry_room *next;
+};
+
 void changes_release(struct changes *changes)
 {
 	free(changes->items);
@@ -25,9 +33,19 @@ struct change *changes_add(struct changes *changes, const char *path)
 	return &changes->items[changes->count++];
 }
 
+static struct entry *entry_new(struct changes *changes)
+{
+	struct entry_room *room = changes->room;
+
+	if (!room)
+		return arena_alloc(&changes->arena, sizeof(struct entry));
+	changes->room = room->next;
+	return (struct entry *)(void *)room;
+}
+
 struct entry *changes_copy_entry(struct changes *changes, const struct entry *entry)
 {
-	struct entry *copy = arena_alloc(&changes->arena, sizeof(*copy));
+	struct entry *copy = entry_new(changes);
 
 	*copy = *entry;
 	if (entry->link)
@@ -43,6 +61,26 @@ struct base *changes_copy_base(struct changes *changes, const struct base *base)
 	return copy;
 }
 
+struct change_rare *changes_rare(struct changes *changes, struct change *change)
+{
+	if (!change->rare)
+		change->rare = arena_alloc(&changes->arena, sizeof(*change->rare));
+	return change->rare;
+}
+
+void changes_drop_entries(struct changes *changes, struct change *change)
+{
+	for (int s = 0; s < SIDES; s++) {
+		struct entry_room *room = (void *)change->now[s];
+
+		if (!room)
+			continue;
+		room->next = changes->room;
+		changes->room = room;
+		change->now[s] = NULL;
+	}
+}
+
 static int change_cmp(const void *a, const void *b)
 {
 	const struct change *one = a;
@@ -51,9 +89,17 @@ static int change_cmp(const void *a, const void *b)
 	return path_cmp(one->path, two->path);
 }
 
+static bool is_sorted(const struct changes *changes)
+{
+	for (size_t i = 1; i < changes->count; i++)
+		if (path_cmp(changes->items[i - 1].path, changes->items[i].path) > 0)
+			return false;
+	return true;
+}
+
 void changes_sort(struct changes *changes)
 {
-	if (changes->count > 1)
+	if (!is_sorted(changes))
 		qsort(changes->items, changes->count, sizeof(*changes->items), change_cmp);
 }
 

@@ -16,32 +16,61 @@
 #include "model/entry.h"
 #include "model/reconcile.h"
 
+/* What few changes have. */
+struct change_rare {
+	const char *moved_from; /* where base stood before a move was followed, or NULL */
+	size_t move;		/* 1 + index of the move that put it here, 0 for none */
+	const char *copy; /* CONFLICT with keep_loser: the other version's new path, or NULL */
+	const char *problem[SIDES]; /* why a side could not be looked at, or NULL */
+};
+
+/* Of a first sync there is one for every file: kept small. */
 struct change {
 	const char *path;
-	const char *moved_from;	  /* where base stood before a move was followed, or NULL */
 	const struct base *base;  /* NULL: never agreed */
 	struct entry *now[SIDES]; /* NULL: absent */
+	struct change_rare *rare; /* NULL: nothing of it; set by changes_rare() */
 	struct verdict verdict;
-	bool failed;		    /* something about it went wrong: nothing is recorded */
-	bool left;		    /* and that was: a deleted folder is not empty */
-	bool holds;		    /* a folder here that is to go holds what is not synced */
-	bool blocked;		    /* lies below something that is left alone */
-	unsigned pending;	    /* operations of the plan not finished yet */
-	const char *problem[SIDES]; /* why a side could not be looked at, or NULL */
-	const char *copy;	    /* CONFLICT with keep_loser: the other version's new path */
-	size_t move;		    /* 1 + index of the move that put it here, 0 for none */
+	uint8_t pending;  /* operations of the plan not finished yet */
+	bool failed : 1;  /* something about it went wrong: nothing is recorded */
+	bool left : 1;	  /* and that was: a deleted folder is not empty */
+	bool holds : 1;	  /* a folder here that is to go holds what is not synced */
+	bool blocked : 1; /* lies below something that is left alone */
 };
+
+static inline const char *change_moved_from(const struct change *change)
+{
+	return change->rare ? change->rare->moved_from : NULL;
+}
+
+static inline size_t change_move(const struct change *change)
+{
+	return change->rare ? change->rare->move : 0;
+}
+
+static inline const char *change_copy(const struct change *change)
+{
+	return change->rare ? change->rare->copy : NULL;
+}
+
+static inline const char *change_problem(const struct change *change, enum side side)
+{
+	return change->rare ? change->rare->problem[side] : NULL;
+}
+
+struct entry_room;
 
 struct changes {
 	struct arena arena;
 	struct change *items;
 	size_t count;
 	size_t cap;
+	struct entry_room *room; /* of entries that were dropped, for the next ones */
 };
 
-#define CHANGES_INIT                   \
-	{                              \
-		ARENA_INIT, NULL, 0, 0 \
+#define CHANGES_INIT                         \
+	{                                    \
+		ARENA_INIT, NULL, 0, 0, NULL \
 	}
 
 void changes_release(struct changes *changes);
@@ -50,6 +79,11 @@ struct change *changes_add(struct changes *changes, const char *path);
 /* Copies into the arena. */
 struct entry *changes_copy_entry(struct changes *changes, const struct entry *entry);
 struct base *changes_copy_base(struct changes *changes, const struct base *base);
+/* What few changes have, to be set. */
+struct change_rare *changes_rare(struct changes *changes, struct change *change);
+/* Forget what both sides show there; nothing else may point to it. The next copies take its room. */
+void changes_drop_entries(struct changes *changes, struct change *change);
+/* O(n) where it is in order already. */
 void changes_sort(struct changes *changes);
 /* The item with this path, or NULL. O(log n). The set must be sorted. */
 struct change *changes_find(const struct changes *changes, const char *path);

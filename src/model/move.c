@@ -186,14 +186,16 @@ static void move_add(struct moves *moves, struct move move)
 }
 
 /* Put history and the other side's view of `gone` under the path of `found`; `gone` becomes empty. */
-static void rebase(struct change *gone, struct change *found, enum side side, size_t move)
+static void rebase(struct changes *changes, struct change *gone, struct change *found,
+		   enum side side, size_t move)
 {
 	enum side other = side_other(side);
+	struct change_rare *rare = changes_rare(changes, found);
 
+	rare->moved_from = change_moved_from(gone) ? change_moved_from(gone) : gone->path;
+	rare->move = move;
 	found->base = gone->base;
-	found->moved_from = gone->moved_from ? gone->moved_from : gone->path;
 	found->now[other] = gone->now[other];
-	found->move = move;
 	gone->base = NULL;
 	gone->now[other] = NULL;
 }
@@ -300,8 +302,8 @@ static void follow_files(struct changes *changes, struct moves *moves, enum side
 					       .from = from->path,
 					       .to = found->path,
 					       .expect = from->now[side_other(side)],
-					       .after = found->move });
-		rebase(from, found, side, moves->count);
+					       .after = change_move(found) });
+		rebase(changes, from, found, side, moves->count);
 	}
 	free(gone.items);
 	drop_empty(changes);
@@ -351,20 +353,22 @@ static void rebase_folder(struct changes *changes, enum side side, const char *f
 		struct change *found = changes_find(changes, path);
 
 		if (found)
-			rebase(gone, found, side, move);
+			rebase(changes, gone, found, side, move);
 		else
 			renamed[i - range.first] = arena_strdup(&changes->arena, path);
 	}
 	/* Only now, since changes_find needs the old order. */
 	for (size_t i = range.first; i < range.end; i++) {
 		struct change *change = &changes->items[i];
+		struct change_rare *rare = NULL;
 
 		if (!renamed[i - range.first])
 			continue;
-		if (!change->moved_from)
-			change->moved_from = change->path;
+		rare = changes_rare(changes, change);
+		if (!rare->moved_from)
+			rare->moved_from = change->path;
 		change->path = renamed[i - range.first];
-		change->move = move;
+		rare->move = move;
 	}
 	drop_empty(changes);
 	changes_sort(changes);
@@ -422,7 +426,7 @@ static bool holds_the_same(const struct changes *changes, const struct change *g
 static bool any_moved(const struct changes *changes, struct range range)
 {
 	for (size_t i = range.first; i < range.end; i++)
-		if (changes->items[i].move)
+		if (change_move(&changes->items[i]))
 			return true;
 	return false;
 }
@@ -447,10 +451,10 @@ static bool can_carry(const struct changes *changes, const struct change *gone,
 
 		if (taken && !is_free(taken, side))
 			return false;
-		if (item->move && *after && item->move != *after)
+		if (change_move(item) && *after && change_move(item) != *after)
 			return false;
-		if (item->move)
-			*after = item->move;
+		if (change_move(item))
+			*after = change_move(item);
 	}
 	return true;
 }

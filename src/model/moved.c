@@ -53,10 +53,11 @@ static bool is_same(const struct change *found, const struct base *base)
 	return reconcile_is_apart(base) ? initiator && target : initiator || target;
 }
 
-static void take_history(struct change *gone, struct change *found)
+static void take_history(struct changes *changes, struct change *gone, struct change *found)
 {
 	found->base = gone->base;
-	found->moved_from = gone->moved_from ? gone->moved_from : gone->path;
+	changes_rare(changes, found)->moved_from =
+		change_moved_from(gone) ? change_moved_from(gone) : gone->path;
 	gone->base = NULL;
 }
 
@@ -90,7 +91,7 @@ static void follow_folder(struct changes *changes, const struct change *gone, co
 		if (!found)
 			renamed[end - first] = arena_strdup(&changes->arena, path);
 		else if (item->base && is_free(found) && is_same(found, item->base))
-			take_history(item, found);
+			take_history(changes, item, found);
 	}
 	/* Only now, since changes_find needs the old order. */
 	for (size_t i = first; i < end; i++) {
@@ -98,7 +99,8 @@ static void follow_folder(struct changes *changes, const struct change *gone, co
 
 		if (!renamed[i - first])
 			continue;
-		item->moved_from = item->moved_from ? item->moved_from : item->path;
+		if (!change_moved_from(item))
+			changes_rare(changes, item)->moved_from = item->path;
 		item->path = renamed[i - first];
 	}
 	drop_empty(changes);
@@ -220,7 +222,7 @@ static void follow_files(struct changes *changes)
 		struct change *gone = find_gone(changes, list, count, &changes->items[i]);
 
 		if (gone)
-			take_history(gone, &changes->items[i]);
+			take_history(changes, gone, &changes->items[i]);
 	}
 	if (count > 0)
 		drop_empty(changes);

@@ -18,11 +18,14 @@ enum {
 	MODE_UMASK = 022,
 };
 
+_Static_assert(sizeof(struct op) <= 40, "there is one for every new file");
+
 struct builder {
 	struct plan *plan;
 	struct changes *changes;
 	const struct policy *policy;
-	struct op **made; /* by index of the change: its OP_MKDIR, until it was put in order */
+	struct op **
+		made; /* by index of the change: its OP_MKDIR, until it was put in order; NULL without moves */
 	const char *below[SIDES]; /* newest folder made in PHASE_FOLDER */
 };
 
@@ -41,22 +44,6 @@ static void plan_list(struct plan *plan, struct op *op)
 		plan->ops = xrealloc(plan->ops, plan->cap * sizeof(*plan->ops));
 	}
 	plan->ops[plan->count++] = op;
-}
-
-static struct op *op_new(struct builder *b, enum op_kind kind, enum side side,
-			 struct change *change)
-{
-	struct op *op = arena_alloc(&b->plan->arena, sizeof(*op));
-
-	op->kind = (uint8_t)kind;
-	op->side = (uint8_t)side;
-	op->change = change;
-	op->path = change->path;
-	op->expect = change->now[side];
-	op->reason = change->verdict.reason;
-	op->after = change->move ? b->plan->moves[change->move - 1] : NULL;
-	change->pending++;
-	return op;
 }
 
 static bool is_folder(const struct entry *entry)
@@ -105,36 +92,91 @@ static void meta_owner(struct op_meta *meta, const struct policy *policy, enum s
 }
 
 /*
- * Metadata for new content on op->side: the source's values, but `kept` fields (in which the
+ * Metadata for new content on `side`: the source's values, but `kept` fields (in which the
  * receiving side's own change won) as they are there.
  */
-static void meta_for_content(struct op *op, const struct policy *policy, unsigned kept)
+static struct op_meta content_meta(const struct policy *policy, enum side side,
+				   const struct entry *source, const struct entry *expect,
+				   unsigned kept)
 {
-	enum side side = (enum side)op->side;
-	const struct entry *source = op->source;
-	const struct entry *old =
-		op->expect && op->expect->type == source->type ? op->expect : NULL;
+	const struct entry *old = expect && expect->type == source->type ? expect : NULL;
 	unsigned theirs = policy->fields[side] & ~kept;
+	struct op_meta meta = { .mask = META_MODE | META_MTIME };
 
-	op->meta.mask = META_MODE | META_MTIME;
-	op->meta.mode = mode_for(policy, side, source, op->expect, (kept & META_MODE) != 0);
-	op->meta.mtime_ns = old && (kept & META_MTIME) ? old->mtime_ns : source->mtime_ns;
+	meta.mode = mode_for(policy, side, source, expect, (kept & META_MODE) != 0);
+	meta.mtime_ns = old && (kept & META_MTIME) ? old->mtime_ns : source->mtime_ns;
 	/* What replaces a file belongs to whom the file belonged, where it is not synced. */
 	if (old) {
-		op->meta.mask |= META_UID | META_GID;
-		op->meta.uid = old->uid;
-		op->meta.gid = old->gid;
+		meta.mask |= META_UID | META_GID;
+		meta.uid = old->uid;
+		meta.gid = old->gid;
 	}
-	op->meta.mask |= theirs & (META_UID | META_GID);
-	meta_owner(&op->meta, policy, side_other(side), source, theirs);
+	meta.mask |= theirs & (META_UID | META_GID);
+	meta_owner(&meta, policy, side_other(side), source, theirs);
 	if ((theirs & META_XATTR) && (source->xattr || (old && old->xattr)))
-		op->meta.mask |= META_XATTR;
+		meta.mask |= META_XATTR;
+	return meta;
+}
+
+struct op_meta plan_meta(const struct plan *plan, const struct op *op)
+{
+	const struct op_meta none = { .mask = 0 };
+
+	if (op->detail)
+		return op->detail->meta;
+	return op->source ? content_meta(&plan->policy, (enum side)op->side, op->source, NULL, 0)
+			  : none;
+}
+
+struct op_detail *plan_detail(struct plan *plan, struct op *op)
+{
+	struct op_detail *detail = op->detail;
+
+	if (detail)
+		return detail;
+	detail = arena_alloc(&plan->arena, sizeof(*detail));
+	*detail = (struct op_detail){ .from = op_from(op), .meta = plan_meta(plan, op) };
+	op->detail = detail;
+	return detail;
+}
+
+/* The operation that brings the change's path where it is, or NULL. */
+static struct op *move_of(const struct builder *b, const struct change *change)
+{
+	return change_move(change) ? b->plan->moves[change_move(change) - 1] : NULL;
+}
+
+static struct op *op_new(struct builder *b, enum op_kind kind, enum side side,
+			 struct change *change)
+{
+	struct op *op = arena_alloc(&b->plan->arena, sizeof(*op));
+
+	op->kind = (uint8_t)kind;
+	op->side = (uint8_t)side;
+	op->change = change;
+	op->path = change->path;
+	op->reason = change->verdict.reason;
+	if (change->now[side])
+		plan_detail(b->plan, op)->expect = change->now[side];
+	if (change_move(change))
+		plan_detail(b->plan, op)->after = move_of(b, change);
+	change->pending++;
+	return op;
+}
+
+/* A plain operation keeps none of its own. */
+static void set_content_meta(struct builder *b, struct op *op, unsigned kept)
+{
+	if (op->detail || kept)
+		plan_detail(b->plan, op)->meta = content_meta(b->policy, (enum side)op->side,
+							      op->source, op_expect(op), kept);
 }
 
 /* Set `fields` on `side` with the values of the other side. */
 static void add_meta(struct builder *b, struct change *change, enum side side, unsigned fields)
 {
 	const struct entry *source = change->now[side_other(side)];
+	struct op_meta *meta = NULL;
 	struct op *op = NULL;
 
 	if (!fields)
@@ -144,10 +186,10 @@ static void add_meta(struct builder *b, struct change *change, enum side side, u
 	/* After the content has been read: metadata are part of what the sender expects. */
 	op->phase = source->type == ENTRY_DIR ? PHASE_FINISH : PHASE_LINK;
 	op->source = change->now[side_other(side)];
-	op->meta.mask = fields;
-	op->meta.mode = mode_for(b->policy, side, source, op->expect, false);
-	op->meta.mtime_ns = source->mtime_ns;
-	meta_owner(&op->meta, b->policy, side_other(side), source, fields);
+	meta = &plan_detail(b->plan, op)->meta;
+	*meta = (struct op_meta){ .mask = fields, .mtime_ns = source->mtime_ns };
+	meta->mode = mode_for(b->policy, side, source, op_expect(op), false);
+	meta_owner(meta, b->policy, side_other(side), source, fields);
 	plan_list(b->plan, op);
 }
 
@@ -160,14 +202,15 @@ static enum op_report report_for(const struct entry *old)
 static void add_folder(struct builder *b, struct change *change, enum side side, unsigned kept)
 {
 	struct op *op = op_new(b, OP_MKDIR, side, change);
+	struct op_detail *after = NULL;
 	struct op *finish = NULL;
 
 	op->source = change->now[side_other(side)];
-	op->report = (uint8_t)report_for(op->expect);
-	meta_for_content(op, b->policy, kept);
+	op->report = (uint8_t)report_for(op_expect(op));
+	set_content_meta(b, op, kept);
 	op->phase = PHASE_MOVE;
 	/* It takes the place of a version that must be kept aside first, or is below such a one. */
-	if (change->verdict.kind == VERDICT_CONFLICT && op->expect)
+	if (change->verdict.kind == VERDICT_CONFLICT && op_expect(op))
 		b->below[side] = change->path;
 	if (b->below[side] && path_is_within(op->path, b->below[side]))
 		op->phase = PHASE_FOLDER;
@@ -176,12 +219,14 @@ static void add_folder(struct builder *b, struct change *change, enum side side,
 	finish->source = op->source;
 	finish->report = REPORT_SILENT;
 	finish->phase = PHASE_FINISH;
-	finish->meta = op->meta;
-	finish->meta.mask = META_MODE | META_MTIME;
-	finish->after = op;
+	after = plan_detail(b->plan, finish);
+	after->meta = plan_meta(b->plan, op);
+	after->meta.mask = META_MODE | META_MTIME;
+	after->after = op;
 	/* What is there by then is the folder just made: any folder will do. */
-	finish->expect = op->source;
-	b->made[change - b->changes->items] = op;
+	after->expect = op->source;
+	if (b->made)
+		b->made[change - b->changes->items] = op;
 	plan_list(b->plan, op);
 	plan_list(b->plan, finish);
 }
@@ -194,11 +239,10 @@ static struct op *add_content(struct builder *b, struct change *change, enum sid
 	bool symlink = change->now[from]->type == ENTRY_SYMLINK;
 	struct op *op = op_new(b, symlink ? OP_SYMLINK : OP_PUT, side, change);
 
-	op->from = symlink ? NULL : change->path;
 	op->source = change->now[from];
-	op->report = (uint8_t)report_for(op->expect);
-	op->phase = is_folder(op->expect) ? PHASE_REPLACE : PHASE_CONTENT;
-	meta_for_content(op, b->policy, kept);
+	op->report = (uint8_t)report_for(op_expect(op));
+	op->phase = is_folder(op_expect(op)) ? PHASE_REPLACE : PHASE_CONTENT;
+	set_content_meta(b, op, kept);
 	plan_list(b->plan, op);
 	return op;
 }
@@ -232,36 +276,38 @@ static struct op *add_kept_copy(struct builder *b, struct change *change)
 {
 	enum side winner = (enum side)change->verdict.from;
 	enum side loser = side_other(winner);
-	struct change *copy = changes_find(b->changes, change->copy);
+	struct change *copy = changes_find(b->changes, change_copy(change));
 	bool symlink = change->now[loser]->type == ENTRY_SYMLINK;
 	struct op *keep = op_new(b, symlink ? OP_SYMLINK : OP_COPY, loser, copy);
 	struct op *send = NULL;
 
-	keep->from = symlink ? NULL : change->path;
 	/* A copy: the entry will show what takes its place. */
 	keep->source = arena_alloc(&b->plan->arena, sizeof(*keep->source));
 	*keep->source = *change->now[loser];
 	keep->phase = PHASE_KEEP;
 	keep->report = REPORT_CREATE;
 	keep->reason = change->verdict.reason;
-	keep->after = change->move ? b->plan->moves[change->move - 1] : NULL;
-	keep->expect = NULL;
-	keep->meta = (struct op_meta){ .mask = META_MODE | META_UID | META_GID | META_MTIME,
-				       .mode = keep->source->mode,
-				       .uid = keep->source->uid,
-				       .gid = keep->source->gid,
-				       .mtime_ns = keep->source->mtime_ns };
+	*plan_detail(b->plan, keep) = (struct op_detail){
+		.from = symlink ? NULL : change->path,
+		.after = move_of(b, change),
+		.meta = { .mask = META_MODE | META_UID | META_GID | META_MTIME,
+			  .mode = keep->source->mode,
+			  .uid = keep->source->uid,
+			  .gid = keep->source->gid,
+			  .mtime_ns = keep->source->mtime_ns },
+	};
 	plan_list(b->plan, keep);
 
 	send = op_new(b, symlink ? OP_SYMLINK : OP_PUT, winner, copy);
-	send->from = symlink ? NULL : change->copy;
 	send->source = keep->source;
 	send->phase = PHASE_CONTENT;
 	send->report = REPORT_CREATE;
 	send->reason = change->verdict.reason;
-	send->expect = NULL;
-	send->after = keep;
-	meta_for_content(send, b->policy, 0);
+	*plan_detail(b->plan, send) = (struct op_detail){
+		.from = symlink ? NULL : change_copy(change),
+		.after = keep,
+		.meta = content_meta(b->policy, winner, send->source, NULL, 0),
+	};
 	plan_list(b->plan, send);
 	return keep;
 }
@@ -269,15 +315,15 @@ static struct op *add_kept_copy(struct builder *b, struct change *change)
 static void add_conflict(struct builder *b, struct change *change)
 {
 	size_t first = b->plan->count;
-	struct op *keep = change->copy ? add_kept_copy(b, change) : NULL;
+	struct op *keep = change_copy(change) ? add_kept_copy(b, change) : NULL;
 
 	if (keep)
 		first = b->plan->count;
 	add_copy(b, change);
 	/* Each that does not wait for another of these already; `keep` itself waits for the move. */
 	for (size_t i = first; keep && i < b->plan->count; i++)
-		if (b->plan->ops[i]->after == keep->after)
-			b->plan->ops[i]->after = keep;
+		if (op_after(b->plan->ops[i]) == op_after(keep))
+			plan_detail(b->plan, b->plan->ops[i])->after = keep;
 }
 
 static void add_change(struct builder *b, struct change *change)
@@ -310,6 +356,7 @@ static void add_moves(struct builder *b, const struct moves *moves)
 		const struct move *move = &moves->items[i];
 		struct change *change = changes_find(b->changes, move->to);
 		struct op *op = arena_alloc(&b->plan->arena, sizeof(*op));
+		struct op *after = move->after ? b->plan->moves[move->after - 1] : NULL;
 
 		/* A later move may have carried it on; then it belongs to no item of its own. */
 		*op = (struct op){ .kind = OP_MOVE,
@@ -318,10 +365,10 @@ static void add_moves(struct builder *b, const struct moves *moves)
 				   .report = REPORT_MOVE,
 				   .reason = REASON_MOVED,
 				   .path = move->to,
-				   .from = move->from,
-				   .expect = move->expect,
-				   .change = change,
-				   .after = move->after ? b->plan->moves[move->after - 1] : NULL };
+				   .change = change };
+		*plan_detail(b->plan, op) = (struct op_detail){ .from = move->from,
+								.expect = move->expect,
+								.after = after };
 		if (change)
 			change->pending++;
 		b->plan->moves[i] = op;
@@ -361,7 +408,7 @@ static bool is_linkable(const struct op *op, enum side side)
 /* Whether the second name can be a link to the first: the same file, put under the same condition. */
 static bool can_link(const struct op *first, const struct op *op)
 {
-	return entry_same_content_key(first->source, op->source) && first->after == op->after;
+	return entry_same_content_key(first->source, op->source) && op_after(first) == op_after(op);
 }
 
 static void link_side(struct plan *plan, enum side side)
@@ -379,16 +426,19 @@ static void link_side(struct plan *plan, enum side side)
 		return;
 	qsort(puts, count, sizeof(*puts), linked_cmp);
 	for (size_t i = 1, first = 0; i < count; i++) {
+		struct op_detail *detail = NULL;
+
 		if (puts[i].ino != puts[first].ino) {
 			first = i;
 			continue;
 		}
 		if (!can_link(puts[first].op, puts[i].op))
 			continue;
+		detail = plan_detail(plan, puts[i].op);
 		puts[i].op->kind = OP_LINK;
 		puts[i].op->phase = PHASE_LINK;
-		puts[i].op->from = puts[first].op->path;
-		puts[i].op->after = puts[first].op;
+		detail->from = puts[first].op->path;
+		detail->after = puts[first].op;
 	}
 }
 
@@ -438,60 +488,61 @@ static void link_to_present(struct plan *plan, struct changes *changes, enum sid
 		found = bsearch(&key, list, count, sizeof(*list), present_cmp);
 		if (!found || !reconcile_same_content(found->change->now[from], op->source))
 			continue;
+		plan_detail(plan, op)->from = found->change->path;
 		op->kind = OP_LINK;
 		op->phase = PHASE_LINK;
-		op->from = found->change->path;
 		op->source = found->change->now[side];
 	}
 }
 
-/* Position within the phase; renames and folders keep the order in which they were listed. */
-struct ordered {
-	struct op *op;
-	size_t listed;
-};
-
-static int ordered_cmp(const void *a, const void *b)
+/* Deepest first: the reverse of path order. */
+static int deepest_cmp(const void *a, const void *b)
 {
-	const struct ordered *one = a;
-	const struct ordered *two = b;
+	const struct op *one = *(struct op *const *)a;
+	const struct op *two = *(struct op *const *)b;
+	int order = path_cmp(two->path, one->path);
 
-	if (one->op->phase != two->op->phase)
-		return one->op->phase < two->op->phase ? -1 : 1;
-	/* Deepest first: the reverse of path order. */
-	if (one->op->phase == PHASE_REMOVE || one->op->phase == PHASE_FINISH) {
-		int order = path_cmp(two->op->path, one->op->path);
-
-		if (order != 0)
-			return order;
-	}
-	return one->listed < two->listed ? -1 : 1;
+	return order != 0 ? order : one->side - two->side;
 }
 
+/* By phase; within one, deletions and what ends folders are done deepest first, all else as it was listed. */
 void plan_sort(struct plan *plan)
 {
-	AUTO_FREE struct ordered *order = xcalloc(plan->count, sizeof(*order));
+	struct op **sorted = xcalloc(plan->count, sizeof(*sorted));
+	size_t ends[PHASES] = { 0 };
+	size_t begin = 0;
 
-	if (plan->count == 0)
-		return;
 	for (size_t i = 0; i < plan->count; i++)
-		order[i] = (struct ordered){ plan->ops[i], i };
-	qsort(order, plan->count, sizeof(*order), ordered_cmp);
+		ends[plan->ops[i]->phase]++;
+	for (int phase = 0; phase < PHASES; phase++) {
+		size_t count = ends[phase];
+
+		ends[phase] = begin;
+		begin += count;
+	}
 	for (size_t i = 0; i < plan->count; i++)
-		plan->ops[i] = order[i].op;
+		sorted[ends[plan->ops[i]->phase]++] = plan->ops[i];
+	for (int phase = 0; phase < PHASES; phase++)
+		if (phase == PHASE_REMOVE || phase == PHASE_FINISH)
+			qsort(sorted + ends[phase - 1], ends[phase] - ends[phase - 1],
+			      sizeof(*sorted), deepest_cmp);
+	free(plan->ops);
+	plan->ops = sorted;
+	plan->cap = plan->count;
 }
 
 bool plan_put_instead(struct op *op)
 {
-	if (op->kind != OP_COPY || !op->put_from)
+	struct op_detail *detail = op->detail;
+
+	if (op->kind != OP_COPY || !detail->put_from)
 		return false;
 	op->kind = OP_PUT;
 	op->phase = PHASE_CONTENT;
 	op->state = OP_WAITING;
-	op->from = op->put_from;
-	op->source = op->put_source;
-	op->put_from = NULL;
-	op->answered = false;
+	op->source = detail->put_source;
+	detail->from = detail->put_from;
+	detail->put_from = NULL;
 	return true;
 }
 
@@ -521,8 +572,6 @@ static void folders_before_moves(struct builder *b, size_t moves)
 	AUTO_FREE struct op **order = xcalloc(plan->count, sizeof(struct op *));
 	size_t count = 0;
 
-	if (plan->count == 0)
-		return;
 	for (size_t m = 0; m < moves; m++) {
 		list_folders_above(b, plan->ops[m], order, &count);
 		order[count++] = plan->ops[m];
@@ -542,8 +591,8 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 {
 	struct builder b = { .plan = plan, .changes = changes, .policy = policy };
 
-	b.made = xcalloc(changes->count, sizeof(*b.made));
-
+	plan->policy = *policy;
+	b.made = moves->count ? xcalloc(changes->count, sizeof(struct op *)) : NULL;
 	add_moves(&b, moves);
 	for (size_t i = 0; i < changes->count; i++)
 		add_change(&b, &changes->items[i]);
@@ -553,7 +602,8 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 		link_to_present(plan, changes, (enum side)s);
 		link_side(plan, (enum side)s);
 	}
-	folders_before_moves(&b, moves->count);
+	if (moves->count)
+		folders_before_moves(&b, moves->count);
 	free(b.made);
 	plan_sort(plan);
 }
@@ -561,9 +611,10 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 /* Whether all renames that brought it are done, but for those of side `but` (-1: of none). */
 static bool renames_are_done(const struct plan *plan, const struct change *change, int but)
 {
-	const struct op *op = change->move ? plan->moves[change->move - 1] : NULL;
+	const size_t move = change_move(change);
+	const struct op *op = move ? plan->moves[move - 1] : NULL;
 
-	for (; op; op = op->after)
+	for (; op; op = op_after(op))
 		if (op->state != OP_DONE && (op->side != but || op->state != OP_SENT))
 			return false;
 	return true;

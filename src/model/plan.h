@@ -69,43 +69,63 @@ struct op_meta {
 	const char *group;
 };
 
-struct op {
-	uint8_t kind;	/* enum op_kind */
-	uint8_t side;	/* enum side: where it is done */
-	uint8_t phase;	/* enum op_phase */
-	uint8_t report; /* enum op_report */
-	uint8_t reason; /* enum reason */
-	uint8_t state;	/* enum op_state */
-	const char *path;
+/* What cannot be told from the operation itself and what it brings. */
+struct op_detail {
 	const char *from;	    /* see enum op_kind; else NULL */
-	struct change *change;	    /* whose saved-list record waits for it */
 	const struct entry *expect; /* at `path` (OP_MOVE: at `from`) before; NULL: nothing */
-	struct entry *source; /* what is copied, linked or put: type, size, digest, link target */
-	const char *put_from; /* a copy instead of a put: what that had as `from`, else NULL */
-	struct entry *put_source; /* and as `source` */
-	struct op_meta meta;
 	struct op *after; /* without which this is void; in PHASE_MOVE maybe of the other side */
-	struct op *next_on_side; /* for the runner */
-	uint64_t passed;	 /* for the runner: bytes of an OP_PUT that went through */
-	uint8_t difference;	 /* and enum transfer_difference of them (run/transfer.c) */
-	uint64_t basis;		 /* and bytes of the version that it is made from, */
-	uint32_t block;		 /* and of its blocks, */
-	uint64_t sums;		 /* and blocks of it that the sender knows of */
-	bool received;		 /* and whether its last one did, or will never */
-	bool answered;		 /* it was said how this operation ended */
+	struct op_meta meta;
+	const char *put_from;	  /* a copy instead of a put: what that had as `from`, else NULL */
+	struct entry *put_source; /* and as `source` */
 };
+
+/*
+ * A plain operation has no detail: where nothing is it puts what the other side has under this name,
+ * with the metadata that this has there.  Of a first sync nearly all are plain: kept small.
+ */
+struct op {
+	uint8_t kind;	   /* enum op_kind */
+	uint8_t side;	   /* enum side: where it is done */
+	uint8_t phase;	   /* enum op_phase */
+	uint8_t report;	   /* enum op_report */
+	uint8_t reason;	   /* enum reason */
+	uint8_t state;	   /* enum op_state */
+	uint16_t transfer; /* for run/transfer.c: 1 + index of what goes through, 0: nothing */
+	const char *path;
+	struct change *change; /* whose saved-list record waits for it */
+	struct entry *source;  /* what is copied, linked or put: type, size, digest, link target */
+	struct op_detail *detail; /* NULL: plain; read by op_from() and its kin and plan_meta() */
+};
+
+static inline const char *op_from(const struct op *op)
+{
+	if (op->detail)
+		return op->detail->from;
+	return op->kind == OP_PUT ? op->path : NULL;
+}
+
+static inline const struct entry *op_expect(const struct op *op)
+{
+	return op->detail ? op->detail->expect : NULL;
+}
+
+static inline struct op *op_after(const struct op *op)
+{
+	return op->detail ? op->detail->after : NULL;
+}
 
 struct plan {
 	struct arena arena;
 	struct op **ops; /* sorted by phase, then in the order to be done */
 	size_t count;
 	size_t cap;
-	struct op **moves; /* the operation of moves->items[i] */
+	struct op **moves;    /* the operation of moves->items[i] */
+	struct policy policy; /* it was made by; what that points to is borrowed */
 };
 
-#define PLAN_INIT                            \
-	{                                    \
-		ARENA_INIT, NULL, 0, 0, NULL \
+#define PLAN_INIT                   \
+	{                           \
+		.arena = ARENA_INIT \
 	}
 
 void plan_release(struct plan *plan);
@@ -116,6 +136,11 @@ void plan_release(struct plan *plan);
  */
 void plan_build(struct plan *plan, struct changes *changes, const struct moves *moves,
 		const struct policy *policy, bool hardlinks);
+
+/* What to set at its path on its side. */
+struct op_meta plan_meta(const struct plan *plan, const struct op *op);
+/* Its detail, to be changed: a plain one gets one that says what it was. */
+struct op_detail *plan_detail(struct plan *plan, struct op *op);
 
 /* Put the operations in order again after the phase of some was changed. */
 void plan_sort(struct plan *plan);

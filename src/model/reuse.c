@@ -171,8 +171,8 @@ static void note_left(struct reuse *reuse, const struct changes *changes)
 	reuse->left = xcalloc(changes->count, sizeof(*reuse->left));
 	reuse->left_count = 0;
 	for (size_t i = 0; i < changes->count; i++)
-		if (changes->items[i].moved_from)
-			reuse->left[reuse->left_count++] = changes->items[i].moved_from;
+		if (change_moved_from(&changes->items[i]))
+			reuse->left[reuse->left_count++] = change_moved_from(&changes->items[i]);
 	if (reuse->left_count > 1)
 		qsort(reuse->left, reuse->left_count, sizeof(*reuse->left), name_cmp);
 }
@@ -227,14 +227,16 @@ static void reuse_one(const struct reuse *reuse, const struct changes *changes,
 		const struct offer *offer = &reuse->offers[low];
 		const struct entry *there =
 			still_there(reuse, offer, changes, moves, (enum side)op->side);
+		struct op_detail *detail = NULL;
 
 		if (!there)
 			continue;
+		detail = plan_detail(plan, op);
+		detail->put_from = detail->from;
+		detail->put_source = op->source;
+		detail->from = arena_strdup(&plan->arena, offer->path);
 		op->kind = OP_COPY;
 		op->phase = PHASE_KEEP;
-		op->put_from = op->from;
-		op->put_source = op->source;
-		op->from = arena_strdup(&plan->arena, offer->path);
 		op->source = arena_alloc(&plan->arena, sizeof(*op->source));
 		*op->source = *there;
 		op->source->digest = offer->digest;
@@ -262,7 +264,7 @@ void reuse_in_plan(struct reuse *reuse, const struct changes *changes, const str
 	for (size_t i = 0; i < plan->count; i++) {
 		struct op *op = plan->ops[i];
 
-		if (op->kind == OP_PUT && op->phase == PHASE_CONTENT && !op->after &&
+		if (op->kind == OP_PUT && op->phase == PHASE_CONTENT && !op_after(op) &&
 		    (op->source->flags & ENTRY_HAS_DIGEST))
 			reuse_one(reuse, changes, moves, plan, op);
 	}

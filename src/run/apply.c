@@ -55,6 +55,19 @@ static void finish_change(struct apply *apply, struct change *change)
 		record_agreed(apply->session, apply->changes, change);
 }
 
+/*
+ * What a plain operation has brought is of no use once it is recorded, but for a file with several names,
+ * to which others may be linked: so a first sync takes no more memory the further it gets.
+ */
+static void forget_entries(struct apply *apply, const struct op *op)
+{
+	struct change *change = op->change;
+
+	if (!op->detail && op->source && op->source->nlink <= 1 && change && change->pending == 0 &&
+	    !change->failed)
+		changes_drop_entries(apply->changes, change);
+}
+
 void apply_op_failed(struct apply *apply, struct op *op, const struct err *why)
 {
 	AUTO_FREE char *message = NULL;
@@ -104,6 +117,7 @@ static void op_done(struct apply *apply, struct op *op, const struct entry *resu
 	if (op->kind == OP_MKDIR && op->change && op->change->pending == 1 &&
 	    may_record(apply, op->change))
 		record_made(apply->session, op->change, (enum side)op->side);
+	forget_entries(apply, op);
 }
 
 /* What the side has at `path` by now: earlier operations of this run may have changed it. */
@@ -117,13 +131,13 @@ static const struct entry *entry_now(const struct apply *apply, const char *path
 /* What the operation is to find, and what it is made from, as of now. */
 static void fill_entries(const struct apply *apply, const struct op *op, struct msg_op *msg)
 {
-	const struct entry *expect = op->expect;
+	const struct entry *expect = op_expect(op);
 	const struct entry *source = op->source;
 
 	if (op->kind == OP_META)
 		expect = op->change->now[op->side];
-	if (op->kind == OP_LINK && entry_now(apply, op->from, (enum side)op->side))
-		source = entry_now(apply, op->from, (enum side)op->side);
+	if (op->kind == OP_LINK && entry_now(apply, op_from(op), (enum side)op->side))
+		source = entry_now(apply, op_from(op), (enum side)op->side);
 	if (expect)
 		msg->expect = *expect;
 	if (source)
@@ -136,8 +150,8 @@ static void fill_entries(const struct apply *apply, const struct op *op, struct 
 /* Whether its path is where both sides have it, once this has been done. */
 static bool arrives(const struct apply *apply, const struct op *op)
 {
-	return op->expect ? plan_arrives_on(apply->plan, op->change, (enum side)op->side)
-			  : plan_has_arrived(apply->plan, op->change);
+	return op_expect(op) ? plan_arrives_on(apply->plan, op->change, (enum side)op->side)
+			     : plan_has_arrived(apply->plan, op->change);
 }
 
 /*
@@ -166,12 +180,13 @@ static void send_op(struct apply *apply, size_t id, struct op *op)
 {
 	struct lane *lane = &apply->lanes[op->side];
 	const struct buf *attrs = apply->attrs ? &apply->attrs[id] : NULL;
-	struct msg_op msg = {
-		.id = id, .kind = (enum op_kind)op->kind, .path = op->path, .meta = op->meta
-	};
+	struct msg_op msg = { .id = id,
+			      .kind = (enum op_kind)op->kind,
+			      .path = op->path,
+			      .meta = plan_meta(apply->plan, op) };
 
 	if (op->kind == OP_MOVE || op->kind == OP_LINK || op->kind == OP_COPY)
-		msg.from = op->from;
+		msg.from = op_from(op);
 	fill_entries(apply, op, &msg);
 	if (attrs) {
 		msg.attrs = attrs->data;
@@ -191,7 +206,7 @@ static void send_op(struct apply *apply, size_t id, struct op *op)
 /* What an operation rests on has failed. */
 static bool is_hopeless(const struct op *op)
 {
-	return op->after && op->after->state == OP_FAILED;
+	return op_after(op) && op_after(op)->state == OP_FAILED;
 }
 
 /* A put whose source vanished with a failed operation cannot be read. */
@@ -214,7 +229,7 @@ static void dispatch(struct apply *apply, enum side side)
 			continue;
 		if (is_hopeless(op) || has_no_source(op)) {
 			err_set(&why, ERR_CHANGED, "not done, because '%.200s' could not be",
-				op->after ? op->after->path : op->path);
+				op_after(op) ? op_after(op)->path : op->path);
 			apply_op_failed(apply, op, &why);
 			continue;
 		}
@@ -242,7 +257,8 @@ struct op *apply_op_by_id(const struct apply *apply, uint64_t id)
 {
 	struct op *op = id < apply->end ? apply->plan->ops[id] : NULL;
 
-	return op && (op->state == OP_SENT || op->state == OP_FAILED) ? op : NULL;
+	/* One whose source could not be read has failed, and is still to be answered. */
+	return op && (op->state == OP_SENT || op->transfer) ? op : NULL;
 }
 
 /* Whether this can be there after the operation. */
@@ -273,12 +289,12 @@ static int take_done(struct apply *apply, enum side from, const struct frame *fr
 
 	if (status == 0) {
 		op = apply_op_by_id(apply, result.id);
-		if (!op || op->side != from || op->answered ||
+		if (!op || op->side != from ||
 		    (!err_is_set(&result.status) && !is_result_of(op, &result.entry)))
 			status = msg_malformed(frame, err);
 	}
 	if (status == 0 && op) {
-		op->answered = true;
+		transfer_close(apply, op);
 		apply->lanes[from].open--;
 		if (op->state == OP_SENT && err_is_set(&result.status) && plan_put_instead(op))
 			apply->resort = true;
@@ -422,7 +438,7 @@ static int fetch_attrs(struct apply *apply, size_t begin, struct err *err)
 		struct buf *out = apply_out(apply, from);
 		size_t start = 0;
 
-		if (!(op->meta.mask & META_XATTR) || op->kind == OP_PUT)
+		if (op->kind == OP_PUT || !(plan_meta(apply->plan, op).mask & META_XATTR))
 			continue;
 		if (!apply->attrs)
 			apply->attrs = xcalloc(apply->plan->count, sizeof(*apply->attrs));
@@ -493,11 +509,11 @@ static void record_due(struct apply *apply, bool moved)
 	for (size_t i = 0; i < apply->changes->count; i++) {
 		const struct change *change = &apply->changes->items[i];
 
-		if ((change->move != 0) != moved || !plan_has_arrived(apply->plan, change))
+		if ((change_move(change) != 0) != moved || !plan_has_arrived(apply->plan, change))
 			continue;
 		if (record_is_due(change))
 			record_agreed(apply->session, apply->changes, change);
-		else if (change->moved_from)
+		else if (change_moved_from(change))
 			record_carried(apply->session, apply->changes, change);
 	}
 }
@@ -560,5 +576,6 @@ int apply(struct session *session, struct changes *changes, struct plan *plan, s
 	for (size_t i = 0; apply.attrs && i < plan->count; i++)
 		buf_release(&apply.attrs[i]);
 	free(apply.attrs);
+	free(apply.transfers);
 	return status;
 }

@@ -28,6 +28,17 @@ struct lane {
 	struct buf held; /* a bulk frame from this side that the other cannot take yet */
 };
 
+/* The bytes of an OP_PUT that is under way; see transfer.h. */
+struct transfer {
+	uint64_t passed;    /* bytes that went through */
+	uint64_t basis;	    /* of a difference: bytes of the version that it is made from, */
+	uint64_t sums;	    /* and blocks of it that the sender knows of, */
+	uint32_t block;	    /* and bytes of one */
+	uint8_t difference; /* enum transfer_difference (transfer.c) */
+	bool received;	    /* the last byte went through, or will never */
+	uint16_t next_free; /* as op->transfer, where this is free */
+};
+
 struct apply {
 	struct session *session;
 	struct changes *changes;
@@ -36,6 +47,9 @@ struct apply {
 	size_t end;	   /* of the phase, in plan->ops */
 	struct buf *attrs; /* by operation, NULL where no operation needs any */
 	size_t attrs_pending;
+	struct transfer *transfers; /* see op->transfer */
+	uint16_t transfer_count;
+	uint16_t transfer_free; /* the first free one, as op->transfer */
 	size_t attrs_bytes;
 	bool moves_recorded; /* PHASE_MOVE is over */
 	bool resort;	     /* an operation of this phase is one of a later phase now */
@@ -43,7 +57,7 @@ struct apply {
 
 /* Where to append frames for this side. */
 struct buf *apply_out(struct apply *apply, enum side side);
-/* The operation that an answer is about; NULL when it makes no sense. */
+/* The operation under way that an answer is about; NULL when it makes no sense. */
 struct op *apply_op_by_id(const struct apply *apply, uint64_t id);
 /* Report it, and give up what hangs on it. */
 void apply_op_failed(struct apply *apply, struct op *op, const struct err *why);

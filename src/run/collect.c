@@ -297,13 +297,13 @@ static bool side_unchanged(const struct merge *merge, const struct base *base, e
 }
 
 /* Why this side's path is unknown; a mount point is said when the verdict finds that it is new. */
-static const char *problem_of(const struct merge *merge, enum side side)
+static void note_problem(const struct merge *merge, enum side side, struct change *change)
 {
 	const struct listing_item *item = &merge->streams[side].item;
 
-	if (item->kind != PEER_ITEM_PROBLEM || (item->entry.flags & ENTRY_MOUNT))
-		return NULL;
-	return arena_strdup(&merge->changes->arena, item->problem);
+	if (item->kind == PEER_ITEM_PROBLEM && !(item->entry.flags & ENTRY_MOUNT))
+		changes_rare(merge->changes, change)->problem[side] =
+			arena_strdup(&merge->changes->arena, item->problem);
 }
 
 /* What the saved list does not have is listed at the expense of the side that lists it. */
@@ -357,7 +357,8 @@ static int merge_path(struct merge *merge, const char *least, struct err *err)
 			change->now[s] =
 				shown[s] ? changes_copy_entry(merge->changes, &now[s]) : NULL;
 		for (int s = 0; s < SIDES; s++)
-			change->problem[s] = listed[s] ? problem_of(merge, (enum side)s) : NULL;
+			if (listed[s])
+				note_problem(merge, (enum side)s, change);
 	}
 	for (int s = 0; s < SIDES; s++)
 		if (listed[s] && stream_next(&merge->streams[s], err) < 0)
@@ -418,10 +419,11 @@ static void report_problems(struct session *session, const struct changes *chang
 		for (int s = 0; s < SIDES; s++) {
 			AUTO_FREE char *message = NULL;
 
-			if (!change->problem[s])
+			if (!change_problem(change, (enum side)s))
 				continue;
 			message = xasprintf("on the %s: %s; nothing is done about it or below it",
-					    side_name((enum side)s), change->problem[s]);
+					    side_name((enum side)s),
+					    change_problem(change, (enum side)s));
 			report_failed(session->report, change->path, message);
 		}
 	}

@@ -120,7 +120,8 @@ static int choose_name(const struct naming *naming, struct change *change, struc
 		if (state == NAME_TAKEN)
 			continue;
 		if (state == NAME_FREE)
-			change->copy = arena_strdup(&naming->changes->arena, buf_cstr(&path));
+			changes_rare(naming->changes, change)->copy =
+				arena_strdup(&naming->changes->arena, buf_cstr(&path));
 		return 0;
 	}
 	return err_set(err, ERR_SYSTEM, "every name for a copy beside it is taken");
@@ -148,8 +149,8 @@ int conflict_name_copies(struct session *session, struct changes *changes,
 		report_failed(session->report, change->path, why.msg);
 	}
 	for (size_t i = 0; i < count; i++)
-		if (changes->items[i].copy)
-			changes_add(changes, changes->items[i].copy);
+		if (change_copy(&changes->items[i]))
+			changes_add(changes, change_copy(&changes->items[i]));
 	changes_sort(changes);
 	return 0;
 }

@@ -44,8 +44,8 @@ bool failure_leaves_folder(struct session *session, const struct changes *change
 {
 	struct below below;
 
-	if (op->kind != OP_DELETE || !op->change || !op->expect || op->expect->type != ENTRY_DIR ||
-	    why->sys != ENOTEMPTY)
+	if (op->kind != OP_DELETE || !op->change || !op_expect(op) ||
+	    op_expect(op)->type != ENTRY_DIR || why->sys != ENOTEMPTY)
 		return false;
 	below = look_below(changes, op->change);
 	if (below.failed || any_move_failed(plan, op->side))

@@ -35,7 +35,7 @@ int links_record(struct session *session, const struct changes *changes, const s
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct op *op = plan->ops[i];
-		const char *names[] = { op->path, op->from };
+		const char *names[] = { op->path, op_from(op) };
 
 		for (size_t n = 0; op->kind == OP_LINK && op->state == OP_DONE && n < 2; n++) {
 			struct change *change = changes_find(changes, names[n]);

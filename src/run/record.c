@@ -12,15 +12,17 @@ bool record_is_due(const struct change *change)
 		return true;
 	/* Nothing changed but the name under which the list knows it. What is kept for a reason may differ. */
 	return change->verdict.kind == VERDICT_KEEP && change->verdict.reason == REASON_NONE &&
-	       change->moved_from;
+	       change_moved_from(change);
 }
 
 /* The old name of something moved, unless the name belongs to something else by now. */
 static void forget_old_name(struct session *session, const struct changes *changes,
 			    const struct change *change)
 {
-	if (change->moved_from && !changes_find(changes, change->moved_from))
-		session_record(session, change->moved_from, NULL);
+	const char *old = change_moved_from(change);
+
+	if (old && !changes_find(changes, old))
+		session_record(session, old, NULL);
 }
 
 void record_side(struct base *base, enum side side, const struct entry *now)

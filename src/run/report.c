@@ -184,7 +184,7 @@ static void add_change(struct buf *line, const struct op *op)
 {
 	buf_addf(line, "%s  %-8s  ", arrow((enum side)op->side), op_names[op->report]);
 	if (op->report == REPORT_MOVE) {
-		text_add_escaped(line, op->from);
+		text_add_escaped(line, op_from(op));
 		buf_addstr(line, " -> ");
 	}
 	text_add_escaped(line, op->path);
@@ -209,7 +209,7 @@ void report_change(struct report *report, const struct op *op)
 		 side_name((enum side)op->side));
 	add_member(line, "path", op->path);
 	if (op->report == REPORT_MOVE)
-		add_member(line, "from", op->from);
+		add_member(line, "from", op_from(op));
 	add_member(line, "reason", reason_text((enum reason)op->reason));
 	buf_addch(line, '}');
 	print_line(report, stdout);

@@ -103,7 +103,7 @@ static void send_requests(struct session *session, const struct changes *changes
 		const struct entry *expect = now && now->type == ENTRY_FILE ? now : NULL;
 
 		msg_put_hash(channel_out(session->sides[side].channel), queue->sent,
-			     request->earlier ? change->moved_from : change->path,
+			     request->earlier ? change_moved_from(change) : change->path,
 			     session->saved.head.seed, expect);
 	}
 }
@@ -167,7 +167,9 @@ static void take_answer(struct session *session, struct changes *changes, enum s
 	if (!err_is_set(&result->status) && result->entry.type == change->now[side]->type) {
 		if (result->entry.type == ENTRY_FILE)
 			report_hashed(session->report, result->entry.size);
-		*change->now[side] = *changes_copy_entry(changes, &result->entry);
+		*change->now[side] = result->entry;
+		if (result->entry.link)
+			change->now[side]->link = arena_strdup(&changes->arena, result->entry.link);
 		return;
 	}
 	change->failed = true;
@@ -271,7 +273,7 @@ static void doubt(struct queue queues[SIDES], const struct change *change, size_
 	enum side to = side_other(from);
 	const struct entry *there = change->now[to];
 
-	for (int earlier = 0; earlier <= (change->moved_from ? 1 : 0); earlier++) {
+	for (int earlier = 0; earlier <= (change_moved_from(change) ? 1 : 0); earlier++) {
 		const struct request request = { number, earlier };
 
 		if (change->verdict.kind == VERDICT_DELETE)

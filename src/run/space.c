@@ -203,7 +203,7 @@ static int ask_side(struct check *check, enum side side, struct err *err)
 
 		if (!may_have_holes(op, side))
 			continue;
-		msg_put_stored(out, i, op->from ? op->from : op->path);
+		msg_put_stored(out, i, op_from(op) ? op_from(op) : op->path);
 		if (++open < QUESTIONS)
 			continue;
 		if (take_answer(check, side, &answered, err) < 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/transfer.h"
 
+#include <assert.h>
+
 #include "base/arena.h"
 #include "base/blocks.h"
 #include "base/buf.h"
@@ -33,6 +35,41 @@ static size_t pass_on(struct apply *apply, enum side to, const struct frame *fra
 	return size;
 }
 
+/* What is under way for it. */
+static struct transfer *transfer_of(const struct apply *apply, const struct op *op)
+{
+	return &apply->transfers[op->transfer - 1];
+}
+
+/* One that is free, all zero. */
+static uint16_t transfer_open(struct apply *apply)
+{
+	uint16_t taken = apply->transfer_free;
+
+	if (!taken) {
+		/* Bounded by the operations that may be open on both sides. */
+		assert(apply->transfer_count < UINT16_MAX);
+		taken = ++apply->transfer_count;
+		/* Grown by doubling: powers of two are when the room is used up. */
+		if ((taken & (taken - 1)) == 0)
+			apply->transfers = xrealloc(apply->transfers,
+						    2 * (size_t)taken * sizeof(*apply->transfers));
+	} else {
+		apply->transfer_free = apply->transfers[taken - 1].next_free;
+	}
+	apply->transfers[taken - 1] = (struct transfer){ .passed = 0 };
+	return taken;
+}
+
+void transfer_close(struct apply *apply, struct op *op)
+{
+	if (!op->transfer)
+		return;
+	transfer_of(apply, op)->next_free = apply->transfer_free;
+	apply->transfer_free = op->transfer;
+	op->transfer = 0;
+}
+
 /* How the bytes of an OP_PUT come. */
 enum transfer_difference {
 	WHOLE,
@@ -54,9 +91,10 @@ enum {
 static bool pays(const struct apply *apply, const struct op *op)
 {
 	const struct entry *source = op->change->now[side_other((enum side)op->side)];
+	const struct entry *expect = op_expect(op);
 
-	return apply->session->config->target.remote && op->kind == OP_PUT && op->expect &&
-	       op->expect->type == ENTRY_FILE && op->expect->size >= DIFFERENCE_MIN &&
+	return apply->session->config->target.remote && op->kind == OP_PUT && expect &&
+	       expect->type == ENTRY_FILE && expect->size >= DIFFERENCE_MIN &&
 	       source->size >= DIFFERENCE_MIN;
 }
 
@@ -82,12 +120,12 @@ static void request_read(struct apply *apply, uint64_t id, const struct op *op, 
 	size_t start = frame_begin(out, type);
 
 	enc_uint(out, id);
-	enc_str(out, op->from);
+	enc_str(out, op_from(op));
 	entry_encode(out, op->change->now[sender]);
-	enc_u8(out, (op->meta.mask & META_XATTR) != 0);
+	enc_u8(out, (plan_meta(apply->plan, op).mask & META_XATTR) != 0);
 	if (type == PEER_READ_CHANGES) {
-		enc_uint(out, op->block);
-		enc_uint(out, op->basis);
+		enc_uint(out, transfer_of(apply, op)->block);
+		enc_uint(out, transfer_of(apply, op)->basis);
 	}
 	frame_end(out, start);
 }
@@ -96,49 +134,61 @@ void transfer_begin(struct apply *apply, size_t id, struct op *op)
 {
 	struct lane *lane = &apply->lanes[op->side];
 	struct buf *out = apply_out(apply, (enum side)op->side);
-	bool old = pays(apply, op);
+	const struct entry *old = pays(apply, op) ? op_expect(op) : NULL;
+	struct transfer *transfer = NULL;
 	size_t start = 0;
 
+	op->transfer = transfer_open(apply);
+	transfer = transfer_of(apply, op);
 	lane->receiving++;
 	if (!old && !resumes(apply, op)) {
 		request_read(apply, id, op, PEER_READ);
 		return;
 	}
 	/* A part is no longer than the whole. */
-	op->basis = old ? op->expect->size : op->change->now[side_other((enum side)op->side)]->size;
-	op->block = (uint32_t)block_size(op->basis);
+	transfer->basis = old ? old->size : op->change->now[side_other((enum side)op->side)]->size;
+	transfer->block = (uint32_t)block_size(transfer->basis);
 	start = frame_begin(out, PEER_BASIS);
 	enc_uint(out, id);
-	enc_uint(out, op->block);
+	enc_uint(out, transfer->block);
 	enc_u8(out, !old);
 	frame_end(out, start);
-	op->difference = SUMS_COMING;
+	transfer->difference = SUMS_COMING;
 	lane->differing++;
+}
+
+/* The OP_PUT to this side whose bytes are under way under this number, or NULL. */
+static struct op *op_under_way(const struct apply *apply, uint64_t id, enum side to)
+{
+	struct op *op = apply_op_by_id(apply, id);
+
+	return op && op->side == to && op->transfer ? op : NULL;
 }
 
 /* The file whose sums come from this side; NULL when none are expected under this number. */
 static struct op *op_being_summed(const struct apply *apply, uint64_t id, enum side from)
 {
-	struct op *op = apply_op_by_id(apply, id);
+	struct op *op = op_under_way(apply, id, from);
 
-	return op && op->kind == OP_PUT && op->side == from && op->difference == SUMS_COMING ? op
-											     : NULL;
+	return op && transfer_of(apply, op)->difference == SUMS_COMING ? op : NULL;
 }
 
 int transfer_sums(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
 {
-	struct op *op = NULL;
+	const struct op *op = NULL;
+	struct transfer *transfer = NULL;
 	struct dec dec;
 	uint64_t count = 0;
 
 	dec_init(&dec, frame->data, frame->len);
 	op = op_being_summed(apply, dec_uint(&dec), from);
+	transfer = op ? transfer_of(apply, op) : NULL;
 	count = dec_left(&dec) / BLOCK_SUM_LEN;
 	/* Of frames without any sum there would be no end. */
-	if (dec.bad || !op || count == 0 || dec_left(&dec) % BLOCK_SUM_LEN != 0 ||
-	    count > block_count(op->basis, op->block) - op->sums)
+	if (dec.bad || !transfer || count == 0 || dec_left(&dec) % BLOCK_SUM_LEN != 0 ||
+	    count > block_count(transfer->basis, transfer->block) - transfer->sums)
 		return msg_malformed(frame, err);
-	op->sums += count;
+	transfer->sums += count;
 	pass_on(apply, side_other(from), frame);
 	return 0;
 }
@@ -147,7 +197,8 @@ int transfer_sums_end(struct apply *apply, enum side from, const struct frame *f
 		      struct err *err)
 {
 	struct err status = ERR_INIT;
-	struct op *op = NULL;
+	const struct op *op = NULL;
+	struct transfer *transfer = NULL;
 	struct dec dec;
 	uint64_t size = 0;
 	uint64_t id = 0;
@@ -156,21 +207,22 @@ int transfer_sums_end(struct apply *apply, enum side from, const struct frame *f
 	id = dec_uint(&dec);
 	size = dec_uint(&dec);
 	op = op_being_summed(apply, id, from);
+	transfer = op ? transfer_of(apply, op) : NULL;
 	msg_dec_status(&dec, &status);
-	if (!dec_done(&dec) || !op ||
+	if (!dec_done(&dec) || !transfer ||
 	    (!err_is_set(&status) &&
-	     (size > op->basis || op->sums != block_count(size, op->block))))
+	     (size > transfer->basis || transfer->sums != block_count(size, transfer->block))))
 		return msg_malformed(frame, err);
 	/* What has become of the old version is looked at again before it is replaced. */
 	if (err_is_set(&status)) {
 		log_debug("'%s' is sent whole: %s", op->path, status.msg);
-		op->difference = WHOLE;
+		transfer->difference = WHOLE;
 		apply->lanes[from].differing--;
 		request_read(apply, id, op, PEER_READ);
 		return 0;
 	}
-	op->difference = CHANGES;
-	op->basis = size;
+	transfer->difference = CHANGES;
+	transfer->basis = size;
 	request_read(apply, id, op, PEER_READ_CHANGES);
 	return 0;
 }
@@ -178,20 +230,20 @@ int transfer_sums_end(struct apply *apply, enum side from, const struct frame *f
 int transfer_again(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
 {
 	struct lane *lane = &apply->lanes[from];
-	struct op *op = NULL;
+	const struct op *op = NULL;
+	struct transfer *transfer = NULL;
 	struct dec dec;
 	uint64_t id = 0;
 
 	dec_init(&dec, frame->data, frame->len);
 	id = dec_uint(&dec);
-	op = apply_op_by_id(apply, id);
-	if (!dec_done(&dec) || !op || op->state != OP_SENT || op->side != from ||
-	    op->difference != CHANGES || !op->received)
+	op = op_under_way(apply, id, from);
+	transfer = op ? transfer_of(apply, op) : NULL;
+	if (!dec_done(&dec) || !transfer || op->state != OP_SENT ||
+	    transfer->difference != CHANGES || !transfer->received)
 		return msg_malformed(frame, err);
 	log_debug("'%s' is sent again, whole: its changes did not fit", op->path);
-	op->difference = WHOLE;
-	op->received = false;
-	op->passed = 0;
+	*transfer = (struct transfer){ .difference = WHOLE };
 	lane->receiving++;
 	/* Where a FLUSH is under way that was to have it in it, another one follows. */
 	if (lane->unflushed > 0)
@@ -203,16 +255,15 @@ int transfer_again(struct apply *apply, enum side from, const struct frame *fram
 /* The file whose bytes come from this side; NULL when none is expected under this number. */
 static struct op *op_being_read(const struct apply *apply, uint64_t id, enum side from)
 {
-	struct op *op = apply_op_by_id(apply, id);
+	struct op *op = op_under_way(apply, id, side_other(from));
+	const struct transfer *transfer = op ? transfer_of(apply, op) : NULL;
 
-	return op && op->kind == OP_PUT && op->side == side_other(from) && !op->received &&
-			       op->difference != SUMS_COMING
-		       ? op
-		       : NULL;
+	return transfer && !transfer->received && transfer->difference != SUMS_COMING ? op : NULL;
 }
 
 /* Bytes of the file that a frame stands for; what is wrong with it sets dec->bad. */
-static uint64_t bytes_in(const struct op *op, const struct frame *frame, struct dec *dec)
+static uint64_t bytes_in(const struct transfer *transfer, const struct frame *frame,
+			 struct dec *dec)
 {
 	uint64_t offset = 0;
 	uint64_t len = 0;
@@ -226,24 +277,24 @@ static uint64_t bytes_in(const struct op *op, const struct frame *frame, struct 
 	if (frame->type == PEER_HOLE)
 		dec->bad = dec->bad || len > PEER_HOLE_MAX;
 	else
-		dec->bad = dec->bad || op->difference != CHANGES || len == 0 ||
-			   len > PEER_COPY_MAX || offset > op->basis || len > op->basis - offset;
+		dec->bad = dec->bad || transfer->difference != CHANGES || len == 0 ||
+			   len > PEER_COPY_MAX || offset > transfer->basis ||
+			   len > transfer->basis - offset;
 	return len;
 }
 
 /* Count what passes; a file is not longer than what was asked for, however it says it is. */
-static int count_passed(struct op *op, enum side from, struct dec *dec, const struct frame *frame,
-			struct err *err)
+static int count_passed(struct transfer *transfer, uint64_t size, struct dec *dec,
+			const struct frame *frame, struct err *err)
 {
-	uint64_t size = op->change->now[from]->size;
-	uint64_t len = bytes_in(op, frame, dec);
+	uint64_t len = bytes_in(transfer, frame, dec);
 
 	if (dec->bad)
 		return msg_malformed(frame, err);
-	if (len > size - op->passed)
+	if (len > size - transfer->passed)
 		return err_set(err, ERR_PROTOCOL, "the %s sent more of a file than it has listed",
-			       side_name(from));
-	op->passed += len;
+			       frame->from);
+	transfer->passed += len;
 	return 0;
 }
 
@@ -256,17 +307,17 @@ int transfer_bytes(struct apply *apply, enum side from, const struct frame *fram
 	op = op_being_read(apply, dec_uint(&dec), from);
 	if (dec.bad || !op)
 		return msg_malformed(frame, err);
-	if (count_passed(op, from, &dec, frame, err) < 0)
+	if (count_passed(transfer_of(apply, op), op->change->now[from]->size, &dec, frame, err) < 0)
 		return -1;
 	apply->lanes[side_other(from)].unflushed_bytes += pass_on(apply, side_other(from), frame);
 	return 0;
 }
 
 /* What was read must be what it is said to have been. */
-static bool is_what_passed(const struct op *op, const struct msg_result *result)
+static bool is_what_passed(const struct transfer *transfer, const struct msg_result *result)
 {
 	return err_is_set(&result->status) ||
-	       (result->entry.type == ENTRY_FILE && result->entry.size == op->passed &&
+	       (result->entry.type == ENTRY_FILE && result->entry.size == transfer->passed &&
 		(result->entry.flags & ENTRY_HAS_DIGEST));
 }
 
@@ -275,6 +326,7 @@ int transfer_end(struct apply *apply, enum side from, const struct frame *frame,
 	enum side to = side_other(from);
 	struct buf *out = apply_out(apply, to);
 	struct arena arena = ARENA_INIT;
+	struct transfer *transfer = NULL;
 	struct msg_result result;
 	struct op *op = NULL;
 	int status = msg_get_result(frame, &arena, &result, err);
@@ -282,12 +334,13 @@ int transfer_end(struct apply *apply, enum side from, const struct frame *frame,
 
 	if (status == 0) {
 		op = op_being_read(apply, result.id, from);
-		if (!op || !is_what_passed(op, &result))
+		transfer = op ? transfer_of(apply, op) : NULL;
+		if (!transfer || !is_what_passed(transfer, &result))
 			status = msg_malformed(frame, err);
 	}
-	if (status == 0 && op) {
-		op->received = true;
-		if (op->difference == CHANGES)
+	if (status == 0 && transfer) {
+		transfer->received = true;
+		if (transfer->difference == CHANGES)
 			apply->lanes[to].differing--;
 		start = frame_begin(out, PEER_PUT_END);
 		enc_uint(out, result.id);

@@ -28,6 +28,8 @@ struct op;
 bool transfer_may_begin(const struct apply *apply, const struct op *op);
 /* Have the bytes of this OP_PUT, number `id` of the plan, sent: the OP frame was, just now. */
 void transfer_begin(struct apply *apply, size_t id, struct op *op);
+/* It was answered how this operation ended. */
+void transfer_close(struct apply *apply, struct op *op);
 /* SUMS from the side `from`, which receives the file. The other side has the credit for it. */
 int transfer_sums(struct apply *apply, enum side from, const struct frame *frame, struct err *err);
 /* SUMS_END from there. */

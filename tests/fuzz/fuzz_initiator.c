@@ -301,7 +301,7 @@ static void check_plan(const struct plan *plan)
 		const struct op *op = plan->ops[i];
 
 		assert(path_valid(op->path, strlen(op->path)));
-		assert(!op->from || path_valid(op->from, strlen(op->from)));
+		assert(!op_from(op) || path_valid(op_from(op), strlen(op_from(op))));
 		assert(op->kind <= OP_META && op->side < SIDES && op->phase < PHASES);
 	}
 }

@@ -47,14 +47,16 @@ static void displace(struct sim *sim, enum side side, struct sim_node *node)
 	sim_drop(sim, side, node);
 }
 
-static void set_meta(struct sim *sim, enum side side, const char *path, const struct op_meta *meta)
+static void set_meta(struct sim *sim, const struct op *op)
 {
-	struct sim_node *node = sim_find(sim, side, path);
+	enum side side = (enum side)op->side;
+	struct sim_node *node = sim_find(sim, side, op->path);
+	const struct op_meta meta = plan_meta(sim->plan, op);
 
-	if ((meta->mask & META_MODE) && node->entry.type != ENTRY_SYMLINK)
-		node->entry.mode = meta->mode;
-	if (meta->mask & META_MTIME)
-		node->entry.mtime_ns = meta->mtime_ns;
+	if ((meta.mask & META_MODE) && node->entry.type != ENTRY_SYMLINK)
+		node->entry.mode = meta.mode;
+	if (meta.mask & META_MTIME)
+		node->entry.mtime_ns = meta.mtime_ns;
 	node->entry.ctime_ns = sim_tick(sim);
 	sim_share(sim, side, &node->entry);
 }
@@ -67,7 +69,7 @@ static bool source_holds(struct sim *sim, const struct op *op)
 
 	if (op->kind == OP_MKDIR || op->kind == OP_SYMLINK)
 		return true;
-	from = op->from ? sim_find(sim, side, op->from) : NULL;
+	from = op_from(op) ? sim_find(sim, side, op_from(op)) : NULL;
 	return from && is_expected(from, op->source);
 }
 
@@ -80,7 +82,7 @@ static bool place(struct sim *sim, struct op *op, bool staged)
 			       : op->kind == OP_SYMLINK ? ENTRY_SYMLINK
 							: ENTRY_FILE;
 
-	if (!is_expected(node, op->expect))
+	if (!is_expected(node, op_expect(op)))
 		return refuse(sim, op, "not what it expects");
 	if (!sim_parent_exists(sim, side, op->path))
 		return refuse(sim, op, "no folder for it");
@@ -95,12 +97,12 @@ static bool place(struct sim *sim, struct op *op, bool staged)
 		displace(sim, side, node);
 	node = sim_create(sim, side, op->path, type, sim_content_of(op->source));
 	if (op->kind == OP_LINK) {
-		node->entry = sim_find(sim, side, op->from)->entry;
+		node->entry = sim_find(sim, side, op_from(op))->entry;
 		node->entry.ctime_ns = sim_tick(sim);
 		sim_share(sim, side, &node->entry);
 		return true;
 	}
-	set_meta(sim, side, op->path, &op->meta);
+	set_meta(sim, op);
 	return true;
 }
 
@@ -108,15 +110,15 @@ static bool move(struct sim *sim, const struct op *op)
 {
 	enum side side = (enum side)op->side;
 
-	if (!op->expect || !is_expected(sim_find(sim, side, op->from), op->expect))
+	if (!op_expect(op) || !is_expected(sim_find(sim, side, op_from(op)), op_expect(op)))
 		return refuse(sim, op, "not what it expects");
 	if (sim_find(sim, side, op->path))
 		return refuse(sim, op, "something is there");
 	if (!sim_parent_exists(sim, side, op->path))
 		return refuse(sim, op, "no folder for it");
-	if (path_is_below(op->path, op->from))
+	if (path_is_below(op->path, op_from(op)))
 		return refuse(sim, op, "into itself");
-	sim_carry(sim, side, op->from, op->path);
+	sim_carry(sim, side, op_from(op), op->path);
 	return true;
 }
 
@@ -125,7 +127,7 @@ static bool delete (struct sim *sim, const struct op *op)
 	enum side side = (enum side)op->side;
 	struct sim_node *node = sim_find(sim, side, op->path);
 
-	if (!op->expect || !is_expected(node, op->expect))
+	if (!op_expect(op) || !is_expected(node, op_expect(op)))
 		return refuse(sim, op, "not what it expects");
 	if (!is_empty(sim, side, op->path))
 		return refuse(sim, op, "not empty");
@@ -135,9 +137,10 @@ static bool delete (struct sim *sim, const struct op *op)
 
 static bool set(struct sim *sim, const struct op *op)
 {
-	if (!op->expect || !is_expected(sim_find(sim, (enum side)op->side, op->path), op->expect))
+	if (!op_expect(op) ||
+	    !is_expected(sim_find(sim, (enum side)op->side, op->path), op_expect(op)))
 		return refuse(sim, op, "not what it expects");
-	set_meta(sim, (enum side)op->side, op->path, &op->meta);
+	set_meta(sim, op);
 	return true;
 }
 
@@ -166,10 +169,10 @@ static void run_op(struct sim *sim, struct op *op, bool staged)
 
 	if (op->state != OP_WAITING)
 		sim_problem(sim, "%s is in the plan twice", op->path);
-	if (op->after && op->after->state == OP_WAITING &&
-	    (op->after->side == op->side || op->after->phase < op->phase))
+	if (op_after(op) && op_after(op)->state == OP_WAITING &&
+	    (op_after(op)->side == op->side || op_after(op)->phase < op->phase))
 		sim_problem(sim, "%s %s comes before what it waits for", kinds[op->kind], op->path);
-	if ((op->after && op->after->state == OP_FAILED) ||
+	if ((op_after(op) && op_after(op)->state == OP_FAILED) ||
 	    (sim->fail_percent && sim_random(sim, 100) < sim->fail_percent))
 		done = false;
 	else
@@ -235,6 +238,7 @@ bool sim_apply(struct sim *sim, struct plan *plan)
 {
 	AUTO_FREE struct op **ops = xcalloc(plan->count + 1, sizeof(struct op *));
 
+	sim->plan = plan;
 	if (plan->count)
 		memcpy(ops, plan->ops, plan->count * sizeof(struct op *));
 	for (size_t i = 0; i < plan->count;) {
@@ -263,8 +267,8 @@ void sim_print_plan(const struct plan *plan, const struct changes *changes)
 		const struct change *c = &changes->items[i];
 
 		printf("  %-9s %c %-20s %s%s %s%s%s %s\n", verdicts[c->verdict.kind],
-		       c->verdict.from ? 'T' : 'I', c->path, c->moved_from ? "from " : "",
-		       c->moved_from ? c->moved_from : "", c->base ? "B" : "-",
+		       c->verdict.from ? 'T' : 'I', c->path, change_moved_from(c) ? "from " : "",
+		       change_moved_from(c) ? change_moved_from(c) : "", c->base ? "B" : "-",
 		       c->now[0] ? "I" : "-", c->now[1] ? "T" : "-",
 		       reason_text((enum reason)c->verdict.reason));
 	}
@@ -272,7 +276,7 @@ void sim_print_plan(const struct plan *plan, const struct changes *changes)
 		const struct op *op = plan->ops[i];
 
 		printf("  phase %u on %c: %-7s %s %s%s (%s)\n", op->phase, op->side ? 'T' : 'I',
-		       kinds[op->kind], op->path, op->from ? "from " : "", op->from ? op->from : "",
-		       op->state == OP_DONE ? "done" : "not done");
+		       kinds[op->kind], op->path, op_from(op) ? "from " : "",
+		       op_from(op) ? op_from(op) : "", op->state == OP_DONE ? "done" : "not done");
 	}
 }

@@ -205,7 +205,8 @@ static void add_copies(struct look *look)
 			continue;
 		AUTO_FREE char *name = copy_name(look, change->path, loser, &there);
 		if (!there)
-			change->copy = changes_add(&copies, name)->path;
+			changes_rare(&look->changes, change)->copy =
+				changes_add(&copies, name)->path;
 	}
 	for (size_t i = 0; i < copies.count; i++)
 		changes_add(&look->changes, copies.items[i].path);
@@ -214,8 +215,9 @@ static void add_copies(struct look *look)
 	for (size_t i = 0; i < look->changes.count; i++) {
 		struct change *change = &look->changes.items[i];
 
-		if (change->copy)
-			change->copy = changes_find(&look->changes, change->copy)->path;
+		if (change_copy(change))
+			change->rare->copy =
+				changes_find(&look->changes, change_copy(change))->path;
 	}
 	changes_release(&copies);
 }
@@ -313,7 +315,7 @@ static bool is_done(const struct look *look, const struct change *change)
  */
 static void leave(struct look *look, const struct change *change)
 {
-	if (change->moved_from && change->base && is_done(look, change))
+	if (change_moved_from(change) && change->base && is_done(look, change))
 		save_slot(look->sim, change->path)->base = *change->base;
 	for (int s = 0; s < SIDES; s++)
 		if (change->now[s] && change->now[s]->type == ENTRY_SPECIAL)
@@ -327,8 +329,8 @@ static bool save(struct look *look)
 	for (size_t i = 0; i < look->changes.count; i++) {
 		const struct change *change = &look->changes.items[i];
 
-		if (change->moved_from && is_done(look, change))
-			forget(sim, change->moved_from);
+		if (change_moved_from(change) && is_done(look, change))
+			forget(sim, change_moved_from(change));
 	}
 	for (size_t i = 0; i < look->changes.count; i++) {
 		struct change *change = &look->changes.items[i];

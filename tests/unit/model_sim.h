@@ -44,7 +44,10 @@ struct sim_saved {
 	struct base base;
 };
 
+struct plan;
+
 struct sim {
+	const struct plan *plan; /* being carried out */
 	struct sim_tree tree[SIDES];
 	struct sim_saved saved[SIM_NODES];
 	size_t saved_count;

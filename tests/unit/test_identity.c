@@ -470,7 +470,7 @@ static void test_a_move_forgets_the_old_name_unless_it_is_taken(void **state)
 		stage_writable(&stage);
 		session_record(&stage.session, "old", &base);
 		change = changes_add(&changes, "new");
-		change->moved_from = "old";
+		changes_rare(&changes, change)->moved_from = "old";
 		change->now[0] = change->now[1] = &now;
 		if (taken)
 			changes_add(&changes, "old");
@@ -519,6 +519,7 @@ static void test_the_target_is_told_its_own_side(void **state)
 
 static void test_a_record_is_due_only_when_nothing_is_left_to_do(void **state)
 {
+	struct change_rare moved = { .moved_from = "y" };
 	struct change change = { .path = "x", .verdict = { .kind = VERDICT_RECORD } };
 
 	assert_true(record_is_due(&change));
@@ -529,7 +530,7 @@ static void test_a_record_is_due_only_when_nothing_is_left_to_do(void **state)
 	assert_false(record_is_due(&change));
 	change = (struct change){ .path = "x", .verdict = { .kind = VERDICT_KEEP } };
 	assert_false(record_is_due(&change));
-	change.moved_from = "y";
+	change.rare = &moved;
 	assert_true(record_is_due(&change));
 	change.verdict.reason = REASON_NEWER_THERE;
 	assert_false(record_is_due(&change));

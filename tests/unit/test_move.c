@@ -73,8 +73,8 @@ static void test_renamed_file_is_renamed_on_the_other_side(void **state)
 	assert_non_null(change->base);
 	assert_non_null(change->now[SIDE_INITIATOR]);
 	assert_ptr_equal(change->now[SIDE_TARGET], f.moves.items[0].expect);
-	assert_string_equal(change->moved_from, "old");
-	assert_int_equal(change->move, 1);
+	assert_string_equal(change_moved_from(change), "old");
+	assert_int_equal(change_move(change), 1);
 	end(&f);
 }
 
@@ -241,7 +241,7 @@ static void test_file_taken_out_of_a_renamed_folder_is_followed_too(void **state
 	assert_int_equal(f.moves.count, 2);
 	expect(&f, 0, SIDE_TARGET, "d", "e");
 	expect(&f, 1, SIDE_TARGET, "e/y", "y");
-	assert_string_equal(changes_find(&f.changes, "y")->moved_from, "d/y");
+	assert_string_equal(change_moved_from(changes_find(&f.changes, "y")), "d/y");
 	end(&f);
 }
 
@@ -388,7 +388,7 @@ static void test_renames_of_both_sides_meet_under_the_new_names(void **state)
 	expect(&f, 0, SIDE_TARGET, "d", "u/d");
 	expect(&f, 1, SIDE_INITIATOR, "t", "u");
 	assert_int_equal(f.moves.items[1].after, 1);
-	assert_string_equal(changes_find(&f.changes, "u/d/x")->moved_from, "d/x");
+	assert_string_equal(change_moved_from(changes_find(&f.changes, "u/d/x")), "d/x");
 	end(&f);
 }
 
@@ -408,7 +408,7 @@ static void test_file_moved_into_a_folder_renamed_on_the_other_side_needs_both(v
 	assert_int_equal(f.moves.count, 2);
 	expect(&f, 0, SIDE_INITIATOR, "t", "u");
 	expect(&f, 1, SIDE_TARGET, "x", "u/x");
-	assert_int_equal(changes_find(&f.changes, "u/x")->move, 2);
+	assert_int_equal(change_move(changes_find(&f.changes, "u/x")), 2);
 	assert_int_equal(f.moves.items[1].after, 1);
 	end(&f);
 }
@@ -447,12 +447,12 @@ static void test_history_follows_what_both_sides_have_moved(void **state)
 	assert_int_equal(f.changes.count, 4);
 	change = changes_find(&f.changes, "new/deleted here");
 	assert_non_null(change->base);
-	assert_string_equal(change->moved_from, "old/deleted here");
-	assert_int_equal(change->move, 0);
+	assert_string_equal(change_moved_from(change), "old/deleted here");
+	assert_int_equal(change_move(change), 0);
 	assert_non_null(changes_find(&f.changes, "new/replaced")->base);
 	/* To be forgotten under the old name. */
 	change = changes_find(&f.changes, "new/deleted on both");
-	assert_string_equal(change->moved_from, "old/deleted on both");
+	assert_string_equal(change_moved_from(change), "old/deleted on both");
 	assert_null(change->now[0]);
 	end(&f);
 }
@@ -542,9 +542,9 @@ static void test_history_follows_two_moves_of_both_sides(void **state)
 	folder(&f, "c", 0, 2, 2);
 	file(&f, "c/stays", 0, 4, 4);
 	follow(&f);
-	assert_string_equal(changes_find(&f.changes, "c/stays")->moved_from, "a/in/stays");
-	assert_string_equal(changes_find(&f.changes, "c/gone")->moved_from, "a/in/gone");
-	assert_string_equal(changes_find(&f.changes, "c")->moved_from, "a/in");
+	assert_string_equal(change_moved_from(changes_find(&f.changes, "c/stays")), "a/in/stays");
+	assert_string_equal(change_moved_from(changes_find(&f.changes, "c/gone")), "a/in/gone");
+	assert_string_equal(change_moved_from(changes_find(&f.changes, "c")), "a/in");
 	end(&f);
 }
 

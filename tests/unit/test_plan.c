@@ -63,7 +63,8 @@ static void name_copies(struct fixture *f)
 		    !f->changes.items[i].verdict.keep_loser)
 			continue;
 		snprintf(copy, sizeof(copy), "%s.copy", f->changes.items[i].path);
-		f->changes.items[i].copy = changes_add(&f->changes, copy)->path;
+		changes_rare(&f->changes, &f->changes.items[i])->copy =
+			changes_add(&f->changes, copy)->path;
 	}
 	changes_sort(&f->changes);
 }
@@ -143,6 +144,38 @@ static void test_folders_come_before_what_is_in_them_and_their_times_last(void *
 	end(&f);
 }
 
+static void test_i68_what_is_new_is_put_as_it_is_without_more(void **state)
+{
+	const struct op *put = NULL;
+	const struct op *update = NULL;
+	struct op_detail detail;
+	struct fixture f;
+
+	begin(&f);
+	f.policy.fields[SIDE_TARGET] |= META_UID;
+	file(&f, "a", 0, 1, 0)->now[SIDE_INITIATOR]->uid = 7;
+	file(&f, "b", 1, 2, 1);
+	build(&f);
+	put = op(&f, OP_PUT, SIDE_TARGET, "a");
+	update = op(&f, OP_PUT, SIDE_TARGET, "b");
+	assert_null(put->detail);
+	assert_non_null(update->detail);
+	assert_string_equal(op_from(put), "a");
+	assert_string_equal(op_from(update), "b");
+	assert_null(op_expect(put));
+	assert_ptr_equal(op_expect(update), update->change->now[SIDE_TARGET]);
+	/* Said, it is the same. */
+	detail = *plan_detail(&f.plan, f.plan.ops[place(&f, OP_PUT, SIDE_TARGET, "a")]);
+	assert_string_equal(detail.from, "a");
+	assert_null(detail.expect);
+	assert_null(detail.after);
+	assert_int_equal(detail.meta.mask, META_MODE | META_MTIME | META_UID);
+	assert_int_equal(detail.meta.mode, 0644);
+	assert_int_equal(detail.meta.mtime_ns, 1001);
+	assert_int_equal(detail.meta.uid, 7);
+	end(&f);
+}
+
 static void test_deletions_go_from_the_bottom_up(void **state)
 {
 	struct fixture f;
@@ -157,7 +190,7 @@ static void test_deletions_go_from_the_bottom_up(void **state)
 		    place(&f, OP_DELETE, SIDE_TARGET, "a/b"));
 	assert_true(place(&f, OP_DELETE, SIDE_TARGET, "a/b") <
 		    place(&f, OP_DELETE, SIDE_TARGET, "a"));
-	assert_ptr_equal(op(&f, OP_DELETE, SIDE_TARGET, "a/b/x")->expect,
+	assert_ptr_equal(op_expect(op(&f, OP_DELETE, SIDE_TARGET, "a/b/x")),
 			 changes_find(&f.changes, "a/b/x")->now[SIDE_TARGET]);
 	end(&f);
 }
@@ -187,12 +220,12 @@ static void test_losing_version_is_kept_before_it_is_replaced(void **state)
 	/* The target's is newer. */
 	keep = op(&f, OP_COPY, SIDE_INITIATOR, "a.copy");
 	put = op(&f, OP_PUT, SIDE_INITIATOR, "a");
-	assert_string_equal(keep->from, "a");
-	assert_null(keep->expect);
-	assert_ptr_equal(put->after, keep);
+	assert_string_equal(op_from(keep), "a");
+	assert_null(op_expect(keep));
+	assert_ptr_equal(op_after(put), keep);
 	assert_true(keep->phase < put->phase);
-	assert_ptr_equal(op(&f, OP_PUT, SIDE_TARGET, "a.copy")->after, keep);
-	assert_string_equal(op(&f, OP_PUT, SIDE_TARGET, "a.copy")->from, "a.copy");
+	assert_ptr_equal(op_after(op(&f, OP_PUT, SIDE_TARGET, "a.copy")), keep);
+	assert_string_equal(op_from(op(&f, OP_PUT, SIDE_TARGET, "a.copy")), "a.copy");
 	assert_int_equal(changes_find(&f.changes, "a.copy")->pending, 2);
 	end(&f);
 }
@@ -225,7 +258,7 @@ static void test_copy_that_exists_already_is_not_made_again(void **state)
 	structure_settle(&f.changes, &f.policy);
 	plan_build(&f.plan, &f.changes, &f.moves, &f.policy, false);
 	assert_int_equal(f.plan.count, 1);
-	assert_null(op(&f, OP_PUT, SIDE_INITIATOR, "a")->after);
+	assert_null(op_after(op(&f, OP_PUT, SIDE_INITIATOR, "a")));
 	end(&f);
 }
 
@@ -249,7 +282,7 @@ static void test_folder_for_a_rename_is_made_first_and_its_other_contents_after(
 	assert_true(place(&f, OP_MOVE, SIDE_TARGET, "new/e") <
 		    place(&f, OP_MKDIR, SIDE_TARGET, "new/e/more"));
 	/* The edit of what was carried along is void without the rename. */
-	assert_ptr_equal(op(&f, OP_PUT, SIDE_TARGET, "new/e/x")->after, f.plan.moves[0]);
+	assert_ptr_equal(op_after(op(&f, OP_PUT, SIDE_TARGET, "new/e/x")), f.plan.moves[0]);
 	assert_ptr_equal(f.plan.moves[0], op(&f, OP_MOVE, SIDE_TARGET, "new/e"));
 	end(&f);
 }
@@ -297,8 +330,8 @@ static void test_replacement_of_a_moved_and_kept_version_waits_for_the_copy(void
 	file(&f, "e/x", 0, 3, 0);
 	build(&f);
 	keep = op(&f, OP_COPY, SIDE_INITIATOR, "e/x.copy");
-	assert_ptr_equal(keep->after, f.plan.moves[0]);
-	assert_ptr_equal(op(&f, OP_PUT, SIDE_INITIATOR, "e/x")->after, keep);
+	assert_ptr_equal(op_after(keep), f.plan.moves[0]);
+	assert_ptr_equal(op_after(op(&f, OP_PUT, SIDE_INITIATOR, "e/x")), keep);
 	end(&f);
 }
 
@@ -321,8 +354,8 @@ static void test_second_name_of_a_file_is_a_link(void **state)
 	build_with(&f, true);
 	assert_int_equal(f.plan.count, 2);
 	link = op(&f, OP_LINK, SIDE_TARGET, "b");
-	assert_string_equal(link->from, "a");
-	assert_ptr_equal(link->after, op(&f, OP_PUT, SIDE_TARGET, "a"));
+	assert_string_equal(op_from(link), "a");
+	assert_ptr_equal(op_after(link), op(&f, OP_PUT, SIDE_TARGET, "a"));
 	assert_int_equal(link->phase, PHASE_LINK);
 	end(&f);
 }
@@ -348,7 +381,7 @@ static void test_new_name_of_a_known_file_is_a_link_to_it(void **state)
 	file(&f, "b", 0, 7, 0)->now[SIDE_INITIATOR]->nlink = 2;
 	build_with(&f, true);
 	assert_int_equal(f.plan.count, 1);
-	assert_string_equal(op(&f, OP_LINK, SIDE_TARGET, "b")->from, "a");
+	assert_string_equal(op_from(op(&f, OP_LINK, SIDE_TARGET, "b")), "a");
 	end(&f);
 }
 
@@ -365,8 +398,8 @@ static void test_i56_links_of_several_files_are_told_apart(void **state)
 	build_with(&f, true);
 	op(&f, OP_PUT, SIDE_TARGET, "a");
 	op(&f, OP_PUT, SIDE_TARGET, "b");
-	assert_string_equal(op(&f, OP_LINK, SIDE_TARGET, "c")->from, "a");
-	assert_string_equal(op(&f, OP_LINK, SIDE_TARGET, "d")->from, "b");
+	assert_string_equal(op_from(op(&f, OP_LINK, SIDE_TARGET, "c")), "a");
+	assert_string_equal(op_from(op(&f, OP_LINK, SIDE_TARGET, "d")), "b");
 	op(&f, OP_PUT, SIDE_TARGET, "changed");
 	end(&f);
 }
@@ -417,7 +450,7 @@ static bool puts_attributes(bool synced, unsigned old, uint64_t here, uint64_t t
 	if (old)
 		change->now[SIDE_TARGET]->xattr = there;
 	build(&f);
-	puts = (op(&f, OP_PUT, SIDE_TARGET, "a")->meta.mask & META_XATTR) != 0;
+	puts = (plan_meta(&f.plan, op(&f, OP_PUT, SIDE_TARGET, "a")).mask & META_XATTR) != 0;
 	end(&f);
 	return puts;
 }
@@ -455,7 +488,7 @@ static void test_replacement_waits_for_the_copy_even_as_a_link(void **state)
 	file(&f, "b", 1, 9, 5)->now[SIDE_INITIATOR]->nlink = 2;
 	build_with(&f, true);
 	b = op(&f, OP_PUT, SIDE_TARGET, "b");
-	assert_ptr_equal(b->after, op(&f, OP_COPY, SIDE_TARGET, "b.copy"));
+	assert_ptr_equal(op_after(b), op(&f, OP_COPY, SIDE_TARGET, "b.copy"));
 	end(&f);
 }
 
@@ -469,9 +502,9 @@ static void test_metadata_of_both_sides_merge_beside_the_content(void **state)
 	change->now[SIDE_TARGET]->mode = 0600;
 	build(&f);
 	/* Content flows there with the target's mode, and the mode flows back, after it was read. */
-	assert_int_equal(op(&f, OP_PUT, SIDE_TARGET, "a")->meta.mode, 0600);
-	assert_int_equal(op(&f, OP_META, SIDE_INITIATOR, "a")->meta.mode, 0600);
-	assert_int_equal(op(&f, OP_META, SIDE_INITIATOR, "a")->meta.mask, META_MODE);
+	assert_int_equal(plan_meta(&f.plan, op(&f, OP_PUT, SIDE_TARGET, "a")).mode, 0600);
+	assert_int_equal(plan_meta(&f.plan, op(&f, OP_META, SIDE_INITIATOR, "a")).mode, 0600);
+	assert_int_equal(plan_meta(&f.plan, op(&f, OP_META, SIDE_INITIATOR, "a")).mask, META_MODE);
 	assert_true(place(&f, OP_PUT, SIDE_TARGET, "a") < place(&f, OP_META, SIDE_INITIATOR, "a"));
 	end(&f);
 }
@@ -496,7 +529,7 @@ static unsigned mode_put(unsigned fields, bool executability, unsigned source, u
 		change->base = changes_copy_base(&f.changes, &base);
 	}
 	build(&f);
-	mode = op(&f, OP_PUT, SIDE_TARGET, "a")->meta.mode;
+	mode = plan_meta(&f.plan, op(&f, OP_PUT, SIDE_TARGET, "a")).mode;
 	end(&f);
 	return mode;
 }
@@ -526,8 +559,8 @@ static void test_owners_are_named_for_the_receiving_side(void **state)
 	f.policy.fields[SIDE_TARGET] = META_MODE | META_UID | META_GID;
 	file(&f, "a", 0, 1, 0)->now[SIDE_INITIATOR]->uid = 1000;
 	build(&f);
-	assert_string_equal(op(&f, OP_PUT, SIDE_TARGET, "a")->meta.user, "ann");
-	assert_null(op(&f, OP_PUT, SIDE_TARGET, "a")->meta.group);
+	assert_string_equal(plan_meta(&f.plan, op(&f, OP_PUT, SIDE_TARGET, "a")).user, "ann");
+	assert_null(plan_meta(&f.plan, op(&f, OP_PUT, SIDE_TARGET, "a")).group);
 	end(&f);
 	owners_free(owners);
 }
@@ -540,8 +573,8 @@ static void test_owners_without_a_list_are_numbers(void **state)
 	f.policy.fields[SIDE_TARGET] = META_UID;
 	file(&f, "a", 1, 1, 1)->now[SIDE_INITIATOR]->uid = 1000;
 	build(&f);
-	assert_int_equal(op(&f, OP_META, SIDE_TARGET, "a")->meta.uid, 1000);
-	assert_null(op(&f, OP_META, SIDE_TARGET, "a")->meta.user);
+	assert_int_equal(plan_meta(&f.plan, op(&f, OP_META, SIDE_TARGET, "a")).uid, 1000);
+	assert_null(plan_meta(&f.plan, op(&f, OP_META, SIDE_TARGET, "a")).user);
 	end(&f);
 }
 
@@ -568,6 +601,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_to_do_is_an_empty_plan),
 		cmocka_unit_test(test_folders_come_before_what_is_in_them_and_their_times_last),
+		cmocka_unit_test(test_i68_what_is_new_is_put_as_it_is_without_more),
 		cmocka_unit_test(test_deletions_go_from_the_bottom_up),
 		cmocka_unit_test(test_file_takes_the_place_of_a_folder_when_that_is_empty),
 		cmocka_unit_test(test_losing_version_is_kept_before_it_is_replaced),

@@ -80,14 +80,15 @@ static const char *said(const struct talk *talk, int which)
 	return (const char *)talk->said[which].data;
 }
 
-static struct op op_of(enum op_report report, enum side side, const char *path, const char *from)
+static struct op op_of(enum op_report report, enum side side, const char *path,
+		       struct op_detail *detail)
 {
 	return (struct op){ .kind = OP_PUT,
 			    .side = (uint8_t)side,
 			    .report = (uint8_t)report,
 			    .reason = REASON_EDITED,
 			    .path = path,
-			    .from = from };
+			    .detail = detail };
 }
 
 /* Something of everything. */
@@ -95,7 +96,7 @@ static void say_all(struct talk *talk, const char *name)
 {
 	for (int report = REPORT_CREATE; report <= REPORT_SILENT; report++) {
 		const struct op op = op_of((enum op_report)report,
-					   report % 2 ? SIDE_INITIATOR : SIDE_TARGET, name, name);
+					   report % 2 ? SIDE_INITIATOR : SIDE_TARGET, name, NULL);
 
 		report_change(talk->report, &op);
 	}
@@ -200,8 +201,9 @@ static void test_json_is_json_whatever_the_names(void **state)
 static void test_json_lines_say_what_they_are(void **state)
 {
 	const struct config config = { .json = true, .dry_run = true };
-	const struct op move = op_of(REPORT_MOVE, SIDE_TARGET, "new", "old");
-	const struct op edit = op_of(REPORT_UPDATE, SIDE_INITIATOR, "file", "file");
+	struct op_detail from_old = { .from = "old" };
+	const struct op move = op_of(REPORT_MOVE, SIDE_TARGET, "new", &from_old);
+	const struct op edit = op_of(REPORT_UPDATE, SIDE_INITIATOR, "file", NULL);
 	AUTO_TALK talk = { .kept = { -1, -1 } };
 
 	talk_begin(&talk, &config);

@@ -98,7 +98,7 @@ static void expect_copy(const struct fixture *f, const char *path, const char *f
 	const struct op *op = op_at(f, path);
 
 	assert_int_equal(op->kind, OP_COPY);
-	assert_string_equal(op->from, from);
+	assert_string_equal(op_from(op), from);
 	assert_true(op->source->flags & ENTRY_HAS_DIGEST);
 }
 
@@ -280,8 +280,8 @@ static void test_what_both_have_renamed_is_no_source_under_its_old_name(void **s
 	struct fixture f;
 
 	begin(&f);
-	file(&f, "a", 1, 1, 1)->moved_from = "old";
-	file(&f, "b", 2, 2, 2)->moved_from = "older";
+	changes_rare(&f.changes, file(&f, "a", 1, 1, 1))->moved_from = "old";
+	changes_rare(&f.changes, file(&f, "b", 2, 2, 2))->moved_from = "older";
 	file(&f, "new", 0, 1, 0);
 	f.reuse = reuse_new(&f.changes);
 	offer(&f, "old", 1);
@@ -301,7 +301,8 @@ static void test_nothing_is_copied_where_folders_are_made_late(void **state)
 	both = file(&f, "both", 0, 3, 4);
 	both->now[SIDE_INITIATOR] = changes_copy_entry(&f.changes, &folder);
 	file(&f, "both/inside", 0, 1, 0);
-	f.changes.items[0].copy = changes_add(&f.changes, "both.copy")->path;
+	changes_rare(&f.changes, &f.changes.items[0])->copy =
+		changes_add(&f.changes, "both.copy")->path;
 	f.reuse = reuse_new(&f.changes);
 	offer(&f, "old", 1);
 	build(&f);

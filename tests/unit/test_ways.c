@@ -95,8 +95,8 @@ static void test_history_follows_what_was_moved_where_it_is_kept(void **state)
 	assert_int_equal(f.moves.count, 0);
 	for (size_t i = 0; i < f.changes.count; i++)
 		assert_int_not_equal(f.changes.items[i].verdict.kind, VERDICT_COPY);
-	assert_string_equal(find(&f, "new/x")->moved_from, "old/x");
-	assert_string_equal(find(&f, "renamed")->moved_from, "file");
+	assert_string_equal(change_moved_from(find(&f, "new/x")), "old/x");
+	assert_string_equal(change_moved_from(find(&f, "renamed")), "file");
 	assert_int_equal(find(&f, "new/gone")->verdict.kind, VERDICT_RECORD);
 	end(&f);
 }
