@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,11 @@ void *xcalloc(size_t count, size_t size)
 	if (!ptr)
 		err_die("out of memory");
 	return ptr;
+}
+
+void xtrim(void)
+{
+	malloc_trim(0);
 }
 
 void *xrealloc(void *ptr, size_t size)

@@ -49,6 +49,8 @@ char *buf_steal_cstr(struct buf *buf);
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *ptr, size_t size);
+/* Give what was freed back to the system. */
+void xtrim(void);
 char *xstrdup(const char *str);
 /* At most `max` bytes of str, and never beyond its NUL (which it need not have). */
 char *xstrndup(const char *str, size_t max);

@@ -504,7 +504,7 @@ static void put_off(struct apply *apply, size_t begin, enum op_phase phase)
  * Paths that need no operation, once the move that carried them (if any) has been done. The others
  * that were carried keep their history from there on, whatever becomes of what is still to be done.
  */
-static void record_due(struct apply *apply, bool moved)
+static int record_due(struct apply *apply, bool moved, struct err *err)
 {
 	for (size_t i = 0; i < apply->changes->count; i++) {
 		const struct change *change = &apply->changes->items[i];
@@ -515,7 +515,11 @@ static void record_due(struct apply *apply, bool moved)
 			record_agreed(apply->session, apply->changes, change);
 		else if (change_moved_from(change))
 			record_carried(apply->session, apply->changes, change);
+		/* What a folder has carried with it is recorded at once. */
+		if (!moved && session_make_room(apply->session, err) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 /* At the end of PHASE_MOVE. */
@@ -523,8 +527,7 @@ static int record_moves(struct apply *apply, struct err *err)
 {
 	if (apply->moves_recorded)
 		return 0;
-	record_due(apply, true);
-	if (list_flush(apply->session->saved.list, err) < 0)
+	if (record_due(apply, true, err) < 0 || list_flush(apply->session->saved.list, err) < 0)
 		return -1;
 	for (int s = 0; s < SIDES; s++)
 		if (!apply->session->sides[s].read_only)
@@ -537,7 +540,8 @@ static int run_phases(struct apply *apply, struct err *err)
 {
 	const struct plan *plan = apply->plan;
 
-	record_due(apply, false);
+	if (record_due(apply, false, err) < 0)
+		return -1;
 	for (size_t begin = 0; begin < plan->count; begin = apply->end) {
 		const uint8_t phase = plan->ops[begin]->phase;
 

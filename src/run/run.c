@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/run.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -148,6 +149,8 @@ static int decide(struct session *session, struct work *work, const struct polic
 		return -1;
 	plan_build(&work->plan, &work->changes, &work->moves, policy, config->preserve_hardlinks);
 	reuse_in_plan(work->reuse, &work->changes, &work->moves, &work->plan);
+	reuse_free(work->reuse);
+	work->reuse = NULL;
 	return space_check(session, &work->plan, err);
 }
 
@@ -160,8 +163,8 @@ static void report_decisions(struct session *session, const struct changes *chan
 
 		if (change->verdict.kind == VERDICT_CONFLICT)
 			report_conflict(session->report, change->path,
-					side_other((enum side)change->verdict.from), change->copy,
-					change->verdict.keep_loser, reason);
+					side_other((enum side)change->verdict.from),
+					change_copy(change), change->verdict.keep_loser, reason);
 		else if (reason == REASON_SPECIAL || reason == REASON_MOUNT)
 			report_skipped(session->report, change->path, reason_text(reason));
 		else if (reason == REASON_SKIP || reason == REASON_IN_THE_WAY)
@@ -199,6 +202,15 @@ static int check_read_only(const struct session *session, const struct plan *pla
 	return 0;
 }
 
+/* It has been carried out, and what is still to be done needs memory of its own. */
+static void forget_plan(struct work *work)
+{
+	plan_release(&work->plan);
+	moves_release(&work->moves);
+	changes_release(&work->changes);
+	xtrim();
+}
+
 static int act(struct session *session, struct work *work, struct err *err)
 {
 	if (check_read_only(session, &work->plan, err) < 0 || session_prepare(session, err) < 0)
@@ -210,6 +222,7 @@ static int act(struct session *session, struct work *work, struct err *err)
 	limits_doing(session->limits, "carrying out the plan");
 	if (apply(session, &work->changes, &work->plan, err) < 0)
 		return -1;
+	forget_plan(work);
 	return session_commit(session, err);
 }
 
@@ -308,11 +321,9 @@ static void add_totals(struct report_totals *totals, const struct session *sessi
 
 static void work_release(struct work *work)
 {
-	plan_release(&work->plan);
-	moves_release(&work->moves);
+	forget_plan(work);
 	reuse_free(work->reuse);
 	census_release(&work->census);
-	changes_release(&work->changes);
 }
 
 /* The pipeline, from connecting on, until it comes to its end or trying again is of no use. */

@@ -38,6 +38,8 @@
 enum { SETTLE_MS = 30 };
 /* The agent has to try once more when the time is over. */
 enum { FORCE_MARGIN_MS = 2000 };
+/* Bytes that wait to be told to the target: some 10,000 records. */
+enum { TOLD_MAX = 512 * 1024 };
 /* An agent that has given us up ends its operation first. */
 enum { GHOST_MARGIN_MS = 15000 };
 /* What a login may take beyond connecting, and how often that is looked at. */
@@ -480,8 +482,13 @@ static int retell_target(struct session *session, struct err *err)
 
 	msg_put_empty(channel_out(session->sides[SIDE_TARGET].channel), PEER_FORGET);
 	cursor = list_cursor_new(session->saved.list);
-	while ((got = list_next(cursor, &path, &base, err)) > 0)
+	while ((got = list_next(cursor, &path, &base, err)) > 0) {
 		tell_target(session, path, &base);
+		if (session_make_room(session, err) < 0) {
+			got = -1;
+			break;
+		}
+	}
 	list_cursor_free(cursor);
 	return got;
 }
@@ -568,6 +575,16 @@ void session_record(struct session *session, const char *path, const struct base
 	else
 		list_forget(session->saved.list, path);
 	tell_target(session, path, base);
+}
+
+int session_make_room(struct session *session, struct err *err)
+{
+	if (list_is_full(session->saved.list) && list_flush(session->saved.list, err) < 0)
+		return -1;
+	while (channel_out(session->sides[SIDE_TARGET].channel)->len >= TOLD_MAX)
+		if (session_pump(session, -1, err) < 0)
+			return -1;
+	return 0;
 }
 
 /* Both sides: a request that is answered with a status. */

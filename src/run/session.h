@@ -131,5 +131,7 @@ void session_let_time_pass(const struct session *session);
 
 /* What the saved list now says of a path; NULL: nothing. Told to the target with the next commit. */
 void session_record(struct session *session, const char *path, const struct base *base);
+/* After many of these: what waits to be written and told must not fill the memory. Moves bytes of both sides. */
+int session_make_room(struct session *session, struct err *err);
 
 #endif

@@ -129,6 +129,11 @@ void list_forget(struct list *list, const char *path)
 	table_remove(list->table, path);
 }
 
+bool list_is_full(const struct list *list)
+{
+	return table_is_full(list->table);
+}
+
 void list_set_head(struct list *list, const struct list_head *head)
 {
 	buf_reset(&list->value);

@@ -45,9 +45,11 @@ void list_cursor_free(struct list_cursor *cursor);
 /* The next path in path order: 1, 0 at the end, -1 with ERR_CORRUPT for a record that makes no sense. */
 int list_next(struct list_cursor *cursor, const char **path, struct base *base, struct err *err);
 
-/* Buffered; list_flush makes it durable. */
+/* Buffered; list_flush makes it durable, and is asked for by list_is_full. */
 void list_put(struct list *list, const char *path, const struct base *base);
 void list_forget(struct list *list, const char *path);
+/* table_is_full() */
+bool list_is_full(const struct list *list);
 void list_set_head(struct list *list, const struct list_head *head);
 int list_flush(struct list *list, struct err *err);
 /* Fold the journal into the base where it has grown enough to be worth it. */

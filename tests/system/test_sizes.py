@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Very much, very long, very deep, and never finished."""
 
+import contextlib
 import os
 import subprocess
 import threading
+import time
 
-from harness import FAILED, OK, OSYNC, SIDES, execute
+import pytest
+from harness import FAILED, OK, OSYNC, SIDES, execute, finish, start
 
 GIB = 1 << 30
 RELEASE = os.environ.get("OSYNC_RELEASE", OSYNC)
@@ -45,6 +48,34 @@ def test_i65_a_file_beyond_four_gigabytes_is_whole(local):
         assert file.read(6) == b"beyond"
     assert local.lstat("target", "large").st_size == 4 * GIB + 12345
     assert run(local).changes == []
+
+
+def peak_bytes(pair):
+    """Of the memory that a run takes on the side that decides."""
+    pair.at_rest = False
+    process = start([RELEASE, *pair.args("--quiet")[1:]], pair.env())
+    peak = 0
+    while process.poll() is None:
+        with contextlib.suppress(OSError), open(f"/proc/{process.pid}/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    peak = int(line.split()[1]) * 1024
+        time.sleep(0.005)
+    finish(process)
+    return peak
+
+
+@pytest.mark.skipif("OSYNC_RELEASE" not in os.environ, reason="a sanitizer's memory says nothing")
+def test_i68_a_new_file_takes_little_memory(local):
+    count = 30_000
+    local.write("initiator", "first/file")
+    before = peak_bytes(local)
+    for number in range(count):
+        path = local.path("initiator", f"many/{number // 100:03}/a name of thirty bytes {number:07}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert (peak_bytes(local) - before) / count < 300
+    assert sum(len(files) for _, _, files in os.walk(local.path("target", "many"))) == count
 
 
 def test_i65_a_folder_of_fifty_thousand_files_is_synced(local):
