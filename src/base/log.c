@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -259,6 +260,9 @@ static enum log_rank rank_of(enum log_level level)
 	return level == LOG_INFO ? RANK_INFO : RANK_DEBUG;
 }
 
+/* Nor those of several threads. */
+static pthread_mutex_t one_line = PTHREAD_MUTEX_INITIALIZER;
+
 __attribute__((format(printf, 2, 0))) static void log_line(enum log_level level, const char *fmt,
 							   va_list ap)
 {
@@ -270,11 +274,13 @@ __attribute__((format(printf, 2, 0))) static void log_line(enum log_level level,
 	if (!print && !(keep && log_is_on()))
 		return;
 	vsnprintf(line, sizeof(line), fmt, ap);
+	pthread_mutex_lock(&one_line);
 	/* One call, so that lines of several processes do not mix. */
 	if (print)
 		fprintf(stderr, "%s: %s\n", sink.prefix, line);
 	if (keep)
 		log_event(rank_of(level), line);
+	pthread_mutex_unlock(&one_line);
 	errno = saved;
 }
 

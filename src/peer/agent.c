@@ -269,18 +269,30 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 
 /*
  * Of which there are too many to look at the lock for each: reading changes nothing, bytes go to a staged file
- * of our own, up to their end, and an operation looks itself in front of each change (tree/changer.h).
+ * of our own, up to their end, and an operation looks itself in front of each change (tree/changer.h). What is
+ * about the line has nothing to do with it.
  */
 static bool is_frequent(uint8_t type)
 {
 	return type == PEER_READ || type == PEER_OP || type == PEER_DATA || type == PEER_HOLE ||
-	       type == PEER_COPY || type == PEER_PUT_END;
+	       type == PEER_COPY || type == PEER_PUT_END || type == PEER_CREDIT ||
+	       type == PEER_PING || type == PEER_PONG;
+}
+
+static int look_at_lock(struct agent *agent, uint8_t type, struct err *err)
+{
+	if (!agent->ops || is_frequent(type))
+		return 0;
+	/* They come while the next FLUSH is under way, and only the cache is theirs. */
+	if (type == PEER_RECORD)
+		return agent_lock_check(agent, err);
+	agent_ops_rest(agent);
+	return agent->lock ? lock_fence(agent->lock, err) : 0;
 }
 
 static int dispatch(struct agent *agent, const struct frame *frame, struct err *err)
 {
-	if (agent->ops && !is_frequent(frame->type) && agent->lock &&
-	    lock_fence(agent->lock, err) < 0)
+	if (look_at_lock(agent, frame->type, err) < 0)
 		return -1;
 	if (agent->ops)
 		return dispatch_change(agent, frame, err);
@@ -391,12 +403,13 @@ static int idle_ms(const struct agent *agent)
 static int wait_input(struct agent *agent, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = agent->in_fd, .events = POLLIN },
-				{ .fd = agent_hook_fd(agent), .events = POLLIN } };
+				{ .fd = agent_hook_fd(agent), .events = POLLIN },
+				{ .fd = agent_ops_fd(agent), .events = POLLIN } };
 	int64_t limit_ms = patience_ms(agent->silence_ms);
 	int ready = 0;
 
 	pulse_rest(agent->pulse);
-	ready = poll(fds, 2, idle_ms(agent));
+	ready = poll(fds, sizeof(fds) / sizeof(fds[0]), idle_ms(agent));
 	pulse_work(agent->pulse);
 	if (ready < 0 && errno != EINTR)
 		return err_sys(err, errno, "cannot wait for the initiator");

@@ -209,10 +209,20 @@ struct reader *agent_open_partial(struct agent *agent, const char *path, uint64_
 /* All sums of it were sent; COPY is taken from what is open there. Takes the reader over. */
 void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader);
 int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err);
-/* All is done when it returns, and reported once the results prove what they say: agent_ops_report(). */
+/*
+ * All is done when it returns, or beside the loop (agent_ops_rest), and reported once the results prove what
+ * they say: agent_ops_report().
+ */
 int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err);
 /* In how many ms agent_ops_report() is due; -1 while there is nothing to report. */
 int agent_ops_wait_ms(const struct agent *agent);
+/* Readable when agent_ops_wait_ms() has something new to say; -1 where that is told by the clock alone. */
+int agent_ops_fd(const struct agent *agent);
+/*
+ * Wait until nothing is done beside the loop any more. In front of all that looks at the tree or changes it, but
+ * for what is staged, and of all that needs the lock.
+ */
+void agent_ops_rest(struct agent *agent);
 /* DONE for each operation that was flushed, and FLUSHED. */
 int agent_ops_report(struct agent *agent, struct err *err);
 int agent_on_recorded(struct agent *agent, const struct frame *frame, struct err *err);

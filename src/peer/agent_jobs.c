@@ -353,6 +353,7 @@ int agent_job_step(struct agent *agent, struct err *err)
 {
 	size_t out_max = agent->out.len + SMALL_OUT;
 
+	agent_ops_rest(agent);
 	for (int i = 0; i < SMALL_STEPS && agent_job_ready(agent); i++) {
 		bool small = is_small(agent->jobs);
 

@@ -3,6 +3,10 @@
  * Operations of one run.  They are done as they come, but files stay staged, nothing is deleted and
  * nothing is reported until FLUSH has made everything durable: first the staged bytes, then folders
  * in the trash, then the names.
+ *
+ * Of many files at once that is done beside the loop, which goes on staging what comes (base/worker.h).
+ * The tree, the changer but for what is being staged (tree/changer.h), the lock and the done log
+ * are the worker's then: whatever else needs them calls agent_ops_rest() first.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +14,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/worker.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
 #include "peer/lookup.h"
@@ -28,7 +33,6 @@ struct pending {
 	uint64_t id;
 	enum op_kind kind;
 	bool complete; /* OP_PUT: all bytes are here */
-	bool flushed;  /* by a FLUSH: it is to be reported */
 	char *path;
 	struct entry expect;
 	uint64_t size;	     /* OP_PUT: what it is said to become */
@@ -46,6 +50,8 @@ struct pending {
 	struct err status;
 };
 
+enum { BESIDE_MIN = 64 /* puts from which on a FLUSH is worth a thread */ };
+
 struct agent_ops {
 	struct agent *agent;
 	struct changer *changer;
@@ -53,6 +59,8 @@ struct agent_ops {
 	struct done_log done;
 	struct pending *first; /* in the order in which they came */
 	struct pending **end;
+	struct pending *flushed; /* what FLUSH is about, until it is reported; likewise */
+	struct worker *worker;
 	struct pending *receiving; /* the OP_PUT that the last DATA was for */
 	struct pending *found;	   /* by find_put() last, also when it is complete */
 	unsigned count;
@@ -73,16 +81,23 @@ static void pending_free(struct pending *op)
 	free(op);
 }
 
+static void free_all(struct pending *op)
+{
+	while (op) {
+		struct pending *next = op->next;
+
+		pending_free(op);
+		op = next;
+	}
+}
+
 void agent_ops_close(struct agent_ops *ops)
 {
 	if (!ops)
 		return;
-	while (ops->first) {
-		struct pending *op = ops->first;
-
-		ops->first = op->next;
-		pending_free(op);
-	}
+	worker_free(ops->worker);
+	free_all(ops->first);
+	free_all(ops->flushed);
 	changer_close(ops->changer);
 	done_log_release(&ops->done);
 	lookup_release(&ops->lookup);
@@ -102,6 +117,7 @@ struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t 
 
 	ops->agent = agent;
 	ops->end = &ops->first;
+	ops->worker = worker_new();
 	done_log_init(&ops->done, root_workdir(agent->root), agent->profile, &agent->boot,
 		      generation);
 	ops->changer = changer_open(agent->root, &options, err);
@@ -244,6 +260,8 @@ int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
 	*ops->end = op;
 	ops->end = &op->next;
 	ops->count++;
+	if (op->kind != OP_PUT && op->kind != OP_DELETE)
+		agent_ops_rest(agent);
 	do_op(ops, op, &msg);
 	if (!is_done_late(op->kind))
 		note_done(ops, op);
@@ -495,15 +513,15 @@ int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err 
 
 static void fail_all(struct agent_ops *ops, const struct err *status)
 {
-	for (struct pending *op = ops->first; op; op = op->next)
-		if (op->complete && !err_is_set(&op->status))
+	for (struct pending *op = ops->flushed; op; op = op->next)
+		if (!err_is_set(&op->status))
 			op->status = *status;
 }
 
 /* What FLUSH is to do now. */
 static bool is_late(const struct pending *op)
 {
-	if (!op->complete || err_is_set(&op->status) || !is_done_late(op->kind))
+	if (err_is_set(&op->status) || !is_done_late(op->kind))
 		return false;
 	return op->kind == OP_DELETE || op->staged;
 }
@@ -519,64 +537,77 @@ static void do_late(struct agent_ops *ops, struct pending *op)
 
 static void do_all_late(struct agent_ops *ops)
 {
-	for (struct pending *op = ops->first; op; op = op->next)
+	for (struct pending *op = ops->flushed; op; op = op->next)
 		if (is_late(op) && op->expect.type != ENTRY_ABSENT)
 			changer_make_room(ops->changer, op->path);
-	for (struct pending *op = ops->first; op; op = op->next)
+	for (struct pending *op = ops->flushed; op; op = op->next)
 		if (is_late(op))
 			do_late(ops, op);
 }
 
-static void report(struct agent_ops *ops, struct pending *op)
+/* Once for each, after root_forget(). */
+static void settle(struct agent_ops *ops, struct pending *op)
 {
-	struct msg_result result = { .id = op->id, .entry = op->result };
-
-	if (!err_is_set(&op->status) && !changer_folder_stays(ops->changer, op->path, op->folder))
+	if (err_is_set(&op->status))
+		return;
+	if (!changer_folder_stays(ops->changer, op->path, op->folder))
 		err_set(&op->status, ERR_CHANGED,
 			"'%s' came into a folder that was taken away in this moment", op->path);
-	result.status = op->status;
-	if (!err_is_set(&op->status) && op->result.type != ENTRY_ABSENT)
-		changer_settle(ops->changer, op->path, &result.entry);
+	else if (op->result.type != ENTRY_ABSENT)
+		changer_settle(ops->changer, op->path, &op->result);
+	op->folder = 0;
+}
+
+static void report(struct agent_ops *ops, struct pending *op)
+{
+	const struct msg_result result = { .id = op->id,
+					   .status = op->status,
+					   .entry = op->result };
+
 	msg_put_result(&ops->agent->out, PEER_DONE, &result);
 }
 
-/* Report what was flushed; what has come since stays for the next FLUSH. */
 static void report_flushed(struct agent_ops *ops)
 {
-	struct pending **link = &ops->first;
-
 	root_forget(ops->agent->root, "");
-	while (*link) {
-		struct pending *op = *link;
+	while (ops->flushed) {
+		struct pending *op = ops->flushed;
 
-		if (!op->flushed) {
-			link = &op->next;
-			continue;
-		}
+		settle(ops, op);
 		report(ops, op);
-		*link = op->next;
+		ops->flushed = op->next;
 		pending_free(op);
 		ops->count--;
 	}
-	ops->end = link;
-	ops->receiving = NULL;
-	ops->found = NULL;
 }
 
 int agent_ops_wait_ms(const struct agent *agent)
 {
 	int64_t left_ms = 0;
 
-	if (!agent->ops || !agent->ops->reporting)
+	if (!agent->ops || !agent->ops->reporting || !worker_is_done(agent->ops->worker))
 		return -1;
 	left_ms = agent->ops->settle_ms - clock_monotonic_ms();
 	return left_ms > 0 ? (int)left_ms : 0;
+}
+
+int agent_ops_fd(const struct agent *agent)
+{
+	return agent->ops && worker_is_busy(agent->ops->worker) ? worker_fd(agent->ops->worker)
+								: -1;
+}
+
+void agent_ops_rest(struct agent *agent)
+{
+	if (agent->ops)
+		worker_end(agent->ops->worker);
 }
 
 int agent_ops_report(struct agent *agent, struct err *err)
 {
 	struct agent_ops *ops = agent->ops;
 
+	agent_ops_rest(agent);
 	/* What was done before the lock was lost is found by the next run; this one has come to its end. */
 	if (agent_lock_check(agent, err) < 0)
 		return -1;
@@ -586,15 +617,39 @@ int agent_ops_report(struct agent *agent, struct err *err)
 	return 0;
 }
 
-int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err)
+/*
+ * What is complete is this FLUSH's, in the order in which it came: the number of its puts. What has not
+ * come to its end stays for the next one.
+ */
+static unsigned take_complete(struct agent_ops *ops)
 {
-	struct agent_ops *ops = agent->ops;
+	struct pending **link = &ops->first;
+	struct pending **end = &ops->flushed;
+	unsigned puts = 0;
+
+	while (*link) {
+		struct pending *op = *link;
+
+		if (op->kind == OP_PUT && !op->complete) {
+			link = &op->next;
+			continue;
+		}
+		*link = op->next;
+		op->next = NULL;
+		*end = op;
+		end = &op->next;
+		puts += op->kind == OP_PUT;
+	}
+	ops->end = link;
+	ops->receiving = NULL;
+	ops->found = NULL;
+	return puts;
+}
+
+static void flush(struct agent_ops *ops)
+{
 	struct err status = ERR_INIT;
 
-	if (frame->len > 0 || ops->reporting)
-		return msg_malformed(frame, err);
-	for (struct pending *op = ops->first; op; op = op->next)
-		op->complete = op->flushed = op->complete || op->kind != OP_PUT;
 	if (changer_sync_staged(ops->changer, &status) < 0)
 		fail_all(ops, &status);
 	do_all_late(ops);
@@ -602,8 +657,32 @@ int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *e
 	if (changer_sync(ops->changer, &status) < 0)
 		fail_all(ops, &status);
 	done_log_reported(&ops->done);
-	ops->reporting = true;
 	ops->settle_ms = clock_monotonic_ms() + changer_settle_ms(ops->changer);
+}
+
+/* Nobody waits for this thread: it can wait for the clock, and look again at all that it has placed. */
+static void flush_and_settle(void *arg)
+{
+	struct agent_ops *ops = arg;
+
+	flush(ops);
+	root_forget(ops->agent->root, "");
+	for (struct pending *op = ops->flushed; op; op = op->next)
+		settle(ops, op);
+	ops->settle_ms = 0;
+}
+
+int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *err)
+{
+	struct agent_ops *ops = agent->ops;
+
+	if (frame->len > 0 || ops->reporting)
+		return msg_malformed(frame, err);
+	ops->reporting = true;
+	if (take_complete(ops) >= BESIDE_MIN)
+		worker_begin(ops->worker, flush_and_settle, ops);
+	else
+		flush(ops);
 	return 0;
 }
 

@@ -83,6 +83,7 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 	changer->sync = options->sync;
 	changer->umask = current_umask();
 	changer->stage = steal_fd(&stage);
+	pthread_mutex_init(&changer->mutex, NULL);
 	changer->trash = -1;
 	/* No name of another run's: one that sleeps must not wake up and place what we have staged. */
 	changer->serial = (unsigned long)(random_u64() >> 16);
@@ -114,6 +115,7 @@ void changer_close(struct changer *changer)
 	touched_release(&changer->touched);
 	touched_release(&changer->trash_touched);
 	free(changer->run);
+	pthread_mutex_destroy(&changer->mutex);
 	free(changer);
 }
 

@@ -54,6 +54,9 @@
  * A parent without write permission that
  * belongs to us is opened for the moment of the change and closed again.
  *
+ * THREADS.  One thread may stage files (staged_file to staged_finish, staged_free) while another one does all
+ * the rest, with others that were finished before: what is staged is handed over by changer_sync_staged.
+ *
  * changer_sync forgets the root's cached descriptors, so a folder that somebody moved during
  * the run is worked in at its new place for one batch at most.
  */
@@ -146,7 +149,7 @@ struct digest staged_digest(const struct staged *staged);
 /* Remove it if it was not placed, free it. NULL does nothing. */
 void staged_free(struct staged *staged);
 /*
- * Make all that were finished durable. All are tried; those that failed are refused by
+ * Make all that were finished durable, those too that another thread finishes in this moment. All are tried; those that failed are refused by
  * changer_place as well, so a caller may go on with the rest of the batch.
  */
 int changer_sync_staged(struct changer *changer, struct err *err);

@@ -17,6 +17,7 @@
 #ifndef TREE_CHANGER_INTERNAL_H
 #define TREE_CHANGER_INTERNAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,12 @@
 #include "tree/touched_note.h"
 #include "tree/witness.h"
 
+/* Doubly linked. */
+struct staged_list {
+	struct staged *first;
+	unsigned count;
+};
+
 struct changer {
 	struct root *root;
 	struct lock *lock;
@@ -39,10 +46,15 @@ struct changer {
 	char *run;
 	enum changer_sync_mode sync;
 	mode_t umask;
-	int stage;		/* descriptor of .osync_workdir/stage */
-	unsigned long serial;	/* of the last staged name */
-	struct staged *pending; /* finished, not durable yet; a doubly linked list */
-	unsigned pending_count;
+	int stage;	      /* descriptor of .osync_workdir/stage */
+	unsigned long serial; /* of the last staged name */
+	/*
+	 * What is finished and not durable yet: `pending` as it is staged; `syncing`, of whoever syncs, which
+	 * may be another thread (changer_sync_staged). The mutex is for both lists and stage_dirty.
+	 */
+	pthread_mutex_t mutex;
+	struct staged_list pending;
+	struct staged_list syncing;
 	bool stage_dirty; /* names were added to the stage since it was synced */
 	struct touched touched;
 	struct touched_note note;  /* of the mtimes in it, for the next run if this one is killed */
@@ -81,7 +93,8 @@ enum { STAGED_NAME_SIZE = 64 };
 
 struct staged {
 	struct changer *changer;
-	struct staged *next; /* in changer->pending */
+	struct staged_list *list; /* in which it is, or NULL */
+	struct staged *next;	  /* there */
 	struct staged *prev;
 	enum staged_state state;
 	bool linked; /* a hard link to a file of the root */

@@ -288,32 +288,88 @@ struct digest staged_digest(const struct staged *staged)
 	return staged->digest ? digest_stream_value(staged->digest) : staged->value;
 }
 
-static void pending_remove(struct staged *staged)
+static void list_add(struct staged_list *list, struct staged *staged)
 {
-	struct changer *changer = staged->changer;
+	staged->list = list;
+	staged->prev = NULL;
+	staged->next = list->first;
+	if (staged->next)
+		staged->next->prev = staged;
+	list->first = staged;
+	list->count++;
+}
 
-	if (!staged->prev && changer->pending != staged)
+static void list_remove(struct staged *staged)
+{
+	struct staged_list *list = staged->list;
+
+	if (!list)
 		return;
 	if (staged->prev)
 		staged->prev->next = staged->next;
 	else
-		changer->pending = staged->next;
+		list->first = staged->next;
 	if (staged->next)
 		staged->next->prev = staged->prev;
 	staged->next = NULL;
 	staged->prev = NULL;
-	changer->pending_count--;
+	staged->list = NULL;
+	list->count--;
 }
 
+/* From here on it may be the one of another thread, which syncs. */
 static void pending_add(struct staged *staged)
 {
 	struct changer *changer = staged->changer;
 
-	staged->next = changer->pending;
-	if (staged->next)
-		staged->next->prev = staged;
-	changer->pending = staged;
-	changer->pending_count++;
+	pthread_mutex_lock(&changer->mutex);
+	changer->stage_dirty = true;
+	list_add(&changer->pending, staged);
+	pthread_mutex_unlock(&changer->mutex);
+}
+
+static void pending_remove(struct staged *staged)
+{
+	struct changer *changer = staged->changer;
+
+	pthread_mutex_lock(&changer->mutex);
+	list_remove(staged);
+	pthread_mutex_unlock(&changer->mutex);
+}
+
+static bool is_much_pending(struct changer *changer)
+{
+	bool much = false;
+
+	pthread_mutex_lock(&changer->mutex);
+	much = changer->pending.count >= CHANGER_PENDING_MAX;
+	pthread_mutex_unlock(&changer->mutex);
+	return much;
+}
+
+/* All that is finished by now, and whether the stage itself is to be synced. */
+static bool take_pending(struct changer *changer)
+{
+	bool dirty = false;
+
+	pthread_mutex_lock(&changer->mutex);
+	while (changer->pending.first) {
+		struct staged *staged = changer->pending.first;
+
+		list_remove(staged);
+		list_add(&changer->syncing, staged);
+	}
+	dirty = changer->stage_dirty;
+	changer->stage_dirty = false;
+	pthread_mutex_unlock(&changer->mutex);
+	return dirty;
+}
+
+static void mark_dirty(struct changer *changer)
+{
+	pthread_mutex_lock(&changer->mutex);
+	changer->stage_dirty = true;
+	pthread_mutex_unlock(&changer->mutex);
 }
 
 void staged_free(struct staged *staged)
@@ -421,14 +477,15 @@ int staged_finish(struct staged *staged, const struct meta *meta, struct err *er
 	if (staged->entry.type == ENTRY_FILE)
 		staged->value = staged_digest(staged);
 	staged->state = STAGED_FINISHED;
-	changer->stage_dirty = true;
-	if (changer->sync != CHANGER_SYNC_BATCH)
+	if (changer->sync != CHANGER_SYNC_BATCH) {
+		mark_dirty(changer);
 		return staged_settle(staged, err);
+	}
 	/* The disk begins to write while more is received; the sync later finds it done. */
 	if (staged->entry.type == ENTRY_FILE && staged->size >= LARGE_SIZE)
 		sync_file_range(staged->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	/* There will be a syncfs, which needs no descriptor of each. */
-	if (changer->pending_count >= CHANGER_PENDING_MAX && staged->entry.type == ENTRY_FILE &&
+	if (staged->entry.type == ENTRY_FILE && is_much_pending(changer) &&
 	    sys_close(steal_fd(&staged->fd)) < 0)
 		return stage_failed(errno, err);
 	pending_add(staged);
@@ -467,37 +524,45 @@ static int sync_all_staged(struct changer *changer, struct err *err)
 {
 	int failed = sys_syncfs(changer->stage) < 0 ? errno : 0;
 
-	while (changer->pending) {
-		struct staged *staged = changer->pending;
+	while (changer->syncing.first) {
+		struct staged *staged = changer->syncing.first;
 
 		pending_remove(staged);
 		staged->state = failed ? STAGED_BROKEN : STAGED_READY;
 		if (staged->entry.type == ENTRY_FILE)
 			cleanup_close(&staged->fd);
 	}
-	changer->stage_dirty = failed != 0;
 	return failed ? err_sys(err, failed, "cannot make new content durable") : 0;
 }
 
-int changer_sync_staged(struct changer *changer, struct err *err)
+static int sync_each_staged(struct changer *changer, bool dirty, struct err *err)
 {
 	struct err first = ERR_INIT;
 
-	if (changer->pending_count >= CHANGER_SYNC_ALL)
-		return sync_all_staged(changer, err);
-	while (changer->pending) {
+	while (changer->syncing.first) {
 		struct err why = ERR_INIT;
 
-		if (staged_settle(changer->pending, &why) < 0 && !err_is_set(&first))
+		if (staged_settle(changer->syncing.first, &why) < 0 && !err_is_set(&first))
 			first = why;
 	}
-	if (changer->sync != CHANGER_SYNC_OFF && changer->stage_dirty && !err_is_set(&first) &&
+	if (changer->sync != CHANGER_SYNC_OFF && dirty && !err_is_set(&first) &&
 	    sys_fsync(changer->stage) < 0)
 		err_sys(&first, errno, "cannot make new content durable");
-	changer->stage_dirty = changer->stage_dirty && err_is_set(&first);
 	if (!err_is_set(&first))
 		return 0;
 	if (err)
 		*err = first;
 	return -1;
+}
+
+int changer_sync_staged(struct changer *changer, struct err *err)
+{
+	bool dirty = take_pending(changer);
+	int status = changer->syncing.count >= CHANGER_SYNC_ALL
+			     ? sync_all_staged(changer, err)
+			     : sync_each_staged(changer, dirty, err);
+
+	if (status < 0)
+		mark_dirty(changer);
+	return status;
 }
