@@ -76,9 +76,9 @@ struct lock *lock_seize(int dirfd, const char *name, const struct silence_mark *
 /* Whether it is still ours. ERR_LOCKED says whose it is. A system call and a read. */
 int lock_check(const struct lock *lock, struct err *err);
 /*
- * The same in front of each of many changes: whose the name is, it looks each time, which is how a lock is
- * taken over; what the line says, every few milliseconds: there another one signs only where the file system
- * has lost a lock.
+ * The same in front of each of many changes: whose the name is, which is how a lock is taken over, it looks
+ * each time, or once in a millisecond where the last heartbeat still keeps everybody from doing that; what the
+ * line says, every few milliseconds: there another one signs only where the file system has lost a lock.
  */
 int lock_fence(struct lock *lock, struct err *err);
 /*

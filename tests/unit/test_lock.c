@@ -559,6 +559,22 @@ static void a_fence_sees_another_file_at_once_and_another_line_soon(void **state
 	lock_free(lock);
 }
 
+/* Many changes fall into one millisecond; where the lock has gone, none of them is let through for that. */
+static void a_fence_behind_a_heartbeat_looks_every_millisecond(void **state)
+{
+	struct lock *lock = take(LOCK_HOLD, 0, NULL);
+	int64_t until_ms = clock_monotonic_ms() + 10000;
+
+	lock_beat(lock);
+	assert_int_equal(lock_fence(lock, NULL), 0);
+	assert_int_equal(rename("lock", "elsewhere"), 0);
+	while (lock_fence(lock, NULL) == 0 && clock_monotonic_ms() < until_ms)
+		clock_sleep_ms(1);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(lock_fence(lock, NULL), -1);
+	lock_free(lock);
+}
+
 static void whether_it_is_free_can_be_asked(void **state)
 {
 	struct lock *lock = NULL;
@@ -601,6 +617,7 @@ int main(void)
 		BOXED(i42_whoever_kills_the_taker_leaves_a_lock_that_can_be_had),
 		BOXED(a_lock_is_lost_with_its_file_or_its_line),
 		BOXED(a_fence_sees_another_file_at_once_and_another_line_soon),
+		BOXED(a_fence_behind_a_heartbeat_looks_every_millisecond),
 		BOXED(whether_it_is_free_can_be_asked),
 		BOXED(freeing_nothing_is_fine),
 	};
