@@ -38,6 +38,9 @@ int look_at(const struct look *look, int dirfd, const char *name, struct entry *
 int look_briefly(const struct look *look, int dirfd, const char *name, struct entry *entry,
 		 struct buf *link, struct err *err);
 
+/* The same for an open file (not O_PATH where attributes are asked for): no name is looked up. */
+int look_file(const struct look *look, int fd, struct entry *entry, struct err *err);
+
 /* The same for an open folder (not O_PATH where attributes are asked for). */
 int look_folder(const struct look *look, int fd, struct entry *entry, struct err *err);
 
