@@ -64,6 +64,7 @@ class Stage(World):
         self.by_name = {tree.name: tree for tree in self.trees}
         self.kept, self.rules = {}, {}
         self.marks = 0
+        self.cut = False  # a run did not come to its end: the next one takes over what it has done
         self.written.add(("file", b""))
         self.begin()
 
@@ -132,6 +133,7 @@ class Stage(World):
             code, text = self.run_with(tree, what_happens(how), how.get("fault"), disturb, **more)
             if code not in how.get("exit", [code]):
                 raise Broken(f"a run of {name} exits {code}: {text}")
+            self.cut = self.cut or code not in (0, 1, 2, 3) or what_happens(how) != "clean"
             # Where users come twice, what the first wrote may end in the trash: the run says so.
             if sum(len(what) for _, _, what in how.get("at", [])) == 1:
                 self.came_between |= self.placed
@@ -214,9 +216,16 @@ class Stage(World):
         self.check_not_ours(tree, mine)
 
     def bystanders(self, tree):
-        """All but the lock and the time of its folder."""
-        return {path: what for path, what in self.stamps(tree).items()
-                if path not in (OWN, OWN + b"/lock")}
+        """All but the lock and the time of its folder.
+
+        After a killed run: but for what that has noted, and the times and modes that it had to change.
+        """
+        stamps = {path: what for path, what in self.stamps(tree).items()
+                  if path not in (OWN, OWN + b"/lock")}
+        if not self.cut:
+            return stamps
+        return {path: what[:1] if stat.S_ISDIR(what[1]) else what for path, what in stamps.items()
+                if not path.startswith(OWN + b"/")}
 
     # -- points
 
