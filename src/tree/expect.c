@@ -68,16 +68,26 @@ static bool same_key(const struct entry *expect, const struct entry *found)
 	return expect->type != ENTRY_SYMLINK || same_link(expect, found);
 }
 
-/* Whether the content at dirfd/name is expect's, as far as only reading can tell: 1, 0, -1. */
-static int same_content(const struct change *change, int dirfd, const char *name, struct err *err)
+/*
+ * Whether it differs in nothing but its ctime, so that its content tells: another name of the file was renamed,
+ * replaced or removed, maybe by us.
+ */
+static bool differs_in_ctime(const struct entry *expect, const struct entry *found)
+{
+	struct entry other = *found;
+
+	other.ctime_ns = expect->ctime_ns;
+	return expect->type == ENTRY_FILE && (expect->flags & ENTRY_HAS_DIGEST) &&
+	       same_key(expect, &other);
+}
+
+/* Whether the content at dirfd/name is expect's; 1, 0, -1. */
+static int read_content(const struct change *change, int dirfd, const char *name, struct err *err)
 {
 	const struct entry *expect = change->expect;
 	struct err why = ERR_INIT;
 	struct entry read = { 0 };
 
-	if (expect->type != ENTRY_FILE || !(expect->flags & ENTRY_RACY) ||
-	    !(expect->flags & ENTRY_HAS_DIGEST))
-		return 1;
 	if (reader_digest_at(&change->changer->look, dirfd, name, change->path, &read, &why) == 0)
 		return digest_same(&read.digest, &expect->digest);
 	if (why.kind == ERR_CHANGED)
@@ -85,6 +95,17 @@ static int same_content(const struct change *change, int dirfd, const char *name
 	if (err)
 		*err = why;
 	return -1;
+}
+
+/* The same as far as only reading can tell. */
+static int same_content(const struct change *change, int dirfd, const char *name, struct err *err)
+{
+	const struct entry *expect = change->expect;
+
+	if (expect->type != ENTRY_FILE || !(expect->flags & ENTRY_RACY) ||
+	    !(expect->flags & ENTRY_HAS_DIGEST))
+		return 1;
+	return read_content(change, dirfd, name, err);
 }
 
 /* Whether what was found has another name, which the file system takes for this one. */
@@ -116,9 +137,12 @@ int expect_before(struct change *change, struct entry *found, struct err *err)
 	sys_point("before-look");
 	if (look_at(&change->changer->look, parent->fd, parent->name, found, NULL, &why) < 0)
 		return change_failed(change, why.sys, err);
-	if (!same_key(change->expect, found))
+	if (same_key(change->expect, found))
+		same = same_content(change, parent->fd, parent->name, err);
+	else if (differs_in_ctime(change->expect, found))
+		same = read_content(change, parent->fd, parent->name, err);
+	else
 		return change_differs(change, difference(change, found), err);
-	same = same_content(change, parent->fd, parent->name, err);
 	if (same == 0)
 		return change_differs(change, "has changed since it was listed", err);
 	return same < 0 ? -1 : 0;
