@@ -88,13 +88,27 @@ class World:
     # -- bytes
 
     def content(self, size=None):
+        """Bytes that were never written before. Most of many are as they are in another file."""
         self.serial += 1
         token = b"%08d-%014d\n" % (self.serial, self.seed)
         if size is None:
-            size = 24 * self.rng.choice([1, 1, 1, 1, 1, 2, 1000])
-        data = (token * (size // 24 + 1))[:size]
+            size = len(token) * self.rng.choice([1, 1, 1, 1, 2, 10, 1000])
+        data = (token * (size // len(token) + 1))[:size]
+        if size > len(token):
+            data = self.amend(data, token)
         self.written.add(("file", data))
         return data
+
+    long = ()  # some of the larger contents of this world
+
+    def amend(self, data, token):
+        """As long, but an earlier one with this token somewhere in it."""
+        length = len(data) - len(token)
+        old = self.rng.choice(self.long) if self.long else data
+        old = (old * (length // len(old) + 1))[:length]
+        at = self.rng.randrange(length)
+        self.long = (*self.long[-4:], old[:at] + token + old[at:])
+        return self.long[-1]
 
     def link(self):
         self.serial += 1
