@@ -57,7 +57,7 @@ WARNINGS_GCC := -Wlogical-op -Wduplicated-cond -Wduplicated-branches \
 BASE := -std=gnu11 -D_GNU_SOURCE -Isrc -pthread -fno-common $(if $(WERROR),-Werror)
 
 # A variant is a compiler, flags to compile, flags to link.
-VARIANTS := release asan fault fuzz cov gcc clang analyze
+VARIANTS := release asan fault small fuzz cov gcc clang analyze
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # The sanitizers' own branches set off the flow-based warnings; the other
@@ -81,6 +81,10 @@ LDFLAGS_asan    := $(SANITIZE) $(if $(findstring clang,$(CC)),,-static-libasan -
 # that run the program thousands of times.
 CC_fault        := $(CC)
 CFLAGS_fault    := -O1 -g -DOSYNC_FAULTS
+
+# The same with the ways of large and many files for small and few ones (src/base/worthwhile.h).
+CC_small        := $(CC)
+CFLAGS_small    := $(CFLAGS_fault) -DOSYNC_SMALL
 
 CC_fuzz         := clang
 CFLAGS_fuzz     := -O1 -g -fsanitize=fuzzer-no-link $(SANITIZE) -DOSYNC_FAULTS
@@ -230,6 +234,14 @@ soak: build/fault/osync ## random histories in great number; SOAK_LOCAL=20000 SO
 		$(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS))
 	$(Q)$(MAKE) soak-model
 	$(Q)$(MAKE) soak-scripts
+
+# The ways that `make soak` does not go, having small and few files.
+soak-small: build/small/osync ## the same where few and small files count as many and large ones
+	$(Q)scripts/setup build test
+	$(Q)OSYNC=$(CURDIR)/$< PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 \
+		tests/model/soak.py --local $(SOAK_LOCAL) --ssh $(SOAK_SSH) \
+		$(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS))
+	$(Q)OSYNC_EXAMPLES=$$(($(SOAK_SCRIPTS) / 4)) $(call pytest,small,model/test_scripts.py)
 
 YEARS_ROUNDS ?= 200
 
@@ -390,7 +402,7 @@ help: ## show this list
 		awk -F '\t' '{ printf "  %-12s%s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: FORCE all install setup check unit system fault fault-all model soak soak-model soak-scripts years mutants fuzz-smoke fuzz \
+.PHONY: FORCE all install setup check unit system fault fault-all model soak soak-model soak-scripts soak-small years mutants fuzz-smoke fuzz \
 	lint $(LINTERS) $(HEADERS:%=lint-header/%) format demo bench coverage branches clean help
 # Objects are kept: make would take those of the tests for intermediate files.
 .SECONDARY:

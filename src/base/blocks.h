@@ -14,8 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/worthwhile.h"
+
 enum {
-	BLOCK_MIN = 1024,
+	BLOCK_MIN = WORTHWHILE(1024, 16),
 	BLOCK_MAX = 1024 * 1024,
 	BLOCKS_MAX = 4 * 1024 * 1024, /* of a file; one of more than 4 TiB has none behind these */
 	BLOCK_SUM_LEN = 4,	      /* bytes of a sum on the wire */

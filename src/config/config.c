@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/worthwhile.h"
 #include "config/check.h"
 #include "config/here.h"
 #include "config/locate.h"
@@ -52,6 +53,11 @@ void config_free(struct config *config)
 static bool has_hooks(const struct config *config, enum side side)
 {
 	return !config->dry_run && (config->before_cmd[side] || config->after_cmd[side]);
+}
+
+bool config_is_far(const struct config *config)
+{
+	return config->target.remote || WORTHWHILE(false, true);
 }
 
 bool config_has_local_hooks(const struct config *config)

@@ -154,6 +154,8 @@ struct config {
 
 void config_free(struct config *config);
 
+/* Whether what goes to the target goes over a line that is slower than memory. */
+bool config_is_far(const struct config *config);
 /* Whether this run has commands for this machine, or for the target's: none in a dry run. */
 bool config_has_local_hooks(const struct config *config);
 bool config_has_remote_hooks(const struct config *config);

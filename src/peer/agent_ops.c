@@ -15,6 +15,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/worker.h"
+#include "base/worthwhile.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
 #include "peer/lookup.h"
@@ -50,7 +51,7 @@ struct pending {
 	struct err status;
 };
 
-enum { BESIDE_MIN = 64 /* puts from which on a FLUSH is worth a thread */ };
+enum { BESIDE_MIN = WORTHWHILE(64, 2) /* puts from which on a FLUSH is worth a thread */ };
 
 struct agent_ops {
 	struct agent *agent;

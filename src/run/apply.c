@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/sys.h"
+#include "base/worthwhile.h"
 #include "model/change.h"
 #include "model/plan.h"
 #include "peer/channel.h"
@@ -28,11 +29,11 @@
 
 enum {
 	/* Operations made durable together: enough that their fsyncs share their cost. */
-	BATCH_OPS = 1000,
+	BATCH_OPS = WORTHWHILE(1000, 5),
 	BATCH_BYTES = 64 * 1024 * 1024,
 	OPEN_OPS = 4 * BATCH_OPS, /* sent and not answered, per side; below PEER_REQUESTS_MAX */
 	ATTRS_TOTAL_MAX = 256 * 1024 * 1024, /* of all folders and links, kept until they are set */
-	OPEN_READS = 256,		     /* files asked for and not yet received, per side */
+	OPEN_READS = WORTHWHILE(256, 3),     /* files asked for and not yet received, per side */
 };
 
 struct buf *apply_out(struct apply *apply, enum side side)

@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/version.h"
+#include "base/worthwhile.h"
 #include "config/config.h"
 #include "peer/channel.h"
 #include "peer/msg.h"
@@ -50,7 +51,7 @@ uint32_t hello_rate_kib(const struct config *config, enum side side)
 
 enum packer_mode hello_packing(const struct config *config, enum side side)
 {
-	if (side != SIDE_TARGET || !config->target.remote)
+	if (side != SIDE_TARGET || !config_is_far(config))
 		return PACKER_OFF;
 	switch (config->compression) {
 	case COMPRESSION_ON:
@@ -60,7 +61,7 @@ enum packer_mode hello_packing(const struct config *config, enum side side)
 	case COMPRESSION_AUTO:
 		break;
 	}
-	return PACKER_AUTO;
+	return WORTHWHILE(PACKER_AUTO, PACKER_ON);
 }
 
 static unsigned pack_flags(const struct config *config, enum side side)

@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/worthwhile.h"
 #include "config/config.h"
 #include "model/change.h"
 #include "model/plan.h"
@@ -79,7 +80,7 @@ enum transfer_difference {
 
 enum {
 	/* Bytes of both versions from which on sums pay, on a line of a gigabit as on a slow one. */
-	DIFFERENCE_MIN = 256 * 1024,
+	DIFFERENCE_MIN = WORTHWHILE(256 * 1024, 40),
 	/* Of files under way to one side: their sums are kept by the agent that sends them. */
 	DIFFERENCES_OPEN = 4,
 };
@@ -93,7 +94,7 @@ static bool pays(const struct apply *apply, const struct op *op)
 	const struct entry *source = op->change->now[side_other((enum side)op->side)];
 	const struct entry *expect = op_expect(op);
 
-	return apply->session->config->target.remote && op->kind == OP_PUT && expect &&
+	return config_is_far(apply->session->config) && op->kind == OP_PUT && expect &&
 	       expect->type == ENTRY_FILE && expect->size >= DIFFERENCE_MIN &&
 	       source->size >= DIFFERENCE_MIN;
 }
@@ -101,7 +102,7 @@ static bool pays(const struct apply *apply, const struct op *op)
 /* Whether a part of it may be there, of a run that was cut off. */
 static bool resumes(const struct apply *apply, const struct op *op)
 {
-	return apply->session->config->target.remote && op->kind == OP_PUT &&
+	return config_is_far(apply->session->config) && op->kind == OP_PUT &&
 	       apply->session->sides[op->side].partial &&
 	       op->change->now[side_other((enum side)op->side)]->size >= PARTIAL_MIN;
 }

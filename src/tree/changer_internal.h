@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 
 #include "base/digest.h"
+#include "base/worthwhile.h"
 #include "model/entry.h"
 #include "tree/chain.h"
 #include "tree/changer.h"
@@ -72,13 +73,13 @@ struct changer {
 
 enum {
 	/* Descriptors kept open for one common sync. */
-	CHANGER_PENDING_MAX = 256,
+	CHANGER_PENDING_MAX = WORTHWHILE(256, 4),
 	/*
 	 * From so many files or folders on one syncfs replaces an fsync for each: a first sync of
 	 * thousands of small files waits for the disk a few times instead of once per file. Below
 	 * that nobody else's data are waited for.
 	 */
-	CHANGER_SYNC_ALL = 64,
+	CHANGER_SYNC_ALL = WORTHWHILE(64, 4),
 };
 
 enum staged_state {

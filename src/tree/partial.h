@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/worthwhile.h"
+
 struct changer;
 struct err;
 struct reader;
@@ -28,7 +30,7 @@ struct root;
 
 #define PARTIAL_FOLDER "partial"
 /* Bytes; what is shorter is sent again. */
-enum { PARTIAL_MIN = 4 * 1024 * 1024 };
+enum { PARTIAL_MIN = WORTHWHILE(4 * 1024 * 1024, 24) };
 
 /* The name, in the stage, of a file for this path; `serial` makes it this run's. */
 void partial_stage_name(const char *path, unsigned long serial, char *out, size_t cap);
