@@ -317,15 +317,24 @@ static void list_remove(struct staged *staged)
 	list->count--;
 }
 
-/* From here on it may be the one of another thread, which syncs. */
-static void pending_add(struct staged *staged)
+/*
+ * From here on it may be the one of another thread, which syncs. Behind so many others there will be a syncfs,
+ * which needs no descriptor of each: closed in the same moment, it is never taken without them.
+ */
+static int pending_add(struct staged *staged)
 {
 	struct changer *changer = staged->changer;
+	int status = 0;
 
 	pthread_mutex_lock(&changer->mutex);
-	changer->stage_dirty = true;
-	list_add(&changer->pending, staged);
+	if (staged->entry.type == ENTRY_FILE && changer->pending.count >= CHANGER_PENDING_MAX)
+		status = sys_close(steal_fd(&staged->fd));
+	if (status == 0) {
+		changer->stage_dirty = true;
+		list_add(&changer->pending, staged);
+	}
 	pthread_mutex_unlock(&changer->mutex);
+	return status;
 }
 
 static void pending_remove(struct staged *staged)
@@ -335,16 +344,6 @@ static void pending_remove(struct staged *staged)
 	pthread_mutex_lock(&changer->mutex);
 	list_remove(staged);
 	pthread_mutex_unlock(&changer->mutex);
-}
-
-static bool is_much_pending(struct changer *changer)
-{
-	bool much = false;
-
-	pthread_mutex_lock(&changer->mutex);
-	much = changer->pending.count >= CHANGER_PENDING_MAX;
-	pthread_mutex_unlock(&changer->mutex);
-	return much;
 }
 
 /* All that is finished by now, and whether the stage itself is to be synced. */
@@ -487,12 +486,7 @@ int staged_finish(struct staged *staged, const struct meta *meta, struct err *er
 	/* The disk begins to write while more is received; the sync later finds it done. */
 	if (staged->entry.type == ENTRY_FILE && staged->size >= LARGE_SIZE)
 		sync_file_range(staged->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	/* There will be a syncfs, which needs no descriptor of each. */
-	if (staged->entry.type == ENTRY_FILE && is_much_pending(changer) &&
-	    sys_close(steal_fd(&staged->fd)) < 0)
-		return stage_failed(errno, err);
-	pending_add(staged);
-	return 0;
+	return pending_add(staged) < 0 ? stage_failed(errno, err) : 0;
 }
 
 /* There is nothing in a new folder that could be lost: it is among those that the next changer_sync() takes. */
