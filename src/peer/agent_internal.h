@@ -187,28 +187,13 @@ bool agent_read_changes(struct agent *agent, struct job *job, struct err *status
 void agent_sums_drop(struct agent *agent, uint64_t id);
 void agent_sums_free(struct agent *agent);
 
-/* agent_ops.c: OP, DATA, HOLE, COPY, PUT_END, FLUSH, RECORDED, FINISH */
+/* agent_ops.c: OP, FLUSH, RECORDED, FINISH */
 struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t generation,
 				 const struct keep *keep, struct err *err);
 void agent_ops_close(struct agent_ops *ops);
 /* Whether something is there of a large file that a run did not come to the end of. */
 bool agent_has_partial(const struct agent_ops *ops);
 int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err);
-int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err);
-int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *err);
-int agent_on_copy(struct agent *agent, const struct frame *frame, struct err *err);
-/*
- * BASIS for this OP_PUT: where the version is that it is to replace (*path is the caller's), and what it is; with
- * `partial`, what it is to become. -1: it makes no sense.
- */
-int agent_basis_begin(struct agent *agent, uint64_t id, bool partial, char **path,
-		      struct entry *expect);
-/* What has come before of a file that is to get `size` bytes: partial_open(). */
-struct reader *agent_open_partial(struct agent *agent, const char *path, uint64_t size,
-				  struct err *err);
-/* All sums of it were sent; COPY is taken from what is open there. Takes the reader over. */
-void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader);
-int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err);
 /*
  * All is done when it returns, or beside the loop (agent_ops_rest), and reported once the results prove what
  * they say: agent_ops_report().
@@ -227,6 +212,23 @@ void agent_ops_rest(struct agent *agent);
 int agent_ops_report(struct agent *agent, struct err *err);
 int agent_on_recorded(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *err);
+
+/* agent_puts.c: DATA, HOLE, COPY, PUT_END, and BASIS for agent_differ.c */
+int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_copy(struct agent *agent, const struct frame *frame, struct err *err);
+/*
+ * BASIS for this OP_PUT: where the version is that it is to replace (*path is the caller's), and what it is; with
+ * `partial`, what it is to become. -1: it makes no sense.
+ */
+int agent_basis_begin(struct agent *agent, uint64_t id, bool partial, char **path,
+		      struct entry *expect);
+/* What has come before of a file that is to get `size` bytes: partial_open(). */
+struct reader *agent_open_partial(struct agent *agent, const char *path, uint64_t size,
+				  struct err *err);
+/* All sums of it were sent; COPY is taken from what is open there. Takes the reader over. */
+void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader);
+int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err);
 
 /* agent_hook.c: HOOK */
 /* Have a process ready that may run hooks, where they are wanted and allowed. Before confining. */

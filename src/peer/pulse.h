@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Signs of life from an agent that is in the middle of something long: an fsync of much, the copy of
- * a large file, a folder with millions of names.  An agent has one thread that does everything; what
- * is here is a second one that does nothing but say PONG on its behalf.
+ * a large file, a folder with millions of names.  The loop of an agent is one thread; what is here is
+ * another one that does nothing but say PONG on its behalf.
  *
  *	pulse_start
  *	pulse_work	from here on the agent may be busy, and writes nothing

@@ -149,8 +149,9 @@ struct digest staged_digest(const struct staged *staged);
 /* Remove it if it was not placed, free it. NULL does nothing. */
 void staged_free(struct staged *staged);
 /*
- * Make all that were finished durable, those too that another thread finishes in this moment. All are tried; those that failed are refused by
- * changer_place as well, so a caller may go on with the rest of the batch.
+ * Make all that were finished durable, those too that another thread finishes in this moment. All are
+ * tried; those that failed are refused by changer_place as well, so a caller may go on with the rest of the
+ * batch.
  */
 int changer_sync_staged(struct changer *changer, struct err *err);
 
