@@ -64,6 +64,7 @@ class Stage(World):
         self.by_name = {tree.name: tree for tree in self.trees}
         self.kept, self.rules = {}, {}
         self.marks = 0
+        self.seen = {}  # what each tree had after the last run
         self.cut = False  # a run did not come to its end: the next one takes over what it has done
         self.written.add(("file", b""))
         self.begin()
@@ -87,6 +88,12 @@ class Stage(World):
     def command(self, tree):
         ignored = ";".join(self.rules.get(tree.name, ""))
         return [*super().command(tree), "--set", f"RSYNC_EXCLUDE_PATTERN={ignored}"]
+
+    def finish(self, process, what):
+        done = super().finish(process, what)
+        if any(step[0] == "restore" for step in self.script["steps"]):
+            self.seen = {tree.name: versions(tree.top, (OWN,)) for tree in self.trees}
+        return done
 
     # -- steps
 
@@ -436,9 +443,10 @@ class User:
             if name != OWN:
                 self.tree.bury(name)
         shutil.copytree(copy, self.tree.top, symlinks=True, dirs_exist_ok=True)
-        # What is where it was anyway is not written anew: somebody else may have destroyed it since.
+        # What is where it was, before or for osync, does not come anew: what somebody else does to it stands.
+        seen = self.stage.seen.get(self.tree.name, {})
         for what, paths in versions(copy).items():
-            if what not in destroyed or set(paths) - set(here.get(what, [])):
+            if what not in destroyed or set(paths) - {*here.get(what, []), *seen.get(what, [])}:
                 self.stage.destroyed.discard(what)
 
     def state(self, how):
