@@ -65,7 +65,8 @@ class Stage(World):
         self.kept, self.rules = {}, {}
         self.marks = 0
         self.seen = {}  # what each tree had after the last run
-        self.cut = False  # a run did not come to its end: the next one takes over what it has done
+        self.cut = set()  # whose run did not come to its end: the next one takes over what it has done
+        self.buried = set()  # what may be in the trash alone, though nobody deleted it
         self.written.add(("file", b""))
         self.begin()
 
@@ -129,8 +130,11 @@ class Stage(World):
 
     def sync(self, name, how):
         tree = self.by_name[name]
-        more = {"points": self.points(how["at"])} if "at" in how else {}
-        disturb = self.at_points(how["at"]) if "at" in how else None
+        acts = [what for _, _, what in how.get("at", [])]
+        more = {"points": self.points(how["at"])} if acts else {}
+        disturb = self.at_points(how["at"]) if acts else None
+        # Killed before it could look at what came out, a run leaves a user's version where that is.
+        trash = self.in_trash() if "kill" in acts and len(acts) > 1 else None
         if how.get("plan"):
             self.run_as_planned(tree)
         elif how.get("guard"):
@@ -140,9 +144,14 @@ class Stage(World):
             code, text = self.run_with(tree, what_happens(how), how.get("fault"), disturb, **more)
             if code not in how.get("exit", [code]):
                 raise Broken(f"a run of {name} exits {code}: {text}")
-            self.cut = self.cut or code not in (0, 1, 2, 3) or what_happens(how) != "clean"
+            if trash is not None:
+                self.buried |= self.in_trash() - trash
+            if code in (0, 2):
+                self.cut.discard(tree)
+            elif code not in (1, 3) or what_happens(how) != "clean":
+                self.cut.add(tree)
             # Where users come twice, what the first wrote may end in the trash: the run says so.
-            if sum(len(what) for _, _, what in how.get("at", [])) == 1:
+            if sum(len(what) for what in acts) == 1:
                 self.came_between |= self.placed
             self.check_not_ours(tree, before)
 
@@ -165,7 +174,12 @@ class Stage(World):
         self.begin()
 
     def check_live(self, before):
-        super().check_live({**before, "came between": self.came_between})
+        found = {**before, "came between": self.came_between}
+        super().check_live({name: set(what) - self.buried for name, what in found.items()})
+
+    def in_trash(self):
+        return {what for tree in self.trees
+                for what in versions(os.path.join(tree.top, OWN, b"trash"))}
 
     # -- what is not osync's
 
@@ -194,8 +208,9 @@ class Stage(World):
 
     def run_as_planned(self, tree):
         before = self.not_ours(tree)
-        told = [self.changes(tree, "--dry-run"), self.changes(tree)]
-        if told[0] != told[1]:
+        cut, told = tree in self.cut, [self.changes(tree, "--dry-run"), self.changes(tree)]
+        # What a run that was cut has left is taken over by the next one, and no dry run knows of it.
+        if told[0] != told[1] and not cut:
             raise Broken(f"planned for {tree.name}: {told[0]}, but done: {told[1]}")
         self.check_not_ours(tree, before)
 
