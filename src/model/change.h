@@ -36,6 +36,7 @@ struct change {
 	bool left : 1;	  /* and that was: a deleted folder is not empty */
 	bool holds : 1;	  /* a folder here that is to go holds what is not synced */
 	bool blocked : 1; /* lies below something that is left alone */
+	bool made : 1; /* a folder of this run, recorded as that while its metadata is still to come */
 };
 
 static inline const char *change_moved_from(const struct change *change)

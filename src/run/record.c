@@ -73,7 +73,7 @@ void record_expect_metadata(struct entry *there, const struct entry *here)
 	there->mtime_ns = here->mtime_ns;
 }
 
-void record_made(struct session *session, const struct change *change, enum side side)
+void record_made(struct session *session, struct change *change, enum side side)
 {
 	const struct entry *there = change->now[side_other(side)];
 	struct base base = { .type = ENTRY_DIR };
@@ -84,6 +84,7 @@ void record_made(struct session *session, const struct change *change, enum side
 		record_side(&base, (enum side)s, change->now[s]);
 	record_expect_metadata(&base.side[side_other(side)], change->now[side]);
 	session_record(session, change->path, &base);
+	change->made = true;
 }
 
 void record_carried(struct session *session, const struct changes *changes,
@@ -92,7 +93,8 @@ void record_carried(struct session *session, const struct changes *changes,
 	if (!change->base)
 		return;
 	forget_old_name(session, changes, change);
-	session_record(session, change->path, change->base);
+	if (!change->made)
+		session_record(session, change->path, change->base);
 }
 
 void record_seen(struct session *session, const struct change *change)

@@ -20,12 +20,12 @@ void record_agreed(struct session *session, const struct changes *changes,
  * A folder was made on `side`, and its final metadata is still to come: should that never happen,
  * the next run is to see them as changed on the other side.
  */
-void record_made(struct session *session, const struct change *change, enum side side);
+void record_made(struct session *session, struct change *change, enum side side);
 /* What `side` showed when it was agreed on, in the form that the list keeps; NULL: nothing. */
 void record_side(struct base *base, enum side side, const struct entry *now);
 /* Have `there` count as having changed its metadata since it was as `here`. */
 void record_expect_metadata(struct entry *there, const struct entry *here);
-/* Nothing was done about it, but a rename carried it: its history goes along. */
+/* Nothing was done about it (but what record_made() has recorded), but a rename carried it: its history goes along. */
 void record_carried(struct session *session, const struct changes *changes,
 		    const struct change *change);
 /* Remember that a special file or mount point was seen and reported. */
