@@ -203,7 +203,7 @@ static void a_slow_line_is_packed_for_and_a_fast_one_not(void **state)
 	assert_true(packs(packer));
 	use_line(packer, 2 * (int64_t)PACKER_FAST, 300, &now_ms);
 	assert_false(packs(packer));
-	use_line(packer, PACKER_FAST / 2, 300, &now_ms);
+	use_line(packer, PACKER_FAST / 100, 300, &now_ms);
 	assert_true(packs(packer));
 	/* Idle time says nothing about a line. */
 	packer_note(packer, now_ms, 100, false);
