@@ -82,6 +82,22 @@ class Stage(World):
         self.left = None  # what the last user to do anything left
         self.history_lost = self.overtaken = False
         self.came_between = set()
+        self.destroyed_by = {tree.name: set() for tree in self.trees}
+
+    def note_destroyed(self, full):
+        self.blame(super().note_destroyed, full)
+
+    def bury(self, full):
+        self.blame(super().bury, full)
+
+    def blame(self, destroy, full):
+        """Know by whose user it is done."""
+        before, self.destroyed = self.destroyed, set()
+        destroy(full)
+        for tree in self.trees:
+            if full.startswith(tree.top + b"/"):
+                self.destroyed_by[tree.name] |= self.destroyed
+        self.destroyed |= before
 
     def path(self, text):
         return b"/".join(self.names.get(part, part) for part in os.fsencode(text).split(b"/"))
@@ -458,10 +474,14 @@ class User:
             if name != OWN:
                 self.tree.bury(name)
         shutil.copytree(copy, self.tree.top, symlinks=True, dirs_exist_ok=True)
-        # What is where it was, before or for osync, does not come anew: what somebody else does to it stands.
+        # What is where it was, before or for osync, does not come anew; and what another user has done to it
+        # may not have come here yet: that stands.
         seen = self.stage.seen.get(self.tree.name, {})
+        others = set().union(*(what for name, what in self.stage.destroyed_by.items()
+                               if name != self.tree.name))
         for what, paths in versions(copy).items():
-            if what not in destroyed or set(paths) - {*here.get(what, []), *seen.get(what, [])}:
+            anew = set(paths) - {*here.get(what, []), *seen.get(what, [])}
+            if what not in destroyed or (anew and what not in others):
                 self.stage.destroyed.discard(what)
 
     def state(self, how):
