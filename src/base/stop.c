@@ -56,3 +56,16 @@ void stop_reset(void)
 	signal(SIGPIPE, SIG_DFL);
 	caught = 0;
 }
+
+int stop_start_thread(pthread_t *thread, void *(*body)(void *arg), void *arg)
+{
+	sigset_t all;
+	sigset_t before;
+	int failed = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failed = pthread_create(thread, NULL, body, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return failed;
+}

@@ -9,6 +9,8 @@
 #ifndef BASE_STOP_H
 #define BASE_STOP_H
 
+#include <pthread.h>
+
 void stop_install(void);
 /* The signal that asked us to stop, or 0. */
 int stop_signal(void);
@@ -22,5 +24,10 @@ void stop_after(unsigned seconds);
 int stop_forgive(void);
 /* Back to the defaults, in a child process. */
 void stop_reset(void);
+/*
+ * Start a thread that no signal is delivered to: they are for the one that looks at stop_signal().
+ * Returns an error number, 0 for none; the caller joins `thread`.
+ */
+int stop_start_thread(pthread_t *thread, void *(*body)(void *arg), void *arg);
 
 #endif

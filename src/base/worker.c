@@ -2,7 +2,6 @@
 #include "base/worker.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/stop.h"
 
 struct worker {
 	pthread_t thread;
@@ -63,27 +63,14 @@ static bool may_thread(const struct worker *worker)
 #endif
 }
 
-/* Signals are for the thread that serves. */
-static bool start_thread(struct worker *worker)
-{
-	sigset_t all;
-	sigset_t before;
-	int failed = 0;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	failed = pthread_create(&worker->thread, NULL, run, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return failed == 0;
-}
-
 void worker_begin(struct worker *worker, void (*work)(void *arg), void *arg)
 {
 	worker->work = work;
 	worker->arg = arg;
 	worker->busy = true;
 	atomic_store(&worker->done, false);
-	worker->threaded = may_thread(worker) && start_thread(worker);
+	worker->threaded =
+		may_thread(worker) && stop_start_thread(&worker->thread, run, worker) == 0;
 	if (!worker->threaded)
 		run(worker);
 }

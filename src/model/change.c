@@ -103,6 +103,16 @@ void changes_sort(struct changes *changes)
 		qsort(changes->items, changes->count, sizeof(*changes->items), change_cmp);
 }
 
+void changes_drop_empty(struct changes *changes)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->items[i].base || changes->items[i].now[0] || changes->items[i].now[1])
+			changes->items[kept++] = changes->items[i];
+	changes->count = kept;
+}
+
 struct change *changes_find(const struct changes *changes, const char *path)
 {
 	struct change key = { .path = path };

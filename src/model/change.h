@@ -44,6 +44,14 @@ static inline const char *change_moved_from(const struct change *change)
 	return change->rare ? change->rare->moved_from : NULL;
 }
 
+/* The path its history is known by: where base stood. */
+static inline const char *change_old_path(const struct change *change)
+{
+	const char *moved_from = change_moved_from(change);
+
+	return moved_from ? moved_from : change->path;
+}
+
 static inline size_t change_move(const struct change *change)
 {
 	return change->rare ? change->rare->move : 0;
@@ -86,6 +94,8 @@ struct change_rare *changes_rare(struct changes *changes, struct change *change)
 void changes_drop_entries(struct changes *changes, struct change *change);
 /* O(n) where it is in order already. */
 void changes_sort(struct changes *changes);
+/* Items of which nothing is left, neither history nor what a side shows, leave the set. O(n). */
+void changes_drop_empty(struct changes *changes);
 /* The item with this path, or NULL. O(log n). The set must be sorted. */
 struct change *changes_find(const struct changes *changes, const char *path);
 /* The item of the folder that holds `path`, or NULL (also for top-level paths). */

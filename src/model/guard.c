@@ -186,7 +186,7 @@ static int folder_cmp(const void *key, const void *item)
 /* The top-level folder in which both sides agreed on it, whatever that is called by now; or NULL. */
 static const struct census_folder *home_of(const struct census *census, const struct change *change)
 {
-	const char *path = change_moved_from(change) ? change_moved_from(change) : change->path;
+	const char *path = change_old_path(change);
 
 	if (census->count == 0)
 		return NULL;

@@ -192,23 +192,12 @@ static void rebase(struct changes *changes, struct change *gone, struct change *
 	enum side other = side_other(side);
 	struct change_rare *rare = changes_rare(changes, found);
 
-	rare->moved_from = change_moved_from(gone) ? change_moved_from(gone) : gone->path;
+	rare->moved_from = change_old_path(gone);
 	rare->move = move;
 	found->base = gone->base;
 	found->now[other] = gone->now[other];
 	gone->base = NULL;
 	gone->now[other] = NULL;
-}
-
-/* Empty items (rebased away) leave the set. */
-static void drop_empty(struct changes *changes)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < changes->count; i++)
-		if (changes->items[i].base || changes->items[i].now[0] || changes->items[i].now[1])
-			changes->items[kept++] = changes->items[i];
-	changes->count = kept;
 }
 
 /*
@@ -306,7 +295,7 @@ static void follow_files(struct changes *changes, struct moves *moves, enum side
 		rebase(changes, from, found, side, moves->count);
 	}
 	free(gone.items);
-	drop_empty(changes);
+	changes_drop_empty(changes);
 }
 
 /* Items at and below `top`: [first, end). The set is sorted. */
@@ -365,12 +354,11 @@ static void rebase_folder(struct changes *changes, enum side side, const char *f
 		if (!renamed[i - range.first])
 			continue;
 		rare = changes_rare(changes, change);
-		if (!rare->moved_from)
-			rare->moved_from = change->path;
+		rare->moved_from = change_old_path(change);
 		change->path = renamed[i - range.first];
 		rare->move = move;
 	}
-	drop_empty(changes);
+	changes_drop_empty(changes);
 	changes_sort(changes);
 	/* What came to lie below a folder that could not be listed is unknown now. */
 	structure_block_unknown(changes);

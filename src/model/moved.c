@@ -56,20 +56,8 @@ static bool is_same(const struct change *found, const struct base *base)
 static void take_history(struct changes *changes, struct change *gone, struct change *found)
 {
 	found->base = gone->base;
-	changes_rare(changes, found)->moved_from =
-		change_moved_from(gone) ? change_moved_from(gone) : gone->path;
+	changes_rare(changes, found)->moved_from = change_old_path(gone);
 	gone->base = NULL;
-}
-
-/* Items whose history has gone to another leave the set. */
-static void drop_empty(struct changes *changes)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < changes->count; i++)
-		if (changes->items[i].base || changes->items[i].now[0] || changes->items[i].now[1])
-			changes->items[kept++] = changes->items[i];
-	changes->count = kept;
 }
 
 /* What was at and below the folder `gone` is at and below `to` now. */
@@ -99,11 +87,10 @@ static void follow_folder(struct changes *changes, const struct change *gone, co
 
 		if (!renamed[i - first])
 			continue;
-		if (!change_moved_from(item))
-			changes_rare(changes, item)->moved_from = item->path;
+		changes_rare(changes, item)->moved_from = change_old_path(item);
 		item->path = renamed[i - first];
 	}
-	drop_empty(changes);
+	changes_drop_empty(changes);
 	changes_sort(changes);
 }
 
@@ -225,7 +212,7 @@ static void follow_files(struct changes *changes)
 			take_history(changes, gone, &changes->items[i]);
 	}
 	if (count > 0)
-		drop_empty(changes);
+		changes_drop_empty(changes);
 }
 
 void moved_follow(struct changes *changes)

@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/stop.h"
 #include "peer/msg.h"
 #include "peer/patience.h"
 #include "peer/protocol.h"
@@ -84,20 +84,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Signals are for the thread that works. */
-static int start_thread(struct pulse *pulse)
-{
-	sigset_t all;
-	sigset_t before;
-	int failed = 0;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	failed = pthread_create(&pulse->thread, NULL, run, pulse);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return failed;
-}
-
 struct pulse *pulse_start(int fd)
 {
 	struct pulse *pulse = xcalloc(1, sizeof(*pulse));
@@ -109,7 +95,7 @@ struct pulse *pulse_start(int fd)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&pulse->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	if (start_thread(pulse) == 0)
+	if (stop_start_thread(&pulse->thread, run, pulse) == 0)
 		return pulse;
 	free(pulse);
 	return NULL;

@@ -193,7 +193,7 @@ int look_briefly(const struct look *look, int dirfd, const char *name, struct en
 	return look_behind(look, dirfd, name, entry, link, err);
 }
 
-int look_file(const struct look *look, int fd, struct entry *entry, struct err *err)
+int look_open(const struct look *look, int fd, struct entry *entry, struct err *err)
 {
 	int64_t now_ns = root_now_ns(look->root);
 	struct stat st = { 0 };
@@ -201,18 +201,7 @@ int look_file(const struct look *look, int fd, struct entry *entry, struct err *
 	if (sys_fstat(fd, &st) < 0)
 		return err_sys(err, errno, "cannot be looked at");
 	fill(look, &st, now_ns, entry);
-	return wants_attributes(look, entry) ? add_attributes(look, fd, entry, err) : 0;
-}
-
-int look_folder(const struct look *look, int fd, struct entry *entry, struct err *err)
-{
-	int64_t now_ns = root_now_ns(look->root);
-	struct stat st = { 0 };
-
-	if (sys_fstat(fd, &st) < 0)
-		return err_sys(err, errno, "cannot be looked at");
-	fill(look, &st, now_ns, entry);
-	if (is_mount_point(fd, "", AT_EMPTY_PATH))
+	if (entry->type == ENTRY_DIR && is_mount_point(fd, "", AT_EMPTY_PATH))
 		mark_mount(entry);
 	return wants_attributes(look, entry) ? add_attributes(look, fd, entry, err) : 0;
 }

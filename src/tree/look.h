@@ -32,16 +32,13 @@ int look_at(const struct look *look, int dirfd, const char *name, struct entry *
 	    struct buf *link, struct err *err);
 
 /*
- * The same for who is going to open what is a folder, and then asks look_folder(): whether it is a mount point on
+ * The same for who is going to open what is a folder, and then asks look_open(): whether it is a mount point on
  * its own file system, and its attributes, are left to that.
  */
 int look_briefly(const struct look *look, int dirfd, const char *name, struct entry *entry,
 		 struct buf *link, struct err *err);
 
-/* The same for an open file (not O_PATH where attributes are asked for): no name is looked up. */
-int look_file(const struct look *look, int fd, struct entry *entry, struct err *err);
-
-/* The same for an open folder (not O_PATH where attributes are asked for). */
-int look_folder(const struct look *look, int fd, struct entry *entry, struct err *err);
+/* The same for an open file or folder (not O_PATH where attributes are asked for): no name is looked up. */
+int look_open(const struct look *look, int fd, struct entry *entry, struct err *err);
 
 #endif

@@ -216,7 +216,7 @@ static int enter_folder(struct scan *scan, int dirfd, const char *name, struct s
 	}
 	sys_point("before-enter");
 	if (frame_open(scan, dirfd, name, &frame, &err) < 0 ||
-	    look_folder(&scan->look, frame.fd, &item->entry, &err) < 0) {
+	    look_open(&scan->look, frame.fd, &item->entry, &err) < 0) {
 		if (err.sys == ENOENT && frame.fd < 0)
 			return 0;
 		item->entry.flags |= ENTRY_OPAQUE;

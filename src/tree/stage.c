@@ -413,7 +413,7 @@ static int finish_look(struct staged *staged, struct err *err)
 
 	/* Whether its name still leads to it is seen when it is placed. */
 	if (staged->entry.type == ENTRY_FILE)
-		return look_file(&changer->look, staged->fd, &staged->entry, err);
+		return look_open(&changer->look, staged->fd, &staged->entry, err);
 	if (look_at(&changer->look, changer->stage, staged->name, &staged->entry, NULL, err) == 1)
 		return 0;
 	return err_is_set(err) ? -1 : stage_failed(ENOENT, err);
