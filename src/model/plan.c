@@ -608,12 +608,15 @@ void plan_build(struct plan *plan, struct changes *changes, const struct moves *
 	plan_sort(plan);
 }
 
-/* Whether all renames that brought it are done, but for those of side `but` (-1: of none). */
-static bool renames_are_done(const struct plan *plan, const struct change *change, int but)
+/* The rename that brings the change's path where it is, the last of several; or NULL. */
+static const struct op *last_rename(const struct plan *plan, const struct change *change)
 {
-	const size_t move = change_move(change);
-	const struct op *op = move ? plan->moves[move - 1] : NULL;
+	return change_move(change) ? plan->moves[change_move(change) - 1] : NULL;
+}
 
+/* Whether this one and all before it are done, but for those of side `but` (-1: of none). */
+static bool renames_are_done(const struct op *op, int but)
+{
 	for (; op; op = op_after(op))
 		if (op->state != OP_DONE && (op->side != but || op->state != OP_SENT))
 			return false;
@@ -622,10 +625,28 @@ static bool renames_are_done(const struct plan *plan, const struct change *chang
 
 bool plan_has_arrived(const struct plan *plan, const struct change *change)
 {
-	return renames_are_done(plan, change, -1);
+	return renames_are_done(last_rename(plan, change), -1);
 }
 
 bool plan_arrives_on(const struct plan *plan, const struct change *change, enum side side)
 {
-	return renames_are_done(plan, change, (int)side);
+	return renames_are_done(last_rename(plan, change), (int)side);
+}
+
+char *plan_carried_to(const struct plan *plan, const struct change *change)
+{
+	const struct op *op = last_rename(plan, change);
+	char *path = xstrdup(change->path);
+
+	/* Each names both as they are at its time: undone last first, they lead back. */
+	for (; op && op->state != OP_DONE && path_is_within(path, op->path); op = op_after(op)) {
+		char *before = xasprintf("%s%s", op_from(op), path + strlen(op->path));
+
+		free(path);
+		path = before;
+	}
+	if (op && renames_are_done(op, -1))
+		return path;
+	free(path);
+	return NULL;
 }

@@ -161,5 +161,10 @@ bool plan_has_arrived(const struct plan *plan, const struct change *change);
  * path: the renames on that side then need not have been reported.
  */
 bool plan_arrives_on(const struct plan *plan, const struct change *change, enum side side);
+/*
+ * Where the first of its renames have brought it, one after them having failed.  Malloc'ed; NULL where it was the
+ * first one, or others were done all the same.
+ */
+char *plan_carried_to(const struct plan *plan, const struct change *change);
 
 #endif

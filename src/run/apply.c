@@ -523,12 +523,34 @@ static int record_due(struct apply *apply, bool moved, struct err *err)
 	return 0;
 }
 
+/*
+ * What was carried part of the way, because a rename after the first one has failed: the next run is to know it
+ * where it is. All old names are forgotten before one of them may be another's new one.
+ */
+static void record_stranded(const struct apply *apply)
+{
+	for (int naming = 0; naming < 2; naming++)
+		for (size_t i = 0; i < apply->changes->count; i++) {
+			const struct change *change = &apply->changes->items[i];
+			AUTO_FREE char *path = NULL;
+
+			if (change_move(change) && !plan_has_arrived(apply->plan, change))
+				path = plan_carried_to(apply->plan, change);
+			if (path)
+				record_stranded_at(apply->session, apply->changes, change,
+						   naming ? path : NULL);
+		}
+}
+
 /* At the end of PHASE_MOVE. */
 static int record_moves(struct apply *apply, struct err *err)
 {
 	if (apply->moves_recorded)
 		return 0;
-	if (record_due(apply, true, err) < 0 || list_flush(apply->session->saved.list, err) < 0)
+	if (record_due(apply, true, err) < 0)
+		return -1;
+	record_stranded(apply);
+	if (list_flush(apply->session->saved.list, err) < 0)
 		return -1;
 	for (int s = 0; s < SIDES; s++)
 		if (!apply->session->sides[s].read_only)

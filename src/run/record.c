@@ -97,6 +97,19 @@ void record_carried(struct session *session, const struct changes *changes,
 		session_record(session, change->path, change->base);
 }
 
+void record_stranded_at(struct session *session, const struct changes *changes,
+			const struct change *change, const char *path)
+{
+	const struct change *there = path ? changes_find(changes, path) : NULL;
+
+	if (!change->base)
+		return;
+	if (!path)
+		forget_old_name(session, changes, change);
+	else if (!there || !there->base) /* What has a history under that name keeps it. */
+		session_record(session, path, change->base);
+}
+
 void record_seen(struct session *session, const struct change *change)
 {
 	struct base base = { .type = ENTRY_ABSENT };

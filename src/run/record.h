@@ -28,6 +28,12 @@ void record_expect_metadata(struct entry *there, const struct entry *here);
 /* Nothing was done about it (but what record_made() has recorded), but a rename carried it: its history goes along. */
 void record_carried(struct session *session, const struct changes *changes,
 		    const struct change *change);
+/*
+ * It was carried part of the way: its history stands under `path` from now on. First all of these must be called
+ * with NULL, so that their old names are free.
+ */
+void record_stranded_at(struct session *session, const struct changes *changes,
+			const struct change *change, const char *path);
 /* Remember that a special file or mount point was seen and reported. */
 void record_seen(struct session *session, const struct change *change);
 

@@ -79,6 +79,7 @@ SCENARIOS = {scenario.name: scenario for scenario in (
         append d/edited"""),
     mirrored("move a folder", "write d/f\nwrite d/g\nwrite d/e/f\nfolder to", """
         move d to/d
+        move to/d/e to/d/h
         write to/d/new
         remove to/d/g"""),
     mirrored("replace", "write f\nwrite over\nwrite swap\nwrite with\nlink l nowhere", """

@@ -53,6 +53,17 @@ def test_i5_i40_every_call_fails_once(name, role, door):
     each(scenario, [{"fault": fault} for fault in chosen(name, calls, role, door)])
 
 
+@pytest.mark.parametrize("role", [role for role in ROLES if "agent" in role])
+def test_i37_every_rename_fails_once(role):
+    """What one rename has carried is known there when the next one, of what is in it, has failed."""
+    scenario = SCENARIOS["move a folder"]
+    renames = [number for number, call in enumerate(steps(scenario, role, "change"), 1)
+               if call.startswith("rename")]
+    assert len(renames) > 2
+    each(scenario, [{"fault": f"fail:{number}:{errno.EDQUOT}:{role}:change"}
+                    for number in renames])
+
+
 def test_the_errors_go_round():
     """Over the scenarios each error is tried at some call of each door."""
     tried = {(fault.split(":")[2], door) for name in scenario_names() for door in DOORS

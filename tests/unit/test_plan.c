@@ -315,6 +315,38 @@ static void test_what_two_renames_brought_has_arrived_with_both(void **state)
 	end(&f);
 }
 
+static void test_what_the_first_of_two_renames_brought_is_where_that_has_left_it(void **state)
+{
+	struct fixture f;
+	const struct change *x = NULL;
+	char *path = NULL;
+
+	begin(&f);
+	/* Initiator: a is called b, and d in it e. */
+	folder(&f, "a", 2, 0, 2);
+	folder(&f, "a/d", 3, 0, 3);
+	file(&f, "a/d/x", 5, 0, 5);
+	file(&f, "a/y", 6, 0, 6);
+	folder(&f, "b", 0, 2, 0);
+	folder(&f, "b/e", 0, 3, 0);
+	file(&f, "b/e/x", 0, 5, 0);
+	file(&f, "b/y", 0, 6, 0);
+	build(&f);
+	assert_int_equal(f.moves.count, 2);
+	x = changes_find(&f.changes, "b/e/x");
+	assert_null(plan_carried_to(&f.plan, x));
+	f.plan.moves[0]->state = OP_DONE;
+	f.plan.moves[1]->state = OP_FAILED;
+	path = plan_carried_to(&f.plan, x);
+	assert_string_equal(path, "b/d/x");
+	free(path);
+	f.plan.moves[0]->state = OP_FAILED;
+	assert_null(plan_carried_to(&f.plan, x));
+	f.plan.moves[1]->state = OP_DONE;
+	assert_null(plan_carried_to(&f.plan, x));
+	end(&f);
+}
+
 static void test_replacement_of_a_moved_and_kept_version_waits_for_the_copy(void **state)
 {
 	struct fixture f;
@@ -611,6 +643,8 @@ int main(void)
 		cmocka_unit_test(
 			test_folder_for_a_rename_is_made_first_and_its_other_contents_after),
 		cmocka_unit_test(test_what_two_renames_brought_has_arrived_with_both),
+		cmocka_unit_test(
+			test_what_the_first_of_two_renames_brought_is_where_that_has_left_it),
 		cmocka_unit_test(test_replacement_of_a_moved_and_kept_version_waits_for_the_copy),
 		cmocka_unit_test(test_second_name_of_a_file_is_a_link),
 		cmocka_unit_test(test_links_are_files_where_not_asked_for),
