@@ -5,8 +5,8 @@
  *
  * Pure: built from settled changes (structure_settle) and the moves that were followed;
  * a dry run prints it and stops.  Operations of one phase may be done in any order but for
- * PHASE_MOVE and PHASE_FOLDER, which are done in list order; a phase begins when the one
- * before is durable on both sides.
+ * PHASE_MOVE and PHASE_FOLDER, which are done in list order, and new folders, which come before
+ * what is below them; a phase begins when the one before is durable on both sides.
  */
 #ifndef MODEL_PLAN_H
 #define MODEL_PLAN_H
@@ -38,7 +38,7 @@ enum op_phase {
 	PHASE_MOVE,    /* renames, and the folders they and everything else need */
 	PHASE_KEEP,    /* copies of losing versions, before they are replaced */
 	PHASE_FOLDER,  /* folders that take the place of such a version, and what is below them */
-	PHASE_CONTENT, /* files and symlinks */
+	PHASE_CONTENT, /* files and symlinks, and new folders that are filled (model/filling.h) */
 	PHASE_LINK,    /* hard links to them, metadata of files */
 	PHASE_REMOVE,  /* deletions, deepest first */
 	PHASE_REPLACE, /* files where a folder was */
@@ -112,6 +112,12 @@ static inline const struct entry *op_expect(const struct op *op)
 static inline struct op *op_after(const struct op *op)
 {
 	return op->detail ? op->detail->after : NULL;
+}
+
+/* Whether it is a new folder that is put in place with what comes into it. */
+static inline bool op_is_filled(const struct op *op)
+{
+	return op->kind == OP_MKDIR && op->phase == PHASE_CONTENT;
 }
 
 struct plan {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -212,6 +213,11 @@ static void part_sides(struct sim *sim, struct op **ops, size_t count)
 	memcpy(ops, parted, count * sizeof(struct op *));
 }
 
+static int by_path(const void *a, const void *b)
+{
+	return path_cmp((*(struct op *const *)a)->path, (*(struct op *const *)b)->path);
+}
+
 static void shuffle(struct sim *sim, struct op **ops, size_t count)
 {
 	for (size_t i = count; i > 1; i--) {
@@ -221,6 +227,23 @@ static void shuffle(struct sim *sim, struct op **ops, size_t count)
 		ops[i - 1] = ops[other];
 		ops[other] = op;
 	}
+}
+
+/* New folders come before what is below them. */
+static void shuffle_but_folders(struct sim *sim, struct op **ops, size_t count)
+{
+	AUTO_FREE struct op **sorted = xcalloc(count, sizeof(struct op *));
+	size_t filled = 0;
+
+	shuffle(sim, ops, count);
+	for (size_t i = 0; i < count; i++)
+		if (op_is_filled(ops[i]))
+			sorted[filled++] = ops[i];
+	qsort(sorted, filled, sizeof(struct op *), by_path);
+	for (size_t i = 0; i < count; i++)
+		if (!op_is_filled(ops[i]))
+			sorted[filled++] = ops[i];
+	memcpy(ops, sorted, count * sizeof(struct op *));
 }
 
 /* All copies of a phase are read before the first is placed: two files may swap their contents. */
@@ -247,7 +270,7 @@ bool sim_apply(struct sim *sim, struct plan *plan)
 		while (end < plan->count && ops[end]->phase == ops[i]->phase)
 			end++;
 		if (!is_ordered((enum op_phase)ops[i]->phase))
-			shuffle(sim, ops + i, end - i);
+			shuffle_but_folders(sim, ops + i, end - i);
 		else if (sim_random(sim, 2))
 			part_sides(sim, ops + i, end - i);
 		run_phase(sim, ops + i, end - i);

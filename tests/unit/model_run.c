@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/conflict_name.h"
+#include "model/filling.h"
 #include "model/reuse.h"
 #include "model/structure.h"
 
@@ -246,6 +247,7 @@ static bool decide(struct look *look)
 	add_copies(look);
 	plan_build(&look->plan, &look->changes, &look->moves, &sim->policy, sim->hardlinks);
 	reuse_in_plan(look->reuse, &look->changes, &look->moves, &look->plan);
+	filling_in_plan(&look->plan);
 	sim->ops = look->plan.count;
 	return true;
 }
