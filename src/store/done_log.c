@@ -107,7 +107,7 @@ static void put_payload(struct buf *out, const struct done_record *record)
 	entry_encode(out, &record->there);
 }
 
-void done_log_add(struct done_log *log, const struct done_record *record)
+void done_log_put(struct done_log *log, const struct done_record *record)
 {
 	AUTO_BUF payload = BUF_INIT;
 	AUTO_BUF bytes = BUF_INIT;
@@ -121,8 +121,24 @@ void done_log_add(struct done_log *log, const struct done_record *record)
 		return;
 	}
 	buf_add(&log->tail, bytes.data, bytes.len);
-	if (log->fd < 0 ? !begin(log) : sys_write_all(log->fd, bytes.data, bytes.len) < 0)
+}
+
+void done_log_write(struct done_log *log)
+{
+	size_t len = log->tail.len - log->written;
+
+	if (log->useless || len == 0)
+		return;
+	if (log->fd < 0 ? !begin(log)
+			: sys_write_all(log->fd, log->tail.data + log->written, len) < 0)
 		give_up(log);
+	log->written = log->tail.len;
+}
+
+void done_log_add(struct done_log *log, const struct done_record *record)
+{
+	done_log_put(log, record);
+	done_log_write(log);
 }
 
 void done_log_reported(struct done_log *log)
@@ -134,6 +150,7 @@ void done_log_recorded(struct done_log *log)
 {
 	buf_consume(&log->tail, log->reported);
 	log->reported = 0;
+	log->written = log->tail.len;
 	if (log->fd < 0 && !log->useless)
 		return;
 	if (log->tail.len == 0) {

@@ -13,7 +13,7 @@
  *	rest           the first record: 16 bytes id of this boot, le64 generation of the saved list;
  *	               the others: as done_log_next() reads them
  *
- * A record is one write, made right after the operation that it is about. Nothing is synced: it
+ * The records of an operation are one write, made right after it. Nothing is synced: it
  * guards against kill. After a power cut, which may have taken the effect and left the record, the id
  * of the boot is another, and nothing in it is believed. Reading ends at the first record that is
  * not whole. A log that cannot be written or read costs what is said above, never a version.
@@ -41,6 +41,7 @@ struct done_log {
 	uint64_t generation;
 	int fd;		 /* -1: nothing was noted yet */
 	struct buf tail; /* the records that nobody has recorded */
+	size_t written;	 /* bytes of them that stand in the file */
 	size_t reported; /* bytes of them that the initiator knows of */
 	bool useless;	 /* it could not be written */
 };
@@ -74,6 +75,9 @@ void done_log_init(struct done_log *log, int dirfd, const char *profile, const s
 /* Leaves the file. */
 void done_log_release(struct done_log *log);
 void done_log_add(struct done_log *log, const struct done_record *record);
+/* The same of several that one operation has done at once: each is put, and all are written in one. */
+void done_log_put(struct done_log *log, const struct done_record *record);
+void done_log_write(struct done_log *log);
 /* The initiator is told of everything so far. */
 void done_log_reported(struct done_log *log);
 /* What was reported until the last done_log_reported() stands in the saved list: it is dropped. */

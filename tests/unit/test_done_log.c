@@ -38,13 +38,20 @@ static struct done_log open_log(void)
 	return log;
 }
 
-static void agree(struct done_log *log, const char *path)
+static struct done_record agreed(const char *path)
 {
 	struct done_record record = { .kind = DONE_AGREED, .path = path };
 
 	record.here = (struct entry){ .type = ENTRY_FILE, .flags = ENTRY_HAS_DIGEST, .size = 5 };
 	record.there = record.here;
 	record.there.mode = 0640;
+	return record;
+}
+
+static void agree(struct done_log *log, const char *path)
+{
+	const struct done_record record = agreed(path);
+
 	done_log_add(log, &record);
 }
 
@@ -95,6 +102,28 @@ static void test_what_was_noted_is_read_after_a_kill(void **state)
 	assert_string_equal(paths(), "a c ");
 	done_log_release(&log);
 	assert_string_equal(paths(), "a c ");
+}
+
+/* Those of one operation: all of them are there, or none. */
+static void test_notes_of_one_operation_are_written_at_once(void **state)
+{
+	const struct done_record one = agreed("b");
+	const struct done_record two = agreed("b/c");
+	struct done_log log = open_log();
+
+	agree(&log, "a");
+	done_log_put(&log, &one);
+	done_log_put(&log, &two);
+	assert_string_equal(paths(), "a ");
+	done_log_write(&log);
+	assert_string_equal(paths(), "a b b/c ");
+	done_log_write(&log);
+	assert_string_equal(paths(), "a b b/c ");
+	done_log_reported(&log);
+	done_log_recorded(&log);
+	agree(&log, "d");
+	assert_string_equal(paths(), "d ");
+	done_log_release(&log);
 }
 
 static void test_without_notes_there_is_no_file(void **state)
@@ -442,6 +471,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_was_noted_is_read_after_a_kill),
+		TEST(test_notes_of_one_operation_are_written_at_once),
 		TEST(test_without_notes_there_is_no_file),
 		TEST(test_only_what_was_reported_is_dropped),
 		TEST(test_a_new_run_begins_with_nothing),
