@@ -30,8 +30,22 @@ static const int64_t SETTLE_MAX_MS =
  * (tree/changer.h). A folder may hold something all the same: a power cut can take the rename that
  * put it in its place and leave what was put into it there, by whomever. That goes to the trash.
  */
+/* One that was still being filled was never in place: what is in it is ours. */
+static void empty(const struct changer *changer, const char *name)
+{
+	AUTO_CLOSE int fd = sys_openat(changer->stage, name,
+				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	AUTO_DIR DIR *dir = fd < 0 ? NULL : sys_list(fd, ".");
+	const char *inside = NULL;
+
+	while (dir && (inside = sys_next_name(dir)))
+		sys_unlinkat(fd, inside, 0);
+}
+
 static void sweep_one(struct changer *changer, const char *name)
 {
+	if (name[0] == STAGED_FILLING)
+		empty(changer, name);
 	if (partial_keep(changer, name) < 0 && sys_unlinkat(changer->stage, name, 0) < 0 &&
 	    sys_unlinkat(changer->stage, name, AT_REMOVEDIR) < 0 &&
 	    (errno == ENOTEMPTY || errno == EEXIST))

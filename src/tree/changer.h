@@ -133,6 +133,26 @@ int staged_may_grow(struct staged *staged, uint64_t size, struct err *err);
 struct staged *staged_symlink(struct changer *changer, const char *target, struct err *err);
 /* An empty folder (0700 until its metadata is set). */
 struct staged *staged_folder(struct changer *changer, struct err *err);
+/*
+ * A new folder that is filled before it is put in place; no descriptor is held of it. Then
+ *
+ *	file = staged_file_in(folder, name, mode, err);		with staged_write() and all else as for any file
+ *	staged_filled(folder, &meta, err);			nothing comes into it any more
+ *	changer_sync_staged(changer, err);			so that no power cut gives it its old name back
+ *	changer_place(changer, folder, path, &expect, &result, err);
+ *	changer_placed_in(file, &result, err);			of each file that was in it
+ *
+ * Its metadata come last, so that no file in it inherits more than in the stage. What is in one that has not come to
+ * staged_filled() is removed when its run was killed. A folder that is freed goes with the last of its files.
+ */
+struct staged *staged_filling(struct changer *changer, struct err *err);
+/* `name` must be free in it (EEXIST otherwise), and stays the file's. */
+struct staged *staged_file_in(struct staged *folder, const char *name, mode_t mode,
+			      struct err *err);
+int staged_filled(struct staged *folder, const struct meta *meta, struct err *err);
+/* Whether it was staged in a folder. */
+bool staged_is_in_folder(const struct staged *staged);
+int changer_placed_in(struct staged *staged, struct entry *result, struct err *err);
 /* A hard link to an existing file of this root, which must be `expect`. */
 struct staged *staged_link(struct changer *changer, const char *path, const struct entry *expect,
 			   struct err *err);

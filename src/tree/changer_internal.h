@@ -90,7 +90,13 @@ enum staged_state {
 	STAGED_GONE,	 /* placed, or in somebody else's hands: not in the stage any more */
 };
 
-enum { STAGED_NAME_SIZE = 64 };
+enum {
+	STAGED_NAME_SIZE = 256,			 /* of a file in a folder it is any name */
+	STAGED_PATH_SIZE = 2 * STAGED_NAME_SIZE, /* below the stage */
+	/* What their names begin with: that of a folder tells whether it can have been in place. */
+	STAGED_WHOLE = 's',
+	STAGED_FILLING = 'f',
+};
 
 struct staged {
 	struct changer *changer;
@@ -100,7 +106,11 @@ struct staged {
 	enum staged_state state;
 	bool linked; /* a hard link to a file of the root */
 	char name[STAGED_NAME_SIZE];
-	int fd; /* of files and folders until durable */
+	struct staged
+		*folder; /* in which it is staged, under its own name; NULL: the stage itself */
+	unsigned inside; /* of a folder: how many are staged in it */
+	bool doomed;	 /* it is to be removed with the last of them */
+	int fd;		 /* of files and folders until durable */
 	uint64_t size;
 	bool hole_last; /* the size is not yet that of the file */
 	struct digest_stream *digest;
@@ -112,6 +122,10 @@ struct staged {
 /* In front of each operation: ERR_LOCKED where the lock was taken over. */
 int changer_fence(const struct changer *changer, struct err *err);
 
+/* Have a descriptor of a folder; staged_filling() keeps none. */
+int staged_open_folder(struct staged *staged, struct err *err);
+/* Where it lies below the stage. */
+const char *staged_path(const struct staged *staged, char room[static STAGED_PATH_SIZE]);
 /* fsync it if it must be and was not yet. */
 int staged_settle(struct staged *staged, struct err *err);
 

@@ -148,6 +148,17 @@ static int finish_folder(struct change *change, struct staged *staged, struct er
 	return 0;
 }
 
+int changer_placed_in(struct staged *staged, struct entry *result, struct err *err)
+{
+	if (staged->state != STAGED_READY || staged->folder->state != STAGED_GONE)
+		return err_set(err, ERR_SYSTEM, "new content was not put in place");
+	staged->state = STAGED_GONE;
+	*result = staged->entry;
+	result->digest = staged->value;
+	result->flags |= ENTRY_HAS_DIGEST;
+	return 0;
+}
+
 static int look_at_result(struct change *change, struct staged *staged, struct entry *result,
 			  struct err *err)
 {
@@ -220,9 +231,15 @@ int changer_place(struct changer *changer, struct staged *staged, const char *pa
 				 .path = path,
 				 .expect = expect,
 				 .parent = PARENT_INIT };
+	int status = 0;
 
-	if (staged_settle(staged, err) < 0 || changer_fence(changer, err) < 0 ||
+	if (staged_settle(staged, err) < 0 ||
+	    (staged->entry.type == ENTRY_DIR && staged_open_folder(staged, err) < 0) ||
+	    changer_fence(changer, err) < 0 ||
 	    parent_open(changer, path, PARENT_PLACE, &change.parent, err) < 0)
 		return -1;
-	return place(&change, staged, result, err);
+	status = place(&change, staged, result, err);
+	if (staged->entry.type == ENTRY_DIR)
+		cleanup_close(&staged->fd);
+	return status;
 }

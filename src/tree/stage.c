@@ -34,8 +34,16 @@ static struct staged *staged_new(struct changer *changer, enum entry_type type)
 	staged->changer = changer;
 	staged->fd = -1;
 	staged->entry.type = (uint8_t)type;
-	snprintf(staged->name, sizeof(staged->name), "s-%lu", ++changer->serial);
+	snprintf(staged->name, sizeof(staged->name), "%c-%lu", STAGED_WHOLE, ++changer->serial);
 	return staged;
+}
+
+const char *staged_path(const struct staged *staged, char room[static STAGED_PATH_SIZE])
+{
+	if (!staged->folder)
+		return staged->name;
+	snprintf(room, STAGED_PATH_SIZE, "%s/%s", staged->folder->name, staged->name);
+	return room;
 }
 
 /* For a constructor that fails: nothing lies in the stage. */
@@ -50,8 +58,9 @@ static struct staged *staged_failed(struct staged *staged, struct err *err)
 static struct staged *file_open(struct staged *staged, mode_t mode, struct err *err)
 {
 	struct changer *changer = staged->changer;
+	char room[STAGED_PATH_SIZE];
 
-	staged->fd = sys_openat(changer->stage, staged->name,
+	staged->fd = sys_openat(changer->stage, staged_path(staged, room),
 				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0777);
 	if (staged->fd < 0)
 		return staged_failed(staged, err);
@@ -62,6 +71,16 @@ static struct staged *file_open(struct staged *staged, mode_t mode, struct err *
 struct staged *staged_file(struct changer *changer, mode_t mode, struct err *err)
 {
 	return file_open(staged_new(changer, ENTRY_FILE), mode, err);
+}
+
+struct staged *staged_file_in(struct staged *folder, const char *name, mode_t mode, struct err *err)
+{
+	struct staged *staged = staged_new(folder->changer, ENTRY_FILE);
+
+	snprintf(staged->name, sizeof(staged->name), "%s", name);
+	staged->folder = folder;
+	folder->inside++;
+	return file_open(staged, mode, err);
 }
 
 struct staged *staged_large(struct changer *changer, const char *path, mode_t mode, struct err *err)
@@ -135,19 +154,27 @@ struct staged *staged_symlink(struct changer *changer, const char *target, struc
 	return staged;
 }
 
-struct staged *staged_folder(struct changer *changer, struct err *err)
+int staged_open_folder(struct staged *staged, struct err *err)
 {
-	struct staged *staged = staged_new(changer, ENTRY_DIR);
+	if (staged->fd < 0)
+		staged->fd = sys_openat(staged->changer->stage, staged->name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	return staged->fd < 0 ? stage_failed(errno, err) : 0;
+}
 
-	if (sys_mkdirat(changer->stage, staged->name, 0700) < 0)
+static struct staged *make_folder(struct staged *staged, struct err *err)
+{
+	if (sys_mkdirat(staged->changer->stage, staged->name, 0700) < 0)
 		return staged_failed(staged, err);
-	staged->fd = sys_openat(changer->stage, staged->name,
-				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (staged->fd >= 0)
+	if (staged_open_folder(staged, err) == 0)
 		return staged;
-	stage_failed(errno, err);
 	staged_free(staged);
 	return NULL;
+}
+
+struct staged *staged_folder(struct changer *changer, struct err *err)
+{
+	return make_folder(staged_new(changer, ENTRY_DIR), err);
 }
 
 /*
@@ -373,23 +400,31 @@ static void mark_dirty(struct changer *changer)
 
 void staged_free(struct staged *staged)
 {
+	struct staged *folder = staged ? staged->folder : NULL;
+	char room[STAGED_PATH_SIZE];
 	int saved = errno;
 
 	if (!staged)
 		return;
+	if (staged->inside > 0) {
+		staged->doomed = true;
+		return;
+	}
 	pending_remove(staged);
 	cleanup_close(&staged->fd);
 	if (staged->state != STAGED_GONE)
-		sys_unlinkat(staged->changer->stage, staged->name,
+		sys_unlinkat(staged->changer->stage, staged_path(staged, room),
 			     staged->entry.type == ENTRY_DIR ? AT_REMOVEDIR : 0);
 	digest_stream_free(staged->digest);
 	free(staged);
+	if (folder && --folder->inside == 0 && folder->doomed)
+		staged_free(folder);
 	errno = saved;
 }
 
 void staged_leave(struct staged *staged)
 {
-	if (staged && staged->state == STAGED_OPEN &&
+	if (staged && staged->state == STAGED_OPEN && !staged->folder &&
 	    partial_keep(staged->changer, staged->name) == 0)
 		staged->state = STAGED_GONE;
 	staged_free(staged);
@@ -434,6 +469,7 @@ static bool meta_fits(const struct meta *meta, const struct entry *entry)
 static int finish_file(struct staged *staged, struct meta *full, struct err *err)
 {
 	struct changer *changer = staged->changer;
+	char room[STAGED_PATH_SIZE];
 	const struct meta time = { .mask = full->mask & META_MTIME, .mtime_ns = full->mtime_ns };
 
 	if (meta_apply_time(staged->fd, &time, err) < 0 || finish_look(staged, err) < 0)
@@ -441,18 +477,17 @@ static int finish_file(struct staged *staged, struct meta *full, struct err *err
 	if (meta_fits(full, &staged->entry))
 		return 0;
 	full->mask &= ~(unsigned)META_MTIME;
-	if (meta_apply(changer, staged->fd, changer->stage, staged->name, full, err) < 0)
+	if (meta_apply(changer, staged->fd, changer->stage, staged_path(staged, room), full, err) <
+	    0)
 		return -1;
 	return finish_look(staged, err);
 }
 
-static int finish_meta(struct staged *staged, const struct meta *meta, struct err *err)
+static int finish_other(struct staged *staged, const struct meta *meta, struct err *err)
 {
 	struct changer *changer = staged->changer;
 	struct meta full = with_mode(staged, meta);
 
-	if (staged->entry.type == ENTRY_FILE)
-		return finish_file(staged, &full, err);
 	/* A folder must be writable by us to be moved out of the stage. */
 	staged->folder_mode = full.mode;
 	full.mode |= 0700;
@@ -464,18 +499,27 @@ static int finish_meta(struct staged *staged, const struct meta *meta, struct er
 	return finish_look(staged, err);
 }
 
+static int finish_meta(struct staged *staged, const struct meta *meta, struct err *err)
+{
+	struct meta full = with_mode(staged, meta);
+	struct err why = ERR_INIT;
+
+	if ((staged->entry.type == ENTRY_FILE ? finish_file(staged, &full, &why)
+					      : finish_other(staged, meta, &why)) == 0)
+		return 0;
+	if (err)
+		*err = why;
+	return err_wrap(err, "cannot stage new content");
+}
+
 int staged_finish(struct staged *staged, const struct meta *meta, struct err *err)
 {
 	struct changer *changer = staged->changer;
-	struct err why = ERR_INIT;
 
 	if (staged->hole_last && sys_ftruncate(staged->fd, (off_t)staged->size) < 0)
 		return stage_failed(errno, err);
-	if (finish_meta(staged, meta, &why) < 0) {
-		if (err)
-			*err = why;
-		return err_wrap(err, "cannot stage new content");
-	}
+	if (finish_meta(staged, meta, err) < 0)
+		return -1;
 	if (staged->entry.type == ENTRY_FILE)
 		staged->value = staged_digest(staged);
 	staged->state = STAGED_FINISHED;
@@ -487,6 +531,46 @@ int staged_finish(struct staged *staged, const struct meta *meta, struct err *er
 	if (staged->entry.type == ENTRY_FILE && staged->size >= LARGE_SIZE)
 		sync_file_range(staged->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return pending_add(staged) < 0 ? stage_failed(errno, err) : 0;
+}
+
+struct staged *staged_filling(struct changer *changer, struct err *err)
+{
+	struct staged *staged = staged_new(changer, ENTRY_DIR);
+
+	staged->name[0] = STAGED_FILLING;
+	staged = make_folder(staged, err);
+	if (!staged)
+		return NULL;
+	cleanup_close(&staged->fd);
+	mark_dirty(changer);
+	return staged;
+}
+
+bool staged_is_in_folder(const struct staged *staged)
+{
+	return staged->folder != NULL;
+}
+
+/* What has come into it is in the next changer_sync(), as what is placed in a folder is. */
+int staged_filled(struct staged *folder, const struct meta *meta, struct err *err)
+{
+	struct changer *changer = folder->changer;
+	char filling[STAGED_NAME_SIZE];
+	int status = 0;
+
+	memcpy(filling, folder->name, sizeof(filling));
+	folder->name[0] = STAGED_WHOLE;
+	mark_dirty(changer);
+	if (sys_renameat2(changer->stage, filling, changer->stage, folder->name, 0) < 0) {
+		folder->name[0] = STAGED_FILLING;
+		return stage_failed(errno, err);
+	}
+	if (staged_open_folder(folder, err) < 0)
+		return -1;
+	status = finish_meta(folder, meta, err);
+	cleanup_close(&folder->fd);
+	folder->state = status < 0 ? STAGED_BROKEN : STAGED_READY;
+	return status;
 }
 
 /* There is nothing in a new folder that could be lost: it is among those that the next changer_sync() takes. */
