@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Operations of one run.  They are done as they come, but files stay staged, nothing is deleted and
- * nothing is reported until FLUSH has made everything durable: first the staged bytes, then folders
- * in the trash, then the names.
+ * Operations of one run.  They are done as they come, but files, and folders that are filled with them
+ * (agent_fill.c), stay staged, nothing is deleted and nothing is reported until FLUSH has made everything
+ * durable: first the staged bytes, then folders in the trash, then the names.
  *
  * Of many files at once that is done beside the loop, which goes on staging what comes (base/worker.h).
  * The tree, the changer but for what is being staged (tree/changer.h), the lock and the done log
@@ -37,6 +37,7 @@ static void pending_free(struct pending *op)
 	else
 		staged_free(op->staged);
 	reader_free(op->basis);
+	fill_free(op->fill);
 	free(op->path);
 	free(op->from);
 	free(op);
@@ -115,8 +116,7 @@ struct meta op_meta_of(const struct op_meta *from, const unsigned char *attrs, s
 			      .xattrs_len = attrs_len };
 }
 
-/* A run that is killed before this stands in the saved list leaves it to the next one. */
-static void note_done(struct agent_ops *ops, const struct pending *op)
+void ops_put_note(struct agent_ops *ops, const struct pending *op)
 {
 	const struct done_record record = { .kind = (enum done_kind)op->settles,
 					    .path = op->path,
@@ -125,10 +125,17 @@ static void note_done(struct agent_ops *ops, const struct pending *op)
 					    .there = op->there };
 
 	if (op->settles && !err_is_set(&op->status))
-		done_log_add(&ops->done, &record);
+		done_log_put(&ops->done, &record);
 }
 
-static int place(struct agent_ops *ops, struct pending *op)
+/* A run that is killed before this stands in the saved list leaves it to the next one. */
+static void note_done(struct agent_ops *ops, const struct pending *op)
+{
+	ops_put_note(ops, op);
+	done_log_write(&ops->done);
+}
+
+int ops_place(struct agent_ops *ops, struct pending *op)
 {
 	if (changer_place(ops->changer, op->staged, op->path, &op->expect, &op->result,
 			  &op->status) < 0)
@@ -139,19 +146,29 @@ static int place(struct agent_ops *ops, struct pending *op)
 	return 0;
 }
 
-/* Complete a staged thing and put it in place at once. */
-static int place_now(struct agent_ops *ops, struct pending *op, const struct msg_op *msg)
+/* Complete a staged thing (with this metadata, or NULL: its own) and put it in place, where it need not wait. */
+static void place_now(struct agent_ops *ops, struct pending *op, const struct meta *meta)
 {
-	struct meta meta = op_meta_of(&op->meta, msg->attrs, msg->attrs_len);
+	if (!op->staged || (meta && staged_finish(op->staged, meta, &op->status) < 0))
+		return;
+	if (!op->late)
+		ops_place(ops, op);
+}
 
-	if (!op->staged)
-		return -1;
-	/* Until everything is in it, a new folder must let us in; its own mode comes at the end. */
-	if (msg->kind == OP_MKDIR)
-		meta.mode |= 0700;
-	if (msg->kind != OP_LINK && staged_finish(op->staged, &meta, &op->status) < 0)
-		return -1;
-	return place(ops, op);
+struct meta ops_folder_meta(const struct pending *op, const unsigned char *attrs, size_t attrs_len)
+{
+	struct meta meta = op_meta_of(&op->meta, attrs, attrs_len);
+
+	meta.mode |= 0700;
+	return meta;
+}
+
+static void make_folder(struct agent_ops *ops, struct pending *op, const struct msg_op *msg)
+{
+	const struct meta meta = ops_folder_meta(op, msg->attrs, msg->attrs_len);
+
+	op->staged = staged_folder(ops->changer, &op->status);
+	place_now(ops, op, &meta);
 }
 
 static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op *msg)
@@ -161,20 +178,24 @@ static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op
 
 	switch (msg->kind) {
 	case OP_PUT:
+		fill_join(op);
+		break;
 	case OP_DELETE:
 		break;
 	case OP_MKDIR:
-		op->staged = staged_folder(changer, &op->status);
-		place_now(ops, op, msg);
+		if (op->late)
+			fill_begin(ops, op, msg->attrs, msg->attrs_len);
+		else
+			make_folder(ops, op, msg);
 		break;
 	case OP_SYMLINK:
 		op->staged = staged_symlink(changer, msg->source.link ? msg->source.link : "",
 					    &op->status);
-		place_now(ops, op, msg);
+		place_now(ops, op, &meta);
 		break;
 	case OP_LINK:
 		op->staged = staged_link(changer, msg->from, &msg->source, &op->status);
-		place_now(ops, op, msg);
+		place_now(ops, op, NULL);
 		break;
 	case OP_COPY:
 		/* Placed with the puts: two files that swap their content must both be read first. */
@@ -191,10 +212,33 @@ static void do_op(struct agent_ops *ops, struct pending *op, const struct msg_op
 	}
 }
 
-/* What waits for FLUSH: all that puts many versions into the trash, so that room is made for them at once. */
-static bool is_done_late(enum op_kind kind)
+/*
+ * What waits for FLUSH: all that puts many versions into the trash, so that room is made for them at once; a
+ * folder that is filled, and what is to lie in it or below.
+ */
+static bool is_done_late(const struct pending *op, const struct msg_op *msg)
 {
-	return kind == OP_DELETE || kind == OP_PUT || kind == OP_COPY;
+	switch (op->kind) {
+	case OP_DELETE:
+	case OP_PUT:
+	case OP_COPY:
+		return true;
+	case OP_MKDIR:
+		return msg->filled && op->expect.type == ENTRY_ABSENT;
+	case OP_SYMLINK:
+		return op->under != NULL;
+	case OP_LINK:
+	case OP_MOVE:
+	case OP_META:
+		break;
+	}
+	return false;
+}
+
+/* The others are only staged as they come, also while the worker has the tree. */
+static bool needs_tree(const struct pending *op)
+{
+	return op->kind == OP_COPY || !op->late;
 }
 
 int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
@@ -221,10 +265,12 @@ int agent_on_op(struct agent *agent, const struct frame *frame, struct err *err)
 	*ops->end = op;
 	ops->end = &op->next;
 	ops->count++;
-	if (op->kind != OP_PUT && op->kind != OP_DELETE)
+	op->under = fill_above(ops, op->path);
+	op->late = is_done_late(op, &msg);
+	if (needs_tree(op))
 		agent_ops_rest(agent);
 	do_op(ops, op, &msg);
-	if (!is_done_late(op->kind))
+	if (!op->late)
 		note_done(ops, op);
 	return 0;
 }
@@ -239,9 +285,9 @@ static void fail_all(struct agent_ops *ops, const struct err *status)
 /* What FLUSH is to do now. */
 static bool is_late(const struct pending *op)
 {
-	if (err_is_set(&op->status) || !is_done_late(op->kind))
+	if (err_is_set(&op->status) || !op->late)
 		return false;
-	return op->kind == OP_DELETE || op->staged;
+	return op->kind == OP_DELETE || (op->staged && !staged_is_in_folder(op->staged));
 }
 
 static void do_late(struct agent_ops *ops, struct pending *op)
@@ -249,7 +295,7 @@ static void do_late(struct agent_ops *ops, struct pending *op)
 	if (op->kind == OP_DELETE)
 		changer_delete(ops->changer, op->path, &op->expect, &op->status);
 	else
-		place(ops, op);
+		ops_place(ops, op);
 	note_done(ops, op);
 }
 
@@ -259,7 +305,9 @@ static void do_all_late(struct agent_ops *ops)
 		if (is_late(op) && op->expect.type != ENTRY_ABSENT)
 			changer_make_room(ops->changer, op->path);
 	for (struct pending *op = ops->flushed; op; op = op->next)
-		if (is_late(op))
+		if (op->fill)
+			fill_place(ops, op);
+		else if (is_late(op))
 			do_late(ops, op);
 }
 
@@ -348,12 +396,13 @@ static unsigned take_complete(struct agent_ops *ops)
 	while (*link) {
 		struct pending *op = *link;
 
-		if (op->kind == OP_PUT && !op->complete) {
+		if (fill_must_wait(op) || (op->kind == OP_PUT && !op->complete)) {
 			link = &op->next;
 			continue;
 		}
 		*link = op->next;
 		op->next = NULL;
+		fill_take(op);
 		*end = op;
 		end = &op->next;
 		puts += op->kind == OP_PUT;
@@ -361,6 +410,7 @@ static unsigned take_complete(struct agent_ops *ops)
 	ops->end = link;
 	ops->receiving = NULL;
 	ops->found = NULL;
+	fill_forget_taken(ops);
 	return puts;
 }
 
@@ -368,6 +418,9 @@ static void flush(struct agent_ops *ops)
 {
 	struct err status = ERR_INIT;
 
+	for (struct pending *op = ops->flushed; op; op = op->next)
+		if (op->fill && !err_is_set(&op->status))
+			fill_finish(op);
 	if (changer_sync_staged(ops->changer, &status) < 0)
 		fail_all(ops, &status);
 	do_all_late(ops);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What agent_ops.c, which does operations, shares with agent_puts.c, which receives the bytes of files. */
+/*
+ * What agent_ops.c, which does operations, shares with agent_puts.c, which receives the bytes of files, and
+ * agent_fill.c, which gathers those of new folders.
+ */
 #ifndef PEER_AGENT_OPS_INTERNAL_H
 #define PEER_AGENT_OPS_INTERNAL_H
 
@@ -15,6 +18,7 @@
 #include "store/done_log.h"
 #include "tree/changer.h"
 
+struct fill;
 struct reader;
 struct staged;
 struct worker;
@@ -25,6 +29,7 @@ struct pending {
 	uint64_t id;
 	enum op_kind kind;
 	bool complete; /* OP_PUT: all bytes are here */
+	bool late;     /* done by FLUSH */
 	char *path;
 	struct entry expect;
 	uint64_t size;	     /* OP_PUT: what it is said to become */
@@ -40,6 +45,12 @@ struct pending {
 	uint64_t folder;      /* of a file or symlink: the inode of that into which it was placed */
 	struct entry result;
 	struct err status;
+	/* Folders that are filled, see agent_fill.c. */
+	struct fill *fill; /* OP_MKDIR: this is one */
+	struct pending
+		*under; /* the innermost that it is to lie in or below, until that is taken */
+	bool inside;	/* OP_PUT: it is to be staged in that */
+	struct pending *next_inside;
 };
 
 struct agent_ops {
@@ -51,6 +62,8 @@ struct agent_ops {
 	struct pending **end;
 	struct pending *flushed; /* what FLUSH is about, until it is reported; likewise */
 	struct worker *worker;
+	struct pending
+		*filling; /* the last folder that came to be filled; each lies in its `under` */
 	struct pending *receiving; /* the OP_PUT that the last DATA was for */
 	struct pending *found;	   /* by find_put() last, also when it is complete */
 	unsigned count;
@@ -60,5 +73,35 @@ struct agent_ops {
 
 /* What is to be set, of what was asked for; attrs[0..attrs_len) is borrowed. */
 struct meta op_meta_of(const struct op_meta *from, const unsigned char *attrs, size_t attrs_len);
+
+/* Put a complete one in its place. */
+int ops_place(struct agent_ops *ops, struct pending *op);
+/* What is to be noted of one that is done, for a run after one that is killed. */
+void ops_put_note(struct agent_ops *ops, const struct pending *op);
+/* Until everything is in it, a new folder must let us in; its own mode comes at the end. Borrows attrs. */
+struct meta ops_folder_meta(const struct pending *op, const unsigned char *attrs, size_t attrs_len);
+
+/* The innermost folder still being filled that this path lies below, or NULL. */
+struct pending *fill_above(struct agent_ops *ops, const char *path);
+/* An OP_MKDIR that is to be filled from now on. Its attributes are copied. */
+void fill_begin(struct agent_ops *ops, struct pending *op, const unsigned char *attrs,
+		size_t attrs_len);
+/* An OP_PUT, of which nothing has come, is staged in the folder it lies in where that is being filled. */
+void fill_join(struct pending *op);
+/* Its staged file; where it cannot lie there, an ordinary one. */
+struct staged *fill_stage(struct agent_ops *ops, struct pending *op, mode_t mode);
+/* All its bytes are there, or never will be. */
+void fill_complete(struct pending *op);
+/* Whether it has to wait for what a later FLUSH is about. Those before it have been asked. */
+bool fill_must_wait(struct pending *op);
+/* A FLUSH takes it. */
+void fill_take(struct pending *op);
+/* Those that were taken get nothing any more. */
+void fill_forget_taken(struct agent_ops *ops);
+/* Complete a folder, before the stage is made durable. */
+void fill_finish(struct pending *op);
+/* Put a folder in its place, with what is in it. */
+void fill_place(struct agent_ops *ops, struct pending *op);
+void fill_free(struct fill *fill);
 
 #endif

@@ -56,10 +56,9 @@ static struct staged *receive_into(struct agent_ops *ops, struct pending *op)
 	if (err_is_set(&op->status) || op->spoiled)
 		return NULL;
 	if (!op->staged)
-		op->staged = op->size >= PARTIAL_MIN
-				     ? staged_large(ops->changer, op->path, mode_of(&op->meta),
-						    &op->status)
-				     : staged_file(ops->changer, mode_of(&op->meta), &op->status);
+		op->staged = op->size >= PARTIAL_MIN ? staged_large(ops->changer, op->path,
+								    mode_of(&op->meta), &op->status)
+						     : fill_stage(ops, op, mode_of(&op->meta));
 	/* Known to be too large, it is refused before much of it has come. */
 	if (op->staged && staged_size(op->staged) == 0 &&
 	    staged_may_grow(op->staged, op->size, &op->status) < 0)
@@ -252,6 +251,6 @@ int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err 
 	if (err_is_set(&op->status))
 		drop_staged(op);
 	drop_basis(agent->ops, op);
-	op->complete = true;
+	fill_complete(op);
 	return 0;
 }

@@ -460,6 +460,7 @@ void msg_put_op(struct buf *out, const struct msg_op *op)
 	entry_encode(out, &op->source);
 	enc_meta(out, &op->meta);
 	enc_bytes(out, op->attrs, op->attrs_len);
+	enc_u8(out, op->filled);
 	enc_u8(out, op->settles);
 	if (names_other_side(op))
 		entry_encode(out, &op->there);
@@ -478,6 +479,7 @@ int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op
 {
 	struct dec dec;
 	unsigned kind = 0;
+	unsigned filled = 0;
 
 	dec_init(&dec, frame->data, frame->len);
 	op->id = dec_uint(&dec);
@@ -489,10 +491,13 @@ int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op
 	entry_decode(&dec, arena, &op->source);
 	dec_meta(&dec, arena, &op->meta);
 	op->attrs = dec_bytes(&dec, ATTRS_MAX, &op->attrs_len);
+	filled = dec_u8(&dec);
+	op->filled = filled == 1;
 	op->settles = dec_u8(&dec);
 	if (names_other_side(op))
 		entry_decode(&dec, arena, &op->there);
-	if (kind > OP_META || op->settles > DONE_MOVED || !from_is_good(op))
+	if (kind > OP_META || filled > (kind == OP_MKDIR) || op->settles > DONE_MOVED ||
+	    !from_is_good(op))
 		dec.bad = true;
 	return finish(&dec, frame, err);
 }

@@ -93,6 +93,7 @@ struct msg_op {
 	struct op_meta meta;
 	const unsigned char *attrs;
 	size_t attrs_len;
+	bool filled;	    /* OP_MKDIR: it is put in place with what comes into it until a FLUSH */
 	unsigned settles;   /* 0, or enum done_kind: what to note when it is done */
 	struct entry there; /* DONE_AGREED, DONE_MADE: what the other side shows */
 };

@@ -88,8 +88,9 @@
  *	HOLE		both	uint id; uint length (at most PEER_HOLE_MAX)
  *	READ_END	A	uint id; status; entry with digest; str attributes
  *	OP		I	uint id; u8 kind (model/plan.h); str path; str from; entry expected (absent:
- *				nothing); entry source; meta; str attributes; u8 what it settles (0 nothing,
- *				else enum done_kind), with 1 and 2 entry of the other side
+ *				nothing); entry source; meta; str attributes; u8 1 if it is a folder to be filled,
+ *				else 0; u8 what it settles (0 nothing, else enum done_kind), with 1 and 2 entry of
+ *				the other side
  *	PUT_END		I	uint id; u8 1 if complete (0: drop it); 16 bytes digest; str attributes
  *	BASIS		I	uint id; uint bytes of a block (at least block_size() of base/blocks.h); u8 0: the sums
  *				of the version that this OP_PUT is to replace, 1: of the part that is there of
@@ -134,6 +135,10 @@
  * only then (they among themselves in order).  The bytes of OP_PUT
  * follow as DATA and HOLE frames and end with PUT_END.
  *
+ * A new folder that is to be FILLED is put in place with the files in it that came after its OP: also only at FLUSH, and
+ * where not all of them are complete then, at a later one, with all that lies in it or below.  So DONE may not be said of
+ * every OP before a FLUSH, but is of all before one that follows the last PUT_END.
+ *
  * FILES.  The bytes of a READ are those of the entry that was expected: never more, and READ_END, where
  * it is no failure, comes behind the last.  Of SCAN, one may be open.
  *
@@ -162,7 +167,7 @@
 #include <stdint.h>
 
 enum {
-	PEER_VERSION = 2,
+	PEER_VERSION = 3,
 	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
 	PEER_COMMAND_MAX = 64 * 1024,	  /* bytes of a hook; execve() takes 128 KiB */
 	PEER_VARIABLES_MAX = 32,	  /* of its environment */

@@ -184,6 +184,7 @@ static void send_op(struct apply *apply, size_t id, struct op *op)
 	struct msg_op msg = { .id = id,
 			      .kind = (enum op_kind)op->kind,
 			      .path = op->path,
+			      .filled = op_is_filled(op),
 			      .meta = plan_meta(apply->plan, op) };
 
 	if (op->kind == OP_MOVE || op->kind == OP_LINK || op->kind == OP_COPY)

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "config/config.h"
 #include "model/change.h"
+#include "model/filling.h"
 #include "model/guard.h"
 #include "model/move.h"
 #include "model/plan.h"
@@ -149,6 +150,7 @@ static int decide(struct session *session, struct work *work, const struct polic
 		return -1;
 	plan_build(&work->plan, &work->changes, &work->moves, policy, config->preserve_hardlinks);
 	reuse_in_plan(work->reuse, &work->changes, &work->moves, &work->plan);
+	filling_in_plan(&work->plan);
 	reuse_free(work->reuse);
 	work->reuse = NULL;
 	return space_check(session, &work->plan, err);

@@ -232,10 +232,12 @@ static void add_hello(struct program *program)
 
 static void add_op(struct program *program)
 {
-	struct msg_op op = { .id = take(program) % 4 };
+	uint8_t first = take(program);
+	struct msg_op op = { .id = first % 4 };
 	uint8_t attrs = 0;
 
 	op.kind = (enum op_kind)(take(program) % (OP_META + 1));
+	op.filled = op.kind == OP_MKDIR && (first & 4);
 	op.path = take_path(program);
 	op.from = take_path(program);
 	op.expect = take_entry(program);

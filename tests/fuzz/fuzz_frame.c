@@ -99,7 +99,7 @@ static int recode_op(const struct frame *frame, struct arena *arena, struct buf 
 
 	if (msg_get_op(frame, arena, &op, err) < 0)
 		return -1;
-	assert(op.kind <= OP_META);
+	assert(op.kind <= OP_META && (!op.filled || op.kind == OP_MKDIR));
 	check_path(op.path);
 	if (op.from[0] || op.kind == OP_MOVE || op.kind == OP_LINK || op.kind == OP_COPY)
 		check_path(op.from);

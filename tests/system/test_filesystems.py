@@ -243,14 +243,21 @@ def test_i52_of_two_names_that_differ_in_case_the_second_is_reported(disk):
     disk.at_rest = False
 
 
+@pytest.mark.parametrize("renames", [False, True], ids=["filled", "empty"])
 @on_one_case
-def test_i52_a_second_name_made_later_harms_neither_file_nor_folder(disk):
+def test_i52_a_second_name_made_later_harms_neither_file_nor_folder(disk, renames):
+    """With a rename, folders are made before anything is put in them; else they come with their files."""
     disk.write("initiator", "A", "large")
     disk.write("initiator", "B/x", "in B")
+    disk.write("initiator", "other")
     disk.run()
     files = two_cases(disk)
+    if renames:
+        disk.rename("initiator", "other", "another")
+    files.update({name: disk.read("initiator", name) for name in disk.names("initiator")
+                  if name.endswith("other")})
     for _ in range(3):
-        assert len(check_two_cases(disk, files, disk.run(expect=FAILED))) == 2
+        assert len(check_two_cases(disk, files, disk.run(expect=FAILED))) == 3
     # What was in the way goes: now there is room.
     disk.remove("initiator", "A")
     disk.remove("initiator", "B")

@@ -99,23 +99,34 @@ def test_i18_what_was_renamed_and_then_deleted_stays_deleted(local, side, after)
     assert local.gone("renamed") and local.gone("x")
 
 
-def test_i18_a_new_folder_that_was_removed_again_stays_removed(local, side, after):
+# With a rename, folders are made before anything is put in them; else they come with their files.
+RENAMES = pytest.mark.parametrize("renames", [False, True], ids=["filled", "empty"])
+
+
+def new_folder(local, side, renames):
+    """A new folder on this side, and another one in it."""
     local.write("initiator", "keep")
     local.run()
     local.write(side, "d/x")
     local.write(side, "d/e/y")
-    # The first time it is only the folders that were made.
+    if renames:
+        local.rename(side, "keep", "kept")
+
+
+@RENAMES
+def test_i18_a_new_folder_that_was_removed_again_stays_removed(local, side, after, renames):
+    new_folder(local, side, renames)
+    # With a rename, the first time it is only the folders that were made.
     cut_off(local, time=2)
     shutil.rmtree(local.path(after, "d"))
     run_to_rest(local)
     assert local.gone("d")
 
 
+@RENAMES
 @pytest.mark.parametrize("time", [1, 2], ids=["only noted", "recorded"])
-def test_i18_the_metadata_of_a_new_folder_are_still_brought(local, side, time):
-    local.write("initiator", "keep")
-    local.run()
-    local.write(side, "d/x")
+def test_i18_the_metadata_of_a_new_folder_are_still_brought(local, side, time, renames):
+    new_folder(local, side, renames)
     # While it is filled, it must be open for writing.
     local.path(side, "d").chmod(0o550)
     cut_off(local, time)
