@@ -2,8 +2,9 @@
 /*
  * New folders that are put in place with the files in them: one rename, one note and one look for many.
  *
- * A folder is filled from its OP on, until a FLUSH takes it, which it does when all that was begun in it is
- * complete. What lies in it or below and is no file of its own waits for it, as it may only be placed there
+ * A folder is filled from its OP on, until a FLUSH takes it. One of which something has come waits for no file of
+ * which nothing has (fill_part): what was sent is in its place after the second FLUSH at the latest, however much is
+ * still to come into the folder. What lies in it or below and is no file of its own waits for it, as it may only be placed there
  * then. Operations come in path order, so those folders that may still get something form a chain.
  */
 #include <stdlib.h>
@@ -15,12 +16,15 @@
 #include "peer/agent_ops_internal.h"
 #include "tree/changer.h"
 #include "tree/partial.h"
+#include "tree/root.h"
 
 /* A folder of more files is seen after so many of them, and gets the others one by one. */
 enum { FILL_MAX = WORTHWHILE(500, 4) };
 
 struct fill {
 	bool taken;	       /* by a FLUSH: nothing comes into it any more */
+	bool come;	       /* a file in it or below is there */
+	bool closed;	       /* since a FLUSH that has found one no put joins it */
 	struct buf attrs;      /* extended attributes that it is to get */
 	struct pending *first; /* of the puts in it, */
 	struct pending **end;  /* in the order in which they came, */
@@ -53,13 +57,25 @@ void fill_free(struct fill *fill)
 	free(fill);
 }
 
+/* What no path of the root may be called is refused where it is to be placed by itself. */
 static bool may_join(const struct pending *op)
 {
 	const struct pending *folder = op->under;
 
-	return folder && folder->staged && folder->fill->count < FILL_MAX &&
-	       op->size < PARTIAL_MIN && op->expect.type == ENTRY_ABSENT &&
-	       path_parent_len(op->path) == strlen(folder->path);
+	return folder && folder->staged && !folder->fill->closed &&
+	       folder->fill->count < FILL_MAX && op->size < PARTIAL_MIN &&
+	       op->expect.type == ENTRY_ABSENT &&
+	       path_parent_len(op->path) == strlen(folder->path) &&
+	       strcmp(path_name(op->path), ROOT_WORKDIR) != 0;
+}
+
+static void list_inside(struct pending *op)
+{
+	struct fill *fill = op->under->fill;
+
+	op->next_inside = NULL;
+	*fill->end = op;
+	fill->end = &op->next_inside;
 }
 
 void fill_join(struct pending *op)
@@ -69,8 +85,7 @@ void fill_join(struct pending *op)
 	if (!may_join(op))
 		return;
 	op->inside = true;
-	*fill->end = op;
-	fill->end = &op->next_inside;
+	list_inside(op);
 	fill->count++;
 	fill->missing++;
 }
@@ -89,6 +104,24 @@ void fill_complete(struct pending *op)
 	op->complete = true;
 	if (op->inside)
 		op->under->fill->missing--;
+	for (struct pending *folder = op->under; folder; folder = folder->under)
+		folder->fill->come = true;
+}
+
+void fill_part(struct agent_ops *ops)
+{
+	for (struct pending *op = ops->first; op; op = op->next) {
+		if (op->fill) {
+			op->fill->closed = op->fill->come;
+			op->fill->first = NULL;
+			op->fill->end = &op->fill->first;
+		} else if (op->inside && op->under->fill->closed && !op->complete && !op->staged) {
+			op->inside = false;
+			op->under->fill->missing--;
+		} else if (op->inside) {
+			list_inside(op);
+		}
+	}
 }
 
 bool fill_must_wait(struct pending *op)

@@ -31,8 +31,8 @@ enum { BESIDE_MIN = WORTHWHILE(64, 2) /* puts from which on a FLUSH is worth a t
 
 static void pending_free(struct pending *op)
 {
-	/* Where the session ends in the middle of it. */
-	if (op->kind == OP_PUT && !op->complete && !err_is_set(&op->status))
+	/* Where the session ends in the middle of it, or of what it waits for. */
+	if (op->kind == OP_PUT && !err_is_set(&op->status))
 		staged_leave(op->staged);
 	else
 		staged_free(op->staged);
@@ -74,7 +74,8 @@ struct agent_ops *agent_ops_open(struct agent *agent, const char *run, uint64_t 
 					   .scan_flags = agent->scan_flags,
 					   .seed = agent->seed,
 					   .keep = *keep,
-					   .lock = agent->lock };
+					   .lock = agent->lock,
+					   .boot = agent->boot };
 	struct agent_ops *ops = xcalloc(1, sizeof(*ops));
 
 	ops->agent = agent;
@@ -393,6 +394,7 @@ static unsigned take_complete(struct agent_ops *ops)
 	struct pending **end = &ops->flushed;
 	unsigned puts = 0;
 
+	fill_part(ops);
 	while (*link) {
 		struct pending *op = *link;
 

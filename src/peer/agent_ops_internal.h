@@ -92,6 +92,8 @@ void fill_join(struct pending *op);
 struct staged *fill_stage(struct agent_ops *ops, struct pending *op, mode_t mode);
 /* All its bytes are there, or never will be. */
 void fill_complete(struct pending *op);
+/* For a FLUSH: no folder that has something waits for puts of which nothing has come; they are ordinary ones then. */
+void fill_part(struct agent_ops *ops);
 /* Whether it has to wait for what a later FLUSH is about. Those before it have been asked. */
 bool fill_must_wait(struct pending *op);
 /* A FLUSH takes it. */

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "peer/agent_internal.h"
 #include "peer/frame.h"
+#include "tree/changer.h"
 #include "tree/partial.h"
 #include "tree/root.h"
 #include "tree/space.h"
@@ -18,7 +19,7 @@ static uint64_t leftovers_in(const struct agent *agent, const char *name)
 			    : sys_openat(workdir, name,
 					 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 
-	return folder < 0 ? 0 : space_in_folder(folder);
+	return folder < 0 ? 0 : space_in_folder(folder, staged_was_never_placed, &agent->boot);
 }
 
 /* What dead runs have left there is swept before anything new comes, or used for it, or in its way (tree/partial.h). */

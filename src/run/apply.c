@@ -245,7 +245,8 @@ static void maybe_flush(struct apply *apply, enum side side)
 {
 	struct lane *lane = &apply->lanes[side];
 	bool full = lane->unflushed >= BATCH_OPS || lane->unflushed_bytes >= BATCH_BYTES;
-	bool last = lane->next == apply->end && lane->receiving == 0;
+	/* Of those that are not answered all may wait for one that a FLUSH is still to follow (FILLED). */
+	bool last = (lane->next == apply->end || lane->open >= OPEN_OPS) && lane->receiving == 0;
 
 	if (lane->unflushed == 0 || lane->flushing || (!full && !last))
 		return;

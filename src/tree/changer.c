@@ -30,7 +30,7 @@ static const int64_t SETTLE_MAX_MS =
  * (tree/changer.h). A folder may hold something all the same: a power cut can take the rename that
  * put it in its place and leave what was put into it there, by whomever. That goes to the trash.
  */
-/* One that was still being filled was never in place: what is in it is ours. */
+/* Of a folder that never was in place, what is in it is ours. */
 static void empty(const struct changer *changer, const char *name)
 {
 	AUTO_CLOSE int fd = sys_openat(changer->stage, name,
@@ -44,7 +44,7 @@ static void empty(const struct changer *changer, const char *name)
 
 static void sweep_one(struct changer *changer, const char *name)
 {
-	if (name[0] == STAGED_FILLING)
+	if (staged_was_never_placed(name, &changer->boot))
 		empty(changer, name);
 	if (partial_keep(changer, name) < 0 && sys_unlinkat(changer->stage, name, 0) < 0 &&
 	    sys_unlinkat(changer->stage, name, AT_REMOVEDIR) < 0 &&
@@ -94,6 +94,7 @@ struct changer *changer_open(struct root *root, const struct changer_options *op
 	changer->keep = options->keep;
 	changer->look = (struct look){ root, options->scan_flags, options->seed };
 	changer->run = xstrdup(options->run);
+	changer->boot = options->boot;
 	changer->sync = options->sync;
 	changer->umask = current_umask();
 	changer->stage = steal_fd(&stage);

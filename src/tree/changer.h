@@ -68,6 +68,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/random.h"
 #include "model/entry.h"
 #include "tree/trash_tidy.h"
 
@@ -86,6 +87,7 @@ struct changer_options {
 	uint64_t seed;	     /* keys digests */
 	struct keep keep;    /* for how long what goes to the trash is wanted */
 	struct lock *lock;   /* of the root, borrowed: looked at before each operation */
+	struct uuid boot;    /* of this machine (done_log_boot); none: not known */
 };
 
 struct meta {
@@ -150,6 +152,11 @@ struct staged *staged_filling(struct changer *changer, struct err *err);
 struct staged *staged_file_in(struct staged *folder, const char *name, mode_t mode,
 			      struct err *err);
 int staged_filled(struct staged *folder, const struct meta *meta, struct err *err);
+/*
+ * Whether what has this name in the stage is a folder that never was in place: it goes with what is in it. One that
+ * was about to be placed by a run of this boot would not be here.
+ */
+bool staged_was_never_placed(const char *name, const struct uuid *boot);
 /* Whether it was staged in a folder. */
 bool staged_is_in_folder(const struct staged *staged);
 int changer_placed_in(struct staged *staged, struct entry *result, struct err *err);

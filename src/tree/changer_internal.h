@@ -45,6 +45,7 @@ struct changer {
 	struct keep keep;
 	struct look look;
 	char *run;
+	struct uuid boot;
 	enum changer_sync_mode sync;
 	mode_t umask;
 	int stage;	      /* descriptor of .osync_workdir/stage */
@@ -110,6 +111,7 @@ struct staged {
 		*folder; /* in which it is staged, under its own name; NULL: the stage itself */
 	unsigned inside; /* of a folder: how many are staged in it */
 	bool doomed;	 /* it is to be removed with the last of them */
+	bool spoiled;	 /* one that was staged in it could not be made durable */
 	int fd;		 /* of files and folders until durable */
 	uint64_t size;
 	bool hole_last; /* the size is not yet that of the file */

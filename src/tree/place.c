@@ -231,14 +231,14 @@ int changer_place(struct changer *changer, struct staged *staged, const char *pa
 				 .path = path,
 				 .expect = expect,
 				 .parent = PARENT_INIT };
-	int status = 0;
+	int status = -1;
 
-	if (staged_settle(staged, err) < 0 ||
-	    (staged->entry.type == ENTRY_DIR && staged_open_folder(staged, err) < 0) ||
-	    changer_fence(changer, err) < 0 ||
-	    parent_open(changer, path, PARENT_PLACE, &change.parent, err) < 0)
-		return -1;
-	status = place(&change, staged, result, err);
+	if (staged_settle(staged, err) == 0 &&
+	    (staged->entry.type != ENTRY_DIR || staged_open_folder(staged, err) == 0) &&
+	    changer_fence(changer, err) == 0 &&
+	    parent_open(changer, path, PARENT_PLACE, &change.parent, err) == 0)
+		status = place(&change, staged, result, err);
+	/* Of many folders that could not be placed none keeps a descriptor until it is freed. */
 	if (staged->entry.type == ENTRY_DIR)
 		cleanup_close(&staged->fd);
 	return status;

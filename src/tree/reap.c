@@ -108,9 +108,11 @@ static int reap_stage(struct root *root, struct lock *lock, struct reap *reap, s
 		return 0;
 	run_name_make(run);
 
-	const struct changer_options options = {
-		.run = run, .keep = reap->keep, .lock = lock, .sync = CHANGER_SYNC_BATCH
-	};
+	const struct changer_options options = { .run = run,
+						 .keep = reap->keep,
+						 .lock = lock,
+						 .sync = CHANGER_SYNC_BATCH,
+						 .boot = reap->boot };
 
 	changer = changer_open(root, &options, err);
 	changer_close(changer);

@@ -34,7 +34,15 @@ static bool goes_with_its_name(const struct stat *st)
 	return S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
-uint64_t space_in_folder(int dirfd)
+static uint64_t space_below(int dirfd, const char *name)
+{
+	AUTO_CLOSE int fd =
+		sys_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+
+	return fd < 0 ? 0 : space_in_folder(fd, NULL, NULL);
+}
+
+uint64_t space_in_folder(int dirfd, space_into_fn *into, const struct uuid *boot)
 {
 	AUTO_CLOSE int copy = sys_openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	AUTO_DIR DIR *dir = copy < 0 ? NULL : sys_fdopendir(copy);
@@ -47,8 +55,10 @@ uint64_t space_in_folder(int dirfd)
 	while ((item = sys_readdir(dir))) {
 		struct stat st;
 
-		if (sys_fstatat(dirfd, item->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    goes_with_its_name(&st))
+		if (into && into(item->d_name, boot))
+			sum += space_below(dirfd, item->d_name);
+		else if (sys_fstatat(dirfd, item->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			 goes_with_its_name(&st))
 			sum += space_taken(&st);
 	}
 	return sum;

@@ -17,8 +17,9 @@
 #include "tree/scan.h"
 
 enum {
-	COPY_ROOM = 256 * 1024,		/* bytes copied at a time */
-	LARGE_SIZE = 64 * 1024,		/* bytes of a file that is worth beginning to write early */
+	COPY_ROOM = 256 * 1024, /* bytes copied at a time */
+	LARGE_SIZE = 64 * 1024, /* bytes of a file that is worth beginning to write early */
+	FILLED_PREFIX_LEN = UUID_TEXT_LEN + 3,
 	MODEST_SIZE = 16 * 1024 * 1024, /* bytes of a file that no file system finds too large */
 };
 
@@ -424,7 +425,7 @@ void staged_free(struct staged *staged)
 
 void staged_leave(struct staged *staged)
 {
-	if (staged && staged->state == STAGED_OPEN && !staged->folder &&
+	if (staged && staged->state != STAGED_GONE && !staged->folder &&
 	    partial_keep(staged->changer, staged->name) == 0)
 		staged->state = STAGED_GONE;
 	staged_free(staged);
@@ -546,6 +547,24 @@ struct staged *staged_filling(struct changer *changer, struct err *err)
 	return staged;
 }
 
+/* What the name of a filled folder begins with. */
+static void filled_prefix(const struct uuid *boot, char out[static FILLED_PREFIX_LEN + 1])
+{
+	char text[UUID_TEXT_LEN + 1];
+
+	uuid_text(boot, text);
+	snprintf(out, FILLED_PREFIX_LEN + 1, "%c-%s-", STAGED_WHOLE, text);
+}
+
+bool staged_was_never_placed(const char *name, const struct uuid *boot)
+{
+	char prefix[FILLED_PREFIX_LEN + 1];
+
+	filled_prefix(boot, prefix);
+	return name[0] == STAGED_FILLING ||
+	       (!uuid_is_none(boot) && strncmp(name, prefix, FILLED_PREFIX_LEN) == 0);
+}
+
 bool staged_is_in_folder(const struct staged *staged)
 {
 	return staged->folder != NULL;
@@ -555,16 +574,17 @@ bool staged_is_in_folder(const struct staged *staged)
 int staged_filled(struct staged *folder, const struct meta *meta, struct err *err)
 {
 	struct changer *changer = folder->changer;
-	char filling[STAGED_NAME_SIZE];
+	char prefix[FILLED_PREFIX_LEN + 1];
+	char filled[STAGED_NAME_SIZE];
 	int status = 0;
 
-	memcpy(filling, folder->name, sizeof(filling));
-	folder->name[0] = STAGED_WHOLE;
+	filled_prefix(&changer->boot, prefix);
+	snprintf(filled, sizeof(filled), "%s%.*s", prefix, STAGED_NAME_SIZE - FILLED_PREFIX_LEN - 1,
+		 folder->name);
 	mark_dirty(changer);
-	if (sys_renameat2(changer->stage, filling, changer->stage, folder->name, 0) < 0) {
-		folder->name[0] = STAGED_FILLING;
+	if (sys_renameat2(changer->stage, folder->name, changer->stage, filled, 0) < 0)
 		return stage_failed(errno, err);
-	}
+	memcpy(folder->name, filled, sizeof(filled));
 	if (staged_open_folder(folder, err) < 0)
 		return -1;
 	status = finish_meta(folder, meta, err);
@@ -586,7 +606,7 @@ int staged_settle(struct staged *staged, struct err *err)
 {
 	bool file = staged->entry.type == ENTRY_FILE;
 
-	if (staged->state == STAGED_READY)
+	if (staged->state == STAGED_READY && !staged->spoiled)
 		return 0;
 	if (staged->state != STAGED_FINISHED)
 		return err_set(err, ERR_SYSTEM, "new content could not be made durable");
@@ -600,6 +620,13 @@ int staged_settle(struct staged *staged, struct err *err)
 	return 0;
 }
 
+/* It is in its folder already, which must not be placed with it. */
+static void spoil_folder(struct staged *staged)
+{
+	if (staged->folder)
+		staged->folder->spoiled = true;
+}
+
 /* One sync for all of many; what then goes wrong concerns all of them. */
 static int sync_all_staged(struct changer *changer, struct err *err)
 {
@@ -610,6 +637,8 @@ static int sync_all_staged(struct changer *changer, struct err *err)
 
 		pending_remove(staged);
 		staged->state = failed ? STAGED_BROKEN : STAGED_READY;
+		if (failed)
+			spoil_folder(staged);
 		if (staged->entry.type == ENTRY_FILE)
 			cleanup_close(&staged->fd);
 	}
@@ -621,9 +650,13 @@ static int sync_each_staged(struct changer *changer, bool dirty, struct err *err
 	struct err first = ERR_INIT;
 
 	while (changer->syncing.first) {
+		struct staged *staged = changer->syncing.first;
 		struct err why = ERR_INIT;
 
-		if (staged_settle(changer->syncing.first, &why) < 0 && !err_is_set(&first))
+		if (staged_settle(staged, &why) == 0)
+			continue;
+		spoil_folder(staged);
+		if (!err_is_set(&first))
 			first = why;
 	}
 	if (changer->sync != CHANGER_SYNC_OFF && dirty && !err_is_set(&first) &&

@@ -103,6 +103,15 @@ def test_i65_deep_folders_with_nothing_in_them_are_synced_and_go_again(local):
     assert local.gone("d")
 
 
+def test_i65_a_new_folder_of_one_file_and_thousands_of_links_is_synced(local):
+    """More than may be sent and not answered, and all of it waits for the file."""
+    local.write("initiator", "new/0")
+    for number in range(4200):
+        os.symlink("0", local.path("initiator", f"new/link {number}"))
+    assert run(local).summary["failed"] == 0
+    assert len(local.names("target")) == 4202
+
+
 def test_i65_a_log_that_never_rests_is_synced_as_it_was_at_some_moment(local):
     log, stop = local.path("initiator", "log"), threading.Event()
     log.write_bytes(b"line 0\n")

@@ -118,6 +118,17 @@ def test_what_a_dead_run_has_left_counts_as_free(cramped):
     assert cramped.both("large") == large and not left.exists()
 
 
+def test_what_a_dead_run_was_filling_counts_as_free(cramped):
+    cramped.write("initiator", "file")
+    cramped.run()
+    large = cramped.write(cramped.far, "large", token(5 * MIB))
+    left = cramped.workdir(cramped.side) / "stage" / "f-17"
+    left.mkdir()
+    (left / "small").write_bytes(large[:4 * MIB])
+    cramped.run()
+    assert cramped.both("large") == large and not left.exists()
+
+
 def test_two_folders_on_one_disk_count_together(tmp_path):
     with disk_for(tmp_path / "disk"):
         pair = Pair(tmp_path, initiator="disk/initiator", target="disk/target")

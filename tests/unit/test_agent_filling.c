@@ -7,9 +7,12 @@
 #include <cmocka.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "model/entry.h"
 #include "peer_help.h"
+#include "tree/partial.h"
 #include "tree_help.h"
 
 #define STAGE "t/.osync_workdir/stage"
@@ -74,7 +77,7 @@ static void test_a_folder_and_its_files_come_with_the_flush(void **state)
 	assert_int_equal(help_count(STAGE), 0);
 }
 
-/* One file of a folder is still to come: neither the folder nor anything in it or below is there, or said to be. */
+/* One file of a folder has come in part: neither the folder nor anything in it or below is there, or said to be. */
 static void test_a_folder_waits_for_its_files(void **state)
 {
 	struct msg_op link = { .id = 5, .kind = OP_SYMLINK, .path = "new/link" };
@@ -84,6 +87,7 @@ static void test_a_folder_waits_for_its_files(void **state)
 	link.meta = (struct op_meta){ .mask = META_MTIME, .mtime_ns = 1 };
 	ask_folder(&far, 1, "new");
 	ask_file(&far, 2, "new/late");
+	far_data(&far, 2, "2");
 	put(&far, 3, "new/one", "1");
 	ask_folder(&far, 4, "new/sub");
 	far_op(&far, &link);
@@ -94,7 +98,7 @@ static void test_a_folder_waits_for_its_files(void **state)
 	well(&far, 7);
 	far_expect(&far, PEER_FLUSHED);
 	assert_false(help_exists("t/new"));
-	send_file(&far, 2, "2");
+	far_put_end(&far, 2, 1, "2");
 	put(&far, 8, "new/more", "8");
 	far_empty(&far, PEER_FLUSH);
 	for (uint64_t id = 1; id <= 5; id++)
@@ -105,6 +109,56 @@ static void test_a_folder_waits_for_its_files(void **state)
 	assert_string_equal(help_read("t/new/more"), "8");
 	assert_int_equal(help_count("t/new"), 5);
 	assert_int_equal(help_count(STAGE), 0);
+}
+
+/* Or what was sent would be sent again where the line is cut, however much it was. */
+static void test_a_folder_does_not_wait_for_files_that_have_not_begun_to_come(void **state)
+{
+	AUTO_FAR far = far_prepared();
+
+	ask_folder(&far, 1, "new");
+	put(&far, 2, "new/one", "1");
+	ask_file(&far, 3, "new/two");
+	far_data(&far, 3, "2");
+	ask_file(&far, 4, "new/three");
+	far_empty(&far, PEER_FLUSH);
+	far_expect(&far, PEER_FLUSHED);
+	far_put_end(&far, 3, 1, "2");
+	ask_file(&far, 5, "new/four");
+	far_data(&far, 4, "3");
+	far_data(&far, 5, "4");
+	far_empty(&far, PEER_FLUSH);
+	for (uint64_t id = 1; id <= 3; id++)
+		well(&far, id);
+	far_expect(&far, PEER_FLUSHED);
+	assert_int_equal(help_count("t/new"), 2);
+	far_put_end(&far, 4, 1, "3");
+	far_put_end(&far, 5, 1, "4");
+	far_empty(&far, PEER_FLUSH);
+	well(&far, 4);
+	well(&far, 5);
+	far_expect(&far, PEER_FLUSHED);
+	assert_string_equal(help_read("t/new/three"), "3");
+	assert_int_equal(help_count("t/new"), 4);
+	assert_int_equal(help_count(STAGE), 0);
+}
+
+/* Nothing would be gained by putting it in place without any of them. */
+static void test_a_folder_of_which_nothing_has_come_waits_for_all_of_it(void **state)
+{
+	AUTO_FAR far = far_prepared();
+
+	ask_folder(&far, 1, "new");
+	ask_file(&far, 2, "new/one");
+	far_empty(&far, PEER_FLUSH);
+	far_expect(&far, PEER_FLUSHED);
+	assert_false(help_exists("t/new"));
+	send_file(&far, 2, "1");
+	far_empty(&far, PEER_FLUSH);
+	well(&far, 1);
+	well(&far, 2);
+	far_expect(&far, PEER_FLUSHED);
+	assert_string_equal(help_read("t/new/one"), "1");
 }
 
 /* Also while those that a FLUSH has taken are put in place beside the loop. */
@@ -198,6 +252,46 @@ static void test_of_a_session_that_ends_nothing_stays_in_the_stage(void **state)
 	assert_int_equal(help_count(STAGE), 0);
 }
 
+/* It is no name for anything that is synced, wherever it is: neither for a file in a folder that is new. */
+static void test_the_name_of_the_work_folder_is_refused_in_a_new_folder(void **state)
+{
+	AUTO_FAR far = far_prepared();
+
+	ask_folder(&far, 1, "new");
+	put(&far, 2, "new/.osync_workdir", "2");
+	far_empty(&far, PEER_FLUSH);
+	well(&far, 1);
+	assert_int_equal(far_result(&far, PEER_DONE, 2), ERR_PROTOCOL);
+	far_expect(&far, PEER_FLUSHED);
+	assert_int_equal(help_count("t/new"), 0);
+}
+
+/* A large file that is all there, whose folder waits for another one. */
+static void test_a_large_file_that_waits_is_not_sent_again(void **state)
+{
+	enum { PIECE = 64 * 1024, PIECES = PARTIAL_MIN / PIECE };
+	AUTO_FREE char *text = xcalloc(1, PARTIAL_MIN + 1);
+	struct msg_op large = { .id = 2, .kind = OP_PUT, .path = "new/large" };
+	AUTO_FAR far = far_prepared();
+
+	memset(text, 'x', PARTIAL_MIN);
+	large.meta = (struct op_meta){ .mask = META_MODE, .mode = 0640 };
+	large.source = (struct entry){ .type = ENTRY_FILE, .size = PARTIAL_MIN };
+	ask_folder(&far, 1, "new");
+	far_op(&far, &large);
+	ask_file(&far, 3, "new/small");
+	for (int i = 0; i < PIECES; i++)
+		far_data(&far, 2, text + PARTIAL_MIN - PIECE);
+	far_put_end(&far, 2, 1, text);
+	far_data(&far, 3, "3");
+	far_empty(&far, PEER_FLUSH);
+	while (far_next(&far) == PEER_CREDIT)
+		continue;
+	assert_int_equal(far.frame.type, PEER_FLUSHED);
+	far_end(&far);
+	assert_true(help_exists("t/new/large") || help_count("t/.osync_workdir/partial") == 1);
+}
+
 static void test_only_a_folder_can_be_filled(void **state)
 {
 	for (int kind = OP_MKDIR + 1; kind <= OP_META; kind++) {
@@ -219,11 +313,15 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, help_setup, help_teardown)
 		TEST(test_a_folder_and_its_files_come_with_the_flush),
 		TEST(test_a_folder_waits_for_its_files),
+		TEST(test_a_folder_does_not_wait_for_files_that_have_not_begun_to_come),
+		TEST(test_a_folder_of_which_nothing_has_come_waits_for_all_of_it),
 		TEST(test_a_folder_of_many_files_gets_all_of_them),
 		TEST(test_what_is_called_off_is_not_in_the_folder),
 		TEST(test_a_folder_that_cannot_come_brings_no_file),
 		TEST(test_one_name_is_given_to_one_file),
 		TEST(test_of_a_session_that_ends_nothing_stays_in_the_stage),
+		TEST(test_the_name_of_the_work_folder_is_refused_in_a_new_folder),
+		TEST(test_a_large_file_that_waits_is_not_sent_again),
 		TEST(test_only_a_folder_can_be_filled),
 	};
 

@@ -7,11 +7,14 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/random.h"
+#include "base/sys.h"
 #include "changer_help.h"
 #include "model/entry.h"
 #include "tree_help.h"
@@ -169,6 +172,30 @@ static void test_what_a_killed_run_was_filling_goes(void **state)
 	bench_close(&bench);
 }
 
+/* The one that put its folders in place, as far as it came, was killed: a rename is not taken back by that. */
+static void test_what_a_killed_run_of_this_boot_was_about_to_place_goes(void **state)
+{
+	const struct uuid boot = uuid_new();
+	const struct uuid other = uuid_new();
+	const struct changer_options options = { .run = "run", .boot = boot };
+	struct bench bench = bench_open(CHANGER_SYNC_BATCH);
+	char here[UUID_TEXT_LEN + 1];
+	char elsewhere[UUID_TEXT_LEN + 1];
+
+	uuid_text(&boot, here);
+	uuid_text(&other, elsewhere);
+	help_sh("cd " STAGE
+		" && mkdir s-%s-f-1 s-%s-f-1 && echo ours >s-%s-f-1/x && echo mine >s-%s-f-1/x",
+		here, elsewhere, here, elsewhere);
+	changer_close(bench.changer);
+	bench.changer = changer_open(bench.root, &options, &bench.err);
+	assert_non_null(bench.changer);
+	assert_int_equal(help_count(STAGE), 0);
+	assert_false(help_holds("t", "ours\n"));
+	assert_true(help_holds("t/.osync_workdir/trash", "mine\n"));
+	bench_close(&bench);
+}
+
 /* It may have been in place, and a power cut has taken that back: somebody else's file may be in it. */
 static void test_what_may_have_been_in_place_is_kept(void **state)
 {
@@ -179,6 +206,44 @@ static void test_what_may_have_been_in_place_is_kept(void **state)
 	bench = bench_open(CHANGER_SYNC_BATCH);
 	assert_int_equal(help_count(STAGE), 0);
 	assert_true(help_holds("t/.osync_workdir/trash", "mine\n"));
+	bench_close(&bench);
+}
+
+/* Its bytes may not be on the disk, and what a later sync says does not tell: the folder is not put in place with it. */
+static void test_a_file_that_could_not_be_made_durable_is_not_placed(void **state)
+{
+	struct bench bench = bench_open(CHANGER_SYNC_BATCH);
+	struct staged *folder = begin(&bench);
+	struct staged *file = file_in(&bench, folder, "one", "1");
+	struct entry result = { 0 };
+
+	/* For others that are to be placed now, while this folder waits for more files. */
+	sys_set_role("test");
+	setenv("OSYNC_FAULT", "fail:1:5:test", 1);
+	assert_int_equal(changer_sync_staged(bench.changer, &bench.err), -1);
+	unsetenv("OSYNC_FAULT");
+	place(&bench, folder, "new", &result);
+	assert_false(help_exists("t/new/one"));
+	staged_free(file);
+	staged_free(folder);
+	assert_int_equal(help_count(STAGE), 0);
+	bench_close(&bench);
+}
+
+/* Of many that cannot be placed none keeps a descriptor until all are reported. */
+static void test_a_folder_that_cannot_be_placed_holds_no_descriptor(void **state)
+{
+	struct bench bench = bench_open(CHANGER_SYNC_BATCH);
+	struct staged *folder = begin(&bench);
+	struct entry result = { 0 };
+	int next = dup(0);
+
+	close(next);
+	assert_int_equal(place(&bench, folder, "no folder/new", &result), -1);
+	assert_int_equal(dup(0), next);
+	close(next);
+	staged_free(folder);
+	assert_int_equal(help_count(STAGE), 0);
 	bench_close(&bench);
 }
 
@@ -216,7 +281,10 @@ int main(void)
 		TEST(test_a_name_is_given_once),
 		TEST(test_a_filled_folder_is_called_otherwise),
 		TEST(test_what_a_killed_run_was_filling_goes),
+		TEST(test_what_a_killed_run_of_this_boot_was_about_to_place_goes),
 		TEST(test_what_may_have_been_in_place_is_kept),
+		TEST(test_a_file_that_could_not_be_made_durable_is_not_placed),
+		TEST(test_a_folder_that_cannot_be_placed_holds_no_descriptor),
 		TEST(test_files_inherit_from_the_stage),
 	};
 
