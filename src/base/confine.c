@@ -77,11 +77,14 @@ static int allow_owners(int ruleset)
 	return 0;
 }
 
-static int allow_folders(int ruleset, uint64_t rights, const int *folders, size_t count)
+static int allow_folders(int ruleset, int abi, const struct confine_folder *folders, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (folders[i] >= 0 && add_rule(ruleset, folders[i], rights) < 0)
+	for (size_t i = 0; i < count; i++) {
+		uint64_t rights = folders[i].is_written ? rights_inside(abi) : reading;
+
+		if (folders[i].fd >= 0 && add_rule(ruleset, folders[i].fd, rights) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -112,7 +115,7 @@ static bool is_steered(void)
 #endif
 }
 
-int confine_to(const int *folders, size_t count, enum confine_mode mode, struct err *err)
+int confine_to(const struct confine_folder *folders, size_t count, struct err *err)
 {
 	struct landlock_ruleset_attr attr = { 0 };
 	AUTO_CLOSE int ruleset = -1;
@@ -128,8 +131,7 @@ int confine_to(const int *folders, size_t count, enum confine_mode mode, struct 
 	attr.handled_access_fs = rights_of(abi);
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (ruleset < 0 || allow_owners(ruleset) < 0 || allow_reports(ruleset) < 0 ||
-	    allow_folders(ruleset, mode == CONFINE_READ ? reading : rights_inside(abi), folders,
-			  count) < 0)
+	    allow_folders(ruleset, abi, folders, count) < 0)
 		return err_sys(err, errno, "cannot set up Landlock");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

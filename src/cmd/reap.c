@@ -120,11 +120,11 @@ static int become(const struct stat *st)
 static int reap_here(const struct job *job, struct root *root, struct err *err)
 {
 	struct reap reap = job->options->reap;
-	const int folders[] = { root_fd(root) };
+	const struct confine_folder folder = { root_fd(root), true };
 	struct err ignored = ERR_INIT;
 	int status = 0;
 
-	confine_to(folders, 1, CONFINE_WRITE, &ignored);
+	confine_to(&folder, 1, &ignored);
 	reap.arg = (void *)(uintptr_t)job;
 	reap.tell = tell;
 	status = reap_root(root, &reap, err);

@@ -163,8 +163,12 @@ static int open_root(struct agent *agent, bool create, struct uuid *identity, st
  */
 static void confine(struct agent *agent)
 {
-	const int folders[] = { agent->root ? root_fd(agent->root) : -1, agent->state_fd,
-				agent->list_fd };
+	const bool writes = !agent->options->read_only;
+	const struct confine_folder folders[] = {
+		{ agent->root ? root_fd(agent->root) : -1, writes },
+		{ agent->state_fd, writes },
+		{ agent->list_fd, writes },
+	};
 	struct err why = ERR_INIT;
 	int version = 0;
 
@@ -172,8 +176,7 @@ static void confine(struct agent *agent)
 	    (agent->state_dir[0] && agent->state_fd < 0 && !agent->options->read_only))
 		return;
 	agent->confined = true;
-	version = confine_to(folders, sizeof(folders) / sizeof(folders[0]),
-			     agent->options->read_only ? CONFINE_READ : CONFINE_WRITE, &why);
+	version = confine_to(folders, sizeof(folders) / sizeof(folders[0]), &why);
 	if (version < 0)
 		log_debug("%s: not confined to its folder: %s", agent->options->role, why.msg);
 	else

@@ -85,9 +85,11 @@ static int work_outside(void)
 
 static int reading_child(void)
 {
-	const int folders[] = { open("t", O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	const struct confine_folder folders[] = {
+		{ open("t", O_RDONLY | O_DIRECTORY | O_CLOEXEC), false },
+	};
 
-	if (confine_to(folders, 1, CONFINE_READ, NULL) < 0)
+	if (confine_to(folders, 1, NULL) < 0)
 		return NO_LANDLOCK;
 	MUST(0, opens("t/old", O_RDONLY) && opens("t", O_RDONLY | O_DIRECTORY));
 	MUST(1, refused(open("t/old", O_WRONLY | O_CLOEXEC)));
@@ -98,15 +100,45 @@ static int reading_child(void)
 	return HELD;
 }
 
+/* One folder to work in, another one to read from. */
+static int two_folders_child(void)
+{
+	const struct confine_folder folders[] = {
+		{ open("t", O_RDONLY | O_DIRECTORY | O_CLOEXEC), true },
+		{ open("other", O_RDONLY | O_DIRECTORY | O_CLOEXEC), false },
+	};
+	int other = folders[1].fd;
+
+	if (confine_to(folders, 2, NULL) < 0)
+		return NO_LANDLOCK;
+	MUST(0, opens("t/new", O_RDWR | O_CREAT | O_EXCL) && rename("t/new", "t/old") == 0);
+	MUST(1,
+	     opens("other/below/file", O_RDONLY) && opens("other/below", O_RDONLY | O_DIRECTORY));
+	MUST(2, refused(openat(other, "below/file", O_RDWR | O_CLOEXEC)));
+	MUST(3, refused(openat(other, "below/file", O_WRONLY | O_TRUNC | O_CLOEXEC)));
+	MUST(4, refused(openat(other, "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)));
+	MUST(5, refused(mkdirat(other, "folder", 0700)) && refused(symlinkat("x", other, "link")));
+	MUST(6, refused(unlinkat(other, "below/file", 0)) && truncate("other/below/file", 0) < 0);
+	MUST(7, renameat(other, "below/file", other, "below/moved") < 0);
+	MUST(8, rename("t/old", "other/old") < 0 && rename("other/below/file", "t/taken") < 0);
+	MUST(9, link("t/old", "other/old") < 0 && link("other/below/file", "t/taken") < 0);
+	MUST(10, refused(open("outside/secret", O_RDONLY | O_CLOEXEC)));
+	MUST(11, refused(openat(other, "secret", O_RDONLY | O_CLOEXEC)));
+	MUST(12, refused(openat(other, "../outside/secret", O_RDONLY | O_CLOEXEC)));
+	return HELD;
+}
+
 static int confined_child(bool with_state)
 {
-	const int folders[] = { open("t", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-				with_state ? open("state", O_PATH | O_CLOEXEC) : -1 };
+	const struct confine_folder folders[] = {
+		{ open("t", O_RDONLY | O_DIRECTORY | O_CLOEXEC), true },
+		{ with_state ? open("state", O_PATH | O_CLOEXEC) : -1, true },
+	};
 	int before = open("outside/secret", O_RDONLY | O_CLOEXEC);
 	char byte = 0;
 	int done = 0;
 
-	if (confine_to(folders, 2, CONFINE_WRITE, NULL) < 0)
+	if (confine_to(folders, 2, NULL) < 0)
 		return NO_LANDLOCK;
 	done = work_inside();
 	if (done == HELD)
@@ -116,24 +148,39 @@ static int confined_child(bool with_state)
 	MUST(42, getpwuid(0) && getpwnam("root") && getgrgid(0) && getgrnam("root"));
 	MUST(43, opens("state/cache", O_RDWR | O_CREAT) == with_state);
 	/* Once more, for less: what was given up stays given up. */
-	MUST(44, confine_to(folders, 2, CONFINE_WRITE, NULL) >= 2 &&
-			 !opens("outside/secret", O_RDONLY));
+	MUST(44, confine_to(folders, 2, NULL) >= 2 && !opens("outside/secret", O_RDONLY));
 	return HELD;
 }
 
-enum child { PLAIN, WITH_STATE, READING };
+enum child { PLAIN, WITH_STATE, READING, TWO_FOLDERS };
+
+static int run_as(enum child child)
+{
+	switch (child) {
+	case READING:
+		return reading_child();
+	case TWO_FOLDERS:
+		return two_folders_child();
+	case PLAIN:
+	case WITH_STATE:
+		break;
+	}
+	return confined_child(child == WITH_STATE);
+}
 
 static void run_child(enum child child)
 {
 	int status = 0;
 	pid_t pid = 0;
 
-	help_sh("mkdir -p t outside/empty state; echo old > t/old; echo secret > outside/secret");
+	help_sh("mkdir -p t outside/empty state other/below; echo old > t/old;"
+		" echo secret > outside/secret; echo theirs > other/below/file;"
+		" ln -s ../outside/secret other/secret");
 	fflush(stderr);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(child == READING ? reading_child() : confined_child(child == WITH_STATE));
+		_exit(run_as(child));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	if (WEXITSTATUS(status) == NO_LANDLOCK)
@@ -160,6 +207,14 @@ static void test_who_may_only_read_does_not_write_inside_either(void **state)
 	assert_int_equal(help_count("t"), 1);
 }
 
+static void test_i34_of_another_folder_all_can_be_read_and_nothing_written(void **state)
+{
+	run_child(TWO_FOLDERS);
+	assert_string_equal(help_read("other/below/file"), "theirs\n");
+	assert_int_equal(help_count("other"), 2);
+	assert_int_equal(help_count("other/below"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +225,9 @@ int main(void)
 						help_setup, help_teardown),
 		cmocka_unit_test_setup_teardown(test_who_may_only_read_does_not_write_inside_either,
 						help_setup, help_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_i34_of_another_folder_all_can_be_read_and_nothing_written, help_setup,
+			help_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
