@@ -424,9 +424,13 @@ int sys_fremovexattr(int fd, const char *name)
 	return change_fails("fremovexattr") ? -1 : fremovexattr(fd, name);
 }
 
-int sys_clone(int to, int from)
+int sys_clone(int to, int from, uint64_t offset, uint64_t len)
 {
-	return change_fails("clone") ? -1 : ioctl(to, FICLONE, from);
+	struct file_clone_range range = {
+		.src_fd = from, .src_offset = offset, .src_length = len, .dest_offset = offset
+	};
+
+	return change_fails("clone") ? -1 : ioctl(to, FICLONERANGE, &range);
 }
 
 int sys_close(int fd)

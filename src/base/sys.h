@@ -116,8 +116,11 @@ int sys_futimens(int fd, const struct timespec times[2]);
 int sys_lutimensat(int dirfd, const char *name, const struct timespec times[2]);
 int sys_fsetxattr(int fd, const char *name, const void *value, size_t len);
 int sys_fremovexattr(int fd, const char *name);
-/* Share all of `from`'s bytes with the empty file `to` (ioctl FICLONE), where the file system can. */
-int sys_clone(int to, int from);
+/*
+ * Share `len` bytes of `from` at `offset` with `to`, which gets them there (ioctl FICLONERANGE), where the file
+ * system can. Both are multiples of its blocks, but that the range may end with the file.
+ */
+int sys_clone(int to, int from, uint64_t offset, uint64_t len);
 /* close(2) of a descriptor that was written: EIO and EDQUOT may come only here. */
 int sys_close(int fd);
 

@@ -163,7 +163,7 @@ int changer_placed_in(struct staged *staged, struct entry *result, struct err *e
 /* A hard link to an existing file of this root, which must be `expect`. */
 struct staged *staged_link(struct changer *changer, const char *path, const struct entry *expect,
 			   struct err *err);
-/* A copy (reflink where possible) of an existing file of this root, whose content must have expect->digest. */
+/* A copy (tree/copy.h) of an existing file of this root, whose content must have expect->digest. */
 struct staged *staged_copy(struct changer *changer, const char *path, const struct entry *expect,
 			   struct err *err);
 /*

@@ -9,6 +9,7 @@
  *	expect.c	is it what was expected
  *	trash.c		names in the trash, and what goes there
  *	stage.c		new content
+ *	copy.c		new content that is on this machine already
  *	place.c		put it in place by exchange
  *	fallback.c	the same on file systems that cannot exchange
  *	remove.c	delete and move

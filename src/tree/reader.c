@@ -277,8 +277,10 @@ void reader_entry(const struct reader *reader, struct entry *entry)
 	scan_entry_from_stat(entry, &reader->before);
 	entry->xattr = reader->expect_xattr;
 	entry->nlink = reader->expect_nlink;
-	entry->digest = digest_stream_value(reader->digest);
-	entry->flags |= ENTRY_HAS_DIGEST;
+	if (reader->digest) {
+		entry->digest = digest_stream_value(reader->digest);
+		entry->flags |= ENTRY_HAS_DIGEST;
+	}
 	if (root_stamps_young(reader->root, &reader->before, reader->began_ns))
 		entry->flags |= ENTRY_RACY;
 }

@@ -29,7 +29,7 @@ struct reader *reader_open(struct root *root, const char *path, const struct ent
 /* The same for a name in an open folder of this root (stage, trash); `shown` names it in messages. */
 struct reader *reader_open_at(struct root *root, int dirfd, const char *name, const char *shown,
 			      uint64_t seed, struct err *err);
-/* Do without the digest. Before the first piece. */
+/* Do without the digest, also in reader_entry(). Before the first piece. */
 void reader_undigested(struct reader *reader);
 /* Bytes of the file when it was opened. */
 uint64_t reader_size(const struct reader *reader);

@@ -17,7 +17,6 @@
 #include "tree/scan.h"
 
 enum {
-	COPY_ROOM = 256 * 1024, /* bytes copied at a time */
 	LARGE_SIZE = 64 * 1024, /* bytes of a file that is worth beginning to write early */
 	FILLED_PREFIX_LEN = UUID_TEXT_LEN + 3,
 	MODEST_SIZE = 16 * 1024 * 1024, /* bytes of a file that no file system finds too large */
@@ -239,73 +238,6 @@ struct staged *staged_link(struct changer *changer, const char *path, const stru
 	staged->linked = true;
 	staged->value = expect->digest;
 	if (stage_link(staged, &change, err) >= 0)
-		return staged;
-	staged_free(staged);
-	return NULL;
-}
-
-static void free_reader(struct reader **reader)
-{
-	reader_free(*reader);
-}
-
-static int copy_pieces(struct staged *staged, struct reader *reader, struct err *err)
-{
-	AUTO_FREE char *room = xmalloc(COPY_ROOM);
-	enum reader_piece piece = READER_DATA;
-	uint64_t len = 0;
-
-	while ((piece = reader_next(reader, room, COPY_ROOM, &len, err)) != READER_END) {
-		if (piece == READER_ERROR ||
-		    (piece == READER_DATA && staged_write(staged, room, (size_t)len, err) < 0) ||
-		    (piece == READER_HOLE && staged_hole(staged, len, err) < 0))
-			return -1;
-	}
-	return 0;
-}
-
-/* The bytes are shared already; read them, through the copy, for their digest. */
-static int digest_clone(struct staged *staged, struct err *err)
-{
-	struct changer *changer = staged->changer;
-	struct entry read = { 0 };
-
-	if (reader_digest_at(&changer->look, changer->stage, staged->name, "the staged copy", &read,
-			     err) < 0)
-		return -1;
-	staged->size = read.size;
-	staged->value = read.digest;
-	digest_stream_free(staged->digest);
-	staged->digest = NULL;
-	return 0;
-}
-
-static int fill_copy(struct staged *staged, const char *path, const struct entry *expect,
-		     struct err *err)
-{
-	struct changer *changer = staged->changer;
-	const struct change change = { .changer = changer, .verb = "copy", .path = path };
-	AUTO(free_reader)
-	struct reader *reader = reader_open(changer->root, path, expect, changer->look.seed, err);
-	struct digest digest = { { 0 } };
-
-	if (!reader)
-		return -1;
-	if ((sys_clone(staged->fd, reader_fd(reader)) == 0 ? digest_clone(staged, err)
-							   : copy_pieces(staged, reader, err)) < 0)
-		return -1;
-	digest = staged_digest(staged);
-	if (!(expect->flags & ENTRY_HAS_DIGEST) || !digest_same(&digest, &expect->digest))
-		return change_differs(&change, "does not hold what was expected", err);
-	return 0;
-}
-
-struct staged *staged_copy(struct changer *changer, const char *path, const struct entry *expect,
-			   struct err *err)
-{
-	struct staged *staged = staged_file(changer, expect->mode, err);
-
-	if (!staged || fill_copy(staged, path, expect, err) == 0)
 		return staged;
 	staged_free(staged);
 	return NULL;
