@@ -248,6 +248,8 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
 		return agent_on_copy(agent, frame, err);
 	case PEER_BASIS:
 		return agent_on_basis(agent, frame, err);
+	case PEER_FETCH:
+		return agent_on_fetch(agent, frame, err);
 	case PEER_PUT_END:
 		return agent_on_put_end(agent, frame, err);
 	case PEER_FLUSH:
@@ -274,9 +276,9 @@ static int dispatch_change(struct agent *agent, const struct frame *frame, struc
  */
 static bool is_frequent(uint8_t type)
 {
-	return type == PEER_READ || type == PEER_OP || type == PEER_DATA || type == PEER_HOLE ||
-	       type == PEER_COPY || type == PEER_PUT_END || type == PEER_CREDIT ||
-	       type == PEER_PING || type == PEER_PONG;
+	return type == PEER_READ || type == PEER_FETCH || type == PEER_OP || type == PEER_DATA ||
+	       type == PEER_HOLE || type == PEER_COPY || type == PEER_PUT_END ||
+	       type == PEER_CREDIT || type == PEER_PING || type == PEER_PONG;
 }
 
 static int look_at_lock(struct agent *agent, uint8_t type, struct err *err)

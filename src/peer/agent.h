@@ -8,7 +8,8 @@
  * way is bounded.  The agent believes nothing it is told: every path is checked and opened
  * beneath the root.  As soon as it has opened the root (and the folder of caches, where that is
  * elsewhere and still to be made, then), it can open nothing else any more, where the kernel has
- * Landlock.  Hooks are run by another process (peer/hook_runner.h), which was started before that.
+ * Landlock, but read in the other side's root, where that is on this machine and it was told so by
+ * whoever has started it.  Hooks are run by another process (peer/hook_runner.h), which was started before that.
  */
 #ifndef PEER_AGENT_H
 #define PEER_AGENT_H
@@ -21,6 +22,8 @@ struct agent_options {
 	const char *
 		list_dir; /* where the initiator's saved list is, and its name there; NULL: on a target */
 	const char *list_name;
+	const char *
+		other_dir; /* the other side's root, on this machine, to take files from; NULL: it is not told */
 	const char *role; /* for logs and fault injection: "initiator agent", "target agent" */
 	bool hooks;	  /* it may run the initiator's commands */
 	bool read_only;	  /* it changes nothing, whatever the initiator asks for */

@@ -15,6 +15,7 @@
 #include "peer/msg.h"
 #include "store/table.h"
 #include "store/turn.h"
+#include "tree/copy.h"
 
 struct agent;
 struct agent_ops;
@@ -25,6 +26,7 @@ struct keep;
 struct frame;
 struct hook_runner;
 struct packer;
+struct pending;
 struct pulse;
 struct reader;
 struct scan;
@@ -41,7 +43,7 @@ struct cache_head {
 };
 
 /* A request that takes many steps. Jobs run one after the other. */
-enum job_kind { JOB_SCAN, JOB_HASH, JOB_READ, JOB_SUMS };
+enum job_kind { JOB_SCAN, JOB_HASH, JOB_READ, JOB_SUMS, JOB_FETCH };
 
 struct job {
 	struct job *next;
@@ -50,7 +52,7 @@ struct job {
 	char *path;
 	struct entry expect; /* ENTRY_ABSENT: whatever is there */
 	uint64_t seed;
-	bool attrs;	       /* READ: attributes too */
+	bool attrs;	       /* READ, FETCH: attributes too */
 	unsigned less;	       /* SCAN: PEER_SCAN_* */
 	struct list *list;     /* SCAN: open with PEER_SCAN_LESS_LIST, where it can be read */
 	struct reader *reader; /* open while under way */
@@ -61,7 +63,10 @@ struct job {
 	uint64_t block;	       /* SUMS: bytes of one, */
 	uint64_t filled;       /* of which so many are in the sum */
 	uint32_t sum;
-	uint64_t summed; /* blocks that are done */
+	uint64_t summed;     /* blocks that are done */
+	bool clock;	     /* FETCH: stamps there are from this machine's clock */
+	struct pending *put; /* FETCH: for which operation; it stays until this has ended */
+	struct copy copy;    /* FETCH: to where that is staged */
 };
 
 struct agent {
@@ -88,10 +93,13 @@ struct agent {
 	bool welcomed;
 	bool dry; /* changes nothing: for a dry run, or always */
 	struct root
-		*root;	 /* NULL after a welcome: a dry run on a folder that is still to be made */
-	int list_fd;	 /* folder of the saved list, -1 where there is none, and on a target */
-	int state_fd;	 /* folder of caches, -1 before PREPARE where it is not there */
-	char *state_dir; /* "" for the default */
+		*root; /* NULL after a welcome: a dry run on a folder that is still to be made */
+	struct root *other; /* the other side's, only read; NULL: FETCH is not to be had */
+	bool knows_other;   /* what its file system can do was asked, */
+	bool same_clock;    /* and it is that of our root */
+	int list_fd;	    /* folder of the saved list, -1 where there is none, and on a target */
+	int state_fd;	    /* folder of caches, -1 before PREPARE where it is not there */
+	char *state_dir;    /* "" for the default */
 	char *profile;
 	char *place;	      /* "" for none */
 	struct uuid at_place; /* which initiator was at that place, as far as this root remembers */
@@ -229,6 +237,15 @@ struct reader *agent_open_partial(struct agent *agent, const char *path, uint64_
 /* All sums of it were sent; COPY is taken from what is open there. Takes the reader over. */
 void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader);
 int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err *err);
+
+/* agent_fetch.c: FETCH */
+/* Open the other side's root, where we were told of one. Before confining. */
+void agent_fetch_prepare(struct agent *agent);
+int agent_on_fetch(struct agent *agent, const struct frame *frame, struct err *err);
+/* One step of JOB_FETCH: true if there is more. */
+bool agent_step_fetch(struct agent *agent, struct job *job);
+/* The other side may move its folders from here on. */
+void agent_fetch_forget(struct agent *agent);
 
 /* agent_hook.c: HOOK */
 /* Have a process ready that may run hooks, where they are wanted and allowed. Before confining. */

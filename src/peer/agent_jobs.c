@@ -26,6 +26,7 @@ enum { SMALL_FILE = 64 * 1024, SMALL_STEPS = 64, SMALL_OUT = 32 * 1024 };
 
 static void job_release(struct job *job)
 {
+	copy_release(&job->copy);
 	reader_free(job->reader);
 	differ_free(job->differ);
 	listing_free(job->listing);
@@ -315,7 +316,7 @@ bool agent_job_ready(const struct agent *agent)
 	/* What stands behind LOCK is for when that is answered, which opens the cache anew. */
 	if (!agent->jobs || agent->lock_waits)
 		return false;
-	return agent->jobs->kind == JOB_HASH || agent->credit > 0;
+	return agent->jobs->kind == JOB_HASH || agent->jobs->kind == JOB_FETCH || agent->credit > 0;
 }
 
 static int step_job(struct agent *agent, struct err *err)
@@ -323,6 +324,9 @@ static int step_job(struct agent *agent, struct err *err)
 	struct job *job = agent->jobs;
 	int status = 0;
 
+	/* What is fetched is only staged, and comes from another tree. */
+	if (job->kind != JOB_FETCH)
+		agent_ops_rest(agent);
 	switch (job->kind) {
 	case JOB_SCAN:
 		status = step_scan(agent, job, err);
@@ -335,6 +339,10 @@ static int step_job(struct agent *agent, struct err *err)
 		break;
 	case JOB_SUMS:
 		if (!agent_step_sums(agent, job))
+			job_done(agent);
+		break;
+	case JOB_FETCH:
+		if (!agent_step_fetch(agent, job))
 			job_done(agent);
 		break;
 	}
@@ -353,7 +361,6 @@ int agent_job_step(struct agent *agent, struct err *err)
 {
 	size_t out_max = agent->out.len + SMALL_OUT;
 
-	agent_ops_rest(agent);
 	for (int i = 0; i < SMALL_STEPS && agent_job_ready(agent); i++) {
 		bool small = is_small(agent->jobs);
 

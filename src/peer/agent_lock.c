@@ -47,7 +47,8 @@ static unsigned caps_to_tell(const struct root_caps *caps)
 	return (caps->hardlinks ? PEER_CAP_HARDLINKS : 0U) |
 	       (caps->symlinks ? PEER_CAP_SYMLINKS : 0U) | (caps->xattrs ? PEER_CAP_XATTRS : 0U) |
 	       (caps->acls ? PEER_CAP_ACLS : 0U) | (caps->modes ? PEER_CAP_MODES : 0U) |
-	       (caps->chown ? PEER_CAP_OWNERS : 0U) | (caps->respells ? PEER_CAP_RESPELLS : 0U);
+	       (caps->chown ? PEER_CAP_OWNERS : 0U) | (caps->respells ? PEER_CAP_RESPELLS : 0U) |
+	       (caps->clock_offset_ns == 0 ? PEER_CAP_CLOCK : 0U);
 }
 
 /* Before what a killed run did is recorded by the next one, it is made durable. */

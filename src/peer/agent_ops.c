@@ -452,6 +452,7 @@ int agent_on_flush(struct agent *agent, const struct frame *frame, struct err *e
 	if (frame->len > 0 || ops->reporting)
 		return msg_malformed(frame, err);
 	ops->reporting = true;
+	agent_fetch_forget(agent);
 	if (take_complete(ops) >= BESIDE_MIN)
 		worker_begin(ops->worker, flush_and_settle, ops);
 	else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What agent_ops.c, which does operations, shares with agent_puts.c, which receives the bytes of files, and
- * agent_fill.c, which gathers those of new folders.
+ * What agent_ops.c, which does operations, shares with agent_puts.c, which receives the bytes of files,
+ * agent_fetch.c, which takes them from the other root, and agent_fill.c, which gathers those of new folders.
  */
 #ifndef PEER_AGENT_OPS_INTERNAL_H
 #define PEER_AGENT_OPS_INTERNAL_H
@@ -38,6 +38,7 @@ struct pending {
 	char *from;	     /* DONE_MOVED: where it was */
 	struct entry there;  /* otherwise: the other side's */
 	struct staged *staged;
+	bool fetched;	      /* OP_PUT: FETCH came: no bytes are sent */
 	bool differs;	      /* OP_PUT: BASIS came, */
 	bool partial;	      /* for what has come of it before */
 	struct reader *basis; /* the version that is to be replaced, open: COPY may come */
@@ -80,6 +81,17 @@ int ops_place(struct agent_ops *ops, struct pending *op);
 void ops_put_note(struct agent_ops *ops, const struct pending *op);
 /* Until everything is in it, a new folder must let us in; its own mode comes at the end. Borrows attrs. */
 struct meta ops_folder_meta(const struct pending *op, const unsigned char *attrs, size_t attrs_len);
+
+/* agent_puts.c, for agent_fetch.c: */
+
+/* The OP_PUT that FETCH is about, from now on; NULL where there is none, or bytes of it have come. */
+struct pending *puts_fetch(struct agent_ops *ops, uint64_t id);
+/* What its bytes go to, nothing yet; NULL when it has failed (op->status). */
+struct staged *puts_stage(struct agent_ops *ops, struct pending *op);
+/* All that is to come of it has come, and been finished, or op->status is set. */
+void puts_end(struct agent_ops *ops, struct pending *op);
+
+/* agent_fill.c: */
 
 /* The innermost folder still being filled that this path lies below, or NULL. */
 struct pending *fill_above(struct agent_ops *ops, const char *path);

@@ -13,11 +13,11 @@
 #include "tree/partial.h"
 #include "tree/reader.h"
 
-/* The OP_PUT with this id that is waiting for its bytes, from `op` on up to `end`. */
+/* The OP_PUT with this id that is waiting for its bytes to be sent, from `op` on up to `end`. */
 static struct pending *find_between(struct pending *op, const struct pending *end, uint64_t id)
 {
 	for (; op && op != end; op = op->next)
-		if (op->id == id && op->kind == OP_PUT && !op->complete)
+		if (op->id == id && op->kind == OP_PUT && !op->complete && !op->fetched)
 			return op;
 	return NULL;
 }
@@ -50,20 +50,44 @@ static mode_t mode_of(const struct op_meta *meta)
 	return meta->mask & META_MODE ? meta->mode : 0666;
 }
 
+/* Large files that come over a line may come in two runs. */
+static struct staged *stage_new(struct agent_ops *ops, struct pending *op)
+{
+	mode_t mode = mode_of(&op->meta);
+
+	return op->size >= PARTIAL_MIN && !op->fetched
+		       ? staged_large(ops->changer, op->path, mode, &op->status)
+		       : fill_stage(ops, op, mode);
+}
+
 /* The staged file of a put, made when its first byte comes; NULL when the put has failed. */
 static struct staged *receive_into(struct agent_ops *ops, struct pending *op)
 {
 	if (err_is_set(&op->status) || op->spoiled)
 		return NULL;
 	if (!op->staged)
-		op->staged = op->size >= PARTIAL_MIN ? staged_large(ops->changer, op->path,
-								    mode_of(&op->meta), &op->status)
-						     : fill_stage(ops, op, mode_of(&op->meta));
+		op->staged = stage_new(ops, op);
 	/* Known to be too large, it is refused before much of it has come. */
 	if (op->staged && staged_size(op->staged) == 0 &&
 	    staged_may_grow(op->staged, op->size, &op->status) < 0)
 		drop_staged(op);
 	return op->staged;
+}
+
+struct pending *puts_fetch(struct agent_ops *ops, uint64_t id)
+{
+	struct pending *op = find_put(ops, id);
+
+	if (!op || op->differs || op->staged)
+		return NULL;
+	op->fetched = true;
+	ops->receiving = NULL;
+	return op;
+}
+
+struct staged *puts_stage(struct agent_ops *ops, struct pending *op)
+{
+	return receive_into(ops, op);
 }
 
 int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err)
@@ -200,6 +224,14 @@ static void ask_again(struct agent_ops *ops, struct pending *op)
 	op->spoiled = false;
 }
 
+void puts_end(struct agent_ops *ops, struct pending *op)
+{
+	if (err_is_set(&op->status))
+		drop_staged(op);
+	drop_basis(ops, op);
+	fill_complete(op);
+}
+
 /* True when it is to be sent again. */
 static bool finish_put(struct agent_ops *ops, struct pending *op, const struct digest *digest,
 		       const unsigned char *attrs, size_t attrs_len)
@@ -248,9 +280,6 @@ int agent_on_put_end(struct agent *agent, const struct frame *frame, struct err 
 		return 0;
 	if (!complete && !err_is_set(&op->status))
 		err_set(&op->status, ERR_CHANGED, "the other side could not send it");
-	if (err_is_set(&op->status))
-		drop_staged(op);
-	drop_basis(agent->ops, op);
-	fill_complete(op);
+	puts_end(agent->ops, op);
 	return 0;
 }

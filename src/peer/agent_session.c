@@ -168,6 +168,7 @@ static void confine(struct agent *agent)
 		{ agent->root ? root_fd(agent->root) : -1, writes },
 		{ agent->state_fd, writes },
 		{ agent->list_fd, writes },
+		{ agent->other ? root_fd(agent->other) : -1, false },
 	};
 	struct err why = ERR_INIT;
 	int version = 0;
@@ -259,12 +260,14 @@ int agent_on_hello(struct agent *agent, const struct frame *frame, struct err *e
 	if (agent->options->list_dir)
 		agent->list_fd = sys_openat(AT_FDCWD, agent->options->list_dir,
 					    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	agent_fetch_prepare(agent);
 	confine(agent);
 	agree_on_packing(agent, hello.flags);
 	welcome.flags = (agent->runner ? PEER_WELCOME_HOOKS : 0U) |
 			(agent->options->read_only ? PEER_WELCOME_READ_ONLY : 0U) |
 			(has_state(agent) ? PEER_WELCOME_STATE : 0U) |
-			(agent->unpacker ? PEER_WELCOME_PACKED : 0U);
+			(agent->unpacker ? PEER_WELCOME_PACKED : 0U) |
+			(agent->other ? PEER_WELCOME_FETCHES : 0U);
 	welcome.known = !uuid_is_none(&agent->at_place);
 	welcome.known_initiator = agent->at_place;
 	welcome.known_generation = agent->head.known ? agent->head.generation : 0;
@@ -479,6 +482,7 @@ void agent_session_close(struct agent *agent)
 	table_close(agent->cache);
 	agent_lock_close(agent);
 	root_close(agent->root);
+	root_close(agent->other);
 	cleanup_close(&agent->state_fd);
 	cleanup_close(&agent->list_fd);
 	free(agent->state_dir);

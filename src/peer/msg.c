@@ -343,6 +343,15 @@ int msg_get_stored_is(const struct frame *frame, uint64_t *id, uint64_t *size, s
 	return finish(&dec, frame, err);
 }
 
+void msg_enc_read(struct buf *out, uint64_t id, const char *path, const struct entry *expect,
+		  bool attrs)
+{
+	enc_uint(out, id);
+	enc_str(out, path);
+	entry_encode(out, expect);
+	enc_u8(out, attrs);
+}
+
 void msg_put_ready(struct buf *out, const struct msg_ready *ready)
 {
 	size_t start = frame_begin(out, PEER_READY);

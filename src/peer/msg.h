@@ -98,7 +98,7 @@ struct msg_op {
 	struct entry there; /* DONE_AGREED, DONE_MADE: what the other side shows */
 };
 
-/* Answers that say how a request ended: HASHED, DONE, READ_END, ATTRS_IS. */
+/* Answers that say how a request ended: HASHED, DONE, READ_END, FETCHED, ATTRS_IS. */
 struct msg_result {
 	uint64_t id;
 	struct err status;
@@ -133,7 +133,11 @@ int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op
 void msg_put_hash(struct buf *out, uint64_t id, const char *path, uint64_t seed,
 		  const struct entry *expect);
 
-/* `type` is PEER_HASHED, PEER_DONE, PEER_READ_END or PEER_ATTRS_IS; attributes only with the last two. */
+/* READ, FETCH, READ_CHANGES (to the last two of which more is to be added): of this entry at `path`, with its attributes or not. */
+void msg_enc_read(struct buf *out, uint64_t id, const char *path, const struct entry *expect,
+		  bool attrs);
+
+/* `type` is PEER_HASHED, PEER_DONE, PEER_FETCHED, PEER_READ_END or PEER_ATTRS_IS; attributes only with the last two. */
 void msg_put_result(struct buf *out, uint8_t type, const struct msg_result *result);
 int msg_get_result(const struct frame *frame, struct arena *arena, struct msg_result *result,
 		   struct err *err);

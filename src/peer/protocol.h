@@ -99,6 +99,10 @@
  *	SUMS_END	A	uint id; uint bytes of the version they are of; status
  *	READ_CHANGES	I	as READ; uint bytes of a block, uint bytes of the version whose SUMS came before
  *	COPY		both	uint id; uint offset, uint length (at most PEER_COPY_MAX) in that version
+ *	FETCH		I	as READ, of the other side's root, for the OP_PUT with this id, of which no byte is sent;
+ *				u8 1 if the file system there has PEER_CAP_CLOCK
+ *	FETCHED		A	as READ_END, but without attributes; the entry is absent where DONE is going to say why it
+ *				could not be written
  *	AGAIN		A	uint id: PUT_END came, but not what it says: send all of it, without COPY
  *	FLUSH		I	empty: finish, make durable and report every operation sent so far
  *	DONE		A	uint id; status; entry that is there now
@@ -148,6 +152,10 @@
  * version that it has given the sums of, and no other; what it has put together must have the digest in PUT_END, or
  * nothing of it is kept: a sum that has deceived costs an AGAIN.
  *
+ * WITHIN A MACHINE.  An agent that was told of the other side's root by whoever has started it (never in a frame), and
+ * can read there, says so in WELCOME (FETCHES).  It then takes files from there itself: after FETCHED, an
+ * OP_PUT is as after PUT_END.
+ *
  * HOOKS are commands for /bin/sh, run while the lock is held, and beside everything else: an agent answers
  * PING and beats its lock meanwhile.  When the session ends, so does the hook; so it does when another one
  * is asked for, which then begins (each has its HOOKED).
@@ -156,7 +164,7 @@
  * AHEAD.  SCAN may be sent behind a LOCK that is not answered yet: nothing is looked at before LOCKED is said.
  * Where the lock is refused, so is the SCAN: LISTED with ERR_LOCKED.
  *
- * READS are answered in the order in which they were asked, one after the other.
+ * READS and FETCHES are answered in the order in which they were asked, one after the other.
  *
  * Every path from the wire is checked with path_valid() when it is decoded; that of a PROBLEM about which
  * nothing is known may only be longer.
@@ -256,6 +264,8 @@ enum peer_type {
 	PEER_COPY,
 	PEER_AGAIN,
 	PEER_PACKED,
+	PEER_FETCH,
+	PEER_FETCHED,
 };
 
 /* What is as it was then is not listed. */
@@ -278,7 +288,8 @@ enum peer_welcome_flag {
 	PEER_WELCOME_READ_ONLY = 2,
 	PEER_WELCOME_STATE = 4,
 	PEER_WELCOME_PACKED = 8,
-	PEER_WELCOME_FLAGS = 15,
+	PEER_WELCOME_FETCHES = 16,
+	PEER_WELCOME_FLAGS = 31,
 };
 enum peer_lock_flag { PEER_LOCK_QUEUE = 1 /* keep a place in the queue for me */ };
 enum peer_cap {
@@ -289,7 +300,8 @@ enum peer_cap {
 	PEER_CAP_MODES = 16,
 	PEER_CAP_OWNERS = 32,
 	PEER_CAP_RESPELLS = 64, /* lists names in another Unicode form than they were given */
-	PEER_CAPS = 127,
+	PEER_CAP_CLOCK = 128,	/* its time stamps are from the clock of the agent's machine */
+	PEER_CAPS = 255,
 };
 enum peer_item { PEER_ITEM_ENTRY = 1, PEER_ITEM_GONE = 2, PEER_ITEM_PROBLEM = 3 };
 

@@ -303,6 +303,14 @@ void root_clock_seen(struct root *root, int64_t before_ns, int64_t ctime_ns)
 	root->anchor_at_ns = clock_steady_ns();
 }
 
+void root_share_clock(struct root *root, const struct root *from)
+{
+	root->caps.granularity_ns = from->caps.granularity_ns;
+	root->caps.clock_offset_ns = from->caps.clock_offset_ns;
+	root->anchor_ns = from->anchor_ns;
+	root->anchor_at_ns = from->anchor_at_ns;
+}
+
 int64_t root_now_ns(const struct root *root)
 {
 	int64_t wall_ns = clock_file_ns() + root->caps.clock_offset_ns;

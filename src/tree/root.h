@@ -112,6 +112,8 @@ const struct root_caps *root_caps(const struct root *root);
  * neither another machine's clock nor a jump of ours makes a young file look settled.
  */
 void root_clock_seen(struct root *root, int64_t before_ns, int64_t ctime_ns);
+/* The same clock as that of `from`, which is on the same file system. */
+void root_share_clock(struct root *root, const struct root *from);
 /* The file system's own idea of now; rather a little too early than too late. */
 int64_t root_now_ns(const struct root *root);
 /*

@@ -6,8 +6,8 @@
  * paths, entries and numbers.  What it says is put into a socket, one frame a packet so that jobs go on
  * in between, and then agent_serve() runs on that to the end, in this process.
  *
- * What is promised: the folder beside the root is neither changed nor told about, and what the agent
- * says is well-formed.
+ * What is promised: the folder beside the root is neither changed nor told about, the other root, which files are
+ * taken from, is not changed, and what the agent says is well-formed.
  */
 #include <assert.h>
 #include <errno.h>
@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/codec.h"
 #include "base/digest.h"
 #include "base/err.h"
@@ -94,13 +95,28 @@ static void box_remove(void)
 	remove_tree(box);
 }
 
-static void write_file(const char *path, const char *text)
+static void write_file(int dirfd, const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int fd = openat(dirfd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		abort();
 	close(fd);
+}
+
+static void make_tree(const char *name)
+{
+	remove_tree(name);
+	if (mkdir(name, 0755) < 0)
+		abort();
+	AUTO_CLOSE int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || mkdirat(fd, "folder", 0755) < 0 || symlinkat("../outside", fd, "out") < 0 ||
+	    symlinkat("file", fd, "link") < 0 || symlinkat("../outside/secret", fd, "secret") < 0 ||
+	    symlinkat("../../outside", fd, "folder/out") < 0 || mkfifoat(fd, "fifo", 0644) < 0)
+		abort();
+	write_file(fd, "file", "content");
+	write_file(fd, "folder/inner", "inner content");
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -117,34 +133,28 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	box_fd = open(box, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (box_fd < 0 || fchdir(box_fd) < 0 || mkdir("outside", 0755) < 0)
 		abort();
-	write_file("outside/secret", SECRET);
+	write_file(AT_FDCWD, "outside/secret", SECRET);
+	make_tree("other");
 	if (fchdir(home_fd) < 0)
 		abort();
 	return 0;
 }
 
-static void make_root(void)
-{
-	remove_tree("root");
-	if (mkdir("root", 0755) < 0 || mkdir("root/folder", 0755) < 0 ||
-	    symlink("../outside", "root/out") < 0 || symlink("file", "root/link") < 0 ||
-	    symlink("../outside/secret", "root/secret") < 0 ||
-	    symlink("../../outside", "root/folder/out") < 0 || mkfifo("root/fifo", 0644) < 0)
-		abort();
-	write_file("root/file", "content");
-	write_file("root/folder/inner", "inner content");
-}
+/* What is never changed: what lies outside, and what is only read. */
+static const char *const kept[] = { "outside",	  "outside/secret", "other",
+				    "other/file", "other/folder",   "other/folder/inner" };
+enum { KEPT = sizeof(kept) / sizeof(kept[0]) };
 
-/* When the folder outside and its file were last changed. */
-static void outside_stamp(struct timespec out[2])
+/* When each of them was last changed. */
+static void kept_stamps(struct timespec out[KEPT])
 {
-	struct stat folder;
-	struct stat file;
+	for (size_t i = 0; i < KEPT; i++) {
+		struct stat st;
 
-	if (lstat("outside", &folder) < 0 || lstat("outside/secret", &file) < 0)
-		abort();
-	out[0] = folder.st_ctim;
-	out[1] = file.st_ctim;
+		if (lstat(kept[i], &st) < 0)
+			abort();
+		out[i] = st.st_ctim;
+	}
 }
 
 /* The program ------------------------------------------------------------------------- */
@@ -168,7 +178,7 @@ static const char *take_path(struct program *program)
 }
 
 /* Nothing, or what is (or is said to be) at a path, or a variation of it. */
-static struct entry take_entry(struct program *program)
+static struct entry take_entry_of(struct program *program, const char *root)
 {
 	struct entry entry = { .type = ENTRY_ABSENT };
 	uint8_t choice = take(program);
@@ -177,7 +187,7 @@ static struct entry take_entry(struct program *program)
 
 	if (choice == 0)
 		return entry;
-	snprintf(path, sizeof(path), "root/%s", paths[choice % PATHS]);
+	snprintf(path, sizeof(path), "%s/%s", root, paths[choice % PATHS]);
 	if (lstat(path, &st) == 0)
 		scan_entry_from_stat(&entry, &st);
 	if (choice >= 128) {
@@ -192,6 +202,11 @@ static struct entry take_entry(struct program *program)
 	if (entry.type == ENTRY_SYMLINK)
 		entry.link = paths[take(program) % PATHS];
 	return entry;
+}
+
+static struct entry take_entry(struct program *program)
+{
+	return take_entry_of(program, "root");
 }
 
 /* Whether frames are kept back, for there are not enough to be packed. */
@@ -345,10 +360,32 @@ static void add_difference(struct program *program, uint8_t type)
 		enc_u8(out, take(program) % 2);
 }
 
-static void add_payload(struct program *program, uint8_t type)
+/* About one path of this root, or of the other one. */
+static void add_request(struct program *program, uint8_t type)
 {
 	struct buf *out = &program->out;
 	struct entry entry = { .type = ENTRY_ABSENT };
+
+	enc_uint(out, type == PEER_FETCH ? take(program) % 4 : take(program));
+	enc_str(out, take_path(program));
+	if (type == PEER_ATTRS || type == PEER_STORED)
+		return;
+	entry = take_entry_of(program, type == PEER_FETCH ? "other" : "root");
+	if (type == PEER_HASH)
+		enc_le64(out, 0);
+	if (type == PEER_HASH)
+		enc_u8(out, entry.type != ENTRY_ABSENT);
+	if (type != PEER_HASH || entry.type != ENTRY_ABSENT)
+		entry_encode(out, &entry);
+	if (type != PEER_HASH)
+		enc_u8(out, take(program) % 2);
+	if (type == PEER_FETCH)
+		enc_u8(out, entry.size % 2);
+}
+
+static void add_payload(struct program *program, uint8_t type)
+{
+	struct buf *out = &program->out;
 
 	switch (type) {
 	case PEER_CREDIT:
@@ -371,19 +408,8 @@ static void add_payload(struct program *program, uint8_t type)
 	case PEER_ATTRS:
 	case PEER_STORED:
 	case PEER_READ:
-		enc_uint(out, take(program));
-		enc_str(out, take_path(program));
-		if (type == PEER_ATTRS || type == PEER_STORED)
-			return;
-		entry = take_entry(program);
-		if (type == PEER_HASH)
-			enc_le64(out, 0);
-		if (type == PEER_HASH)
-			enc_u8(out, entry.type != ENTRY_ABSENT);
-		if (type == PEER_READ || entry.type != ENTRY_ABSENT)
-			entry_encode(out, &entry);
-		if (type == PEER_READ)
-			enc_u8(out, take(program) % 2);
+	case PEER_FETCH:
+		add_request(program, type);
 		return;
 	case PEER_DATA:
 		enc_uint(out, take(program) % 4);
@@ -423,7 +449,7 @@ static void add_payload(struct program *program, uint8_t type)
 static void add_frame(struct program *program)
 {
 	uint8_t choice = take(program);
-	uint8_t type = choice % 128 % (PEER_AGAIN + 2);
+	uint8_t type = choice % 128 % (PEER_FETCHED + 1);
 	size_t start = 0;
 
 	if (type == PEER_HELLO) {
@@ -532,13 +558,13 @@ static void check_output(int fd)
 	assert(!memmem(said.data, said.len, SECRET, strlen(SECRET)));
 }
 
-static void check_outside(const struct timespec before[2])
+static void check_kept(const struct timespec before[KEPT])
 {
-	struct timespec after[2];
+	struct timespec after[KEPT];
 	char text[64] = "";
 	int fd = open("outside/secret", O_RDONLY | O_CLOEXEC);
 
-	outside_stamp(after);
+	kept_stamps(after);
 	assert(memcmp(before, after, sizeof(after)) == 0);
 	assert(fd >= 0 && read(fd, text, sizeof(text) - 1) == (ssize_t)strlen(SECRET));
 	assert(strcmp(text, SECRET) == 0);
@@ -547,22 +573,24 @@ static void check_outside(const struct timespec before[2])
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct agent_options options = { .dir = "root", .role = "target agent" };
-	struct timespec before[2];
+	const struct agent_options options = { .dir = "root",
+					       .other_dir = "other",
+					       .role = "target agent" };
+	struct timespec before[KEPT];
 	int fds[2] = { -1, -1 };
 	int out = memfd_create("said", MFD_CLOEXEC);
 
 	if (fchdir(box_fd) < 0 || out < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		abort();
-	make_root();
-	outside_stamp(before);
+	make_tree("root");
+	kept_stamps(before);
 	run_program(data, size, fds[0]);
 	close(fds[0]);
 	agent_serve(fds[1], out, &options);
 	close(fds[1]);
 	check_output(out);
-	check_outside(before);
+	check_kept(before);
 	close(out);
 	if (fchdir(home_fd) < 0)
 		abort();
