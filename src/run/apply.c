@@ -265,8 +265,10 @@ struct op *apply_op_by_id(const struct apply *apply, uint64_t id)
 }
 
 /* Whether this can be there after the operation. */
-static bool is_result_of(const struct op *op, const struct entry *result)
+static bool is_result_of(const struct apply *apply, const struct op *op, const struct entry *result)
 {
+	if (!transfer_may_succeed(apply, op))
+		return false;
 	switch (op->kind) {
 	case OP_DELETE:
 		return result->type == ENTRY_ABSENT;
@@ -293,7 +295,7 @@ static int take_done(struct apply *apply, enum side from, const struct frame *fr
 	if (status == 0) {
 		op = apply_op_by_id(apply, result.id);
 		if (!op || op->side != from ||
-		    (!err_is_set(&result.status) && !is_result_of(op, &result.entry)))
+		    (!err_is_set(&result.status) && !is_result_of(apply, op, &result.entry)))
 			status = msg_malformed(frame, err);
 	}
 	if (status == 0 && op) {
@@ -369,6 +371,8 @@ static int take_frame(struct apply *apply, enum side from, const struct frame *f
 		return transfer_again(apply, from, frame, err);
 	case PEER_READ_END:
 		return transfer_end(apply, from, frame, err);
+	case PEER_FETCHED:
+		return transfer_fetched(apply, from, frame, err);
 	case PEER_DONE:
 		return take_done(apply, from, frame, err);
 	case PEER_FLUSHED:

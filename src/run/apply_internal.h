@@ -36,6 +36,7 @@ struct transfer {
 	uint32_t block;	    /* and bytes of one */
 	uint8_t difference; /* enum transfer_difference (transfer.c) */
 	bool received;	    /* the last byte went through, or will never */
+	bool unwritten;	    /* it was fetched, and could not be written */
 	uint16_t next_free; /* as op->transfer, where this is free */
 };
 

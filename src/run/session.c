@@ -196,6 +196,7 @@ static int take_welcome(struct session *session, enum side side, struct err *err
 	peer->mark = welcome.mark;
 	peer->can_chown = welcome.can_chown;
 	peer->hooks = (welcome.flags & PEER_WELCOME_HOOKS) != 0;
+	peer->fetches = (welcome.flags & PEER_WELCOME_FETCHES) != 0;
 	peer->read_only = (welcome.flags & PEER_WELCOME_READ_ONLY) != 0;
 	peer->has_state = (welcome.flags & PEER_WELCOME_STATE) != 0;
 	if (welcome.flags & PEER_WELCOME_PACKED)

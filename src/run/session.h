@@ -50,6 +50,7 @@ struct session_side {
 	int hooks_open;	      /* asked for and not ended yet */
 	unsigned caps;	      /* enum peer_cap: what its file system can do */
 	int64_t step_ns;      /* in which it keeps mtimes */
+	bool fetches;	      /* it can take files from the other root itself */
 	bool read_only;	      /* nothing can be changed there */
 	bool has_state;	      /* a synchronizer's state was there when it was opened */
 	bool lost;	      /* seen by session_wait_alone(): the connection is gone */

@@ -76,11 +76,13 @@ enum transfer_difference {
 	WHOLE,
 	SUMS_COMING, /* of the version that the receiver has */
 	CHANGES,     /* with COPY */
+	FETCHED,     /* not at all: the receiver takes them itself */
 };
 
 enum {
 	/* Bytes of both versions from which on sums pay, on a line of a gigabit as on a slow one. */
 	DIFFERENCE_MIN = WORTHWHILE(256 * 1024, 40),
+	FETCH_MIN = 64 * 1024, /* bytes of a file that is taken, not sent, within a machine */
 	/* Of files under way to one side: their sums are kept by the agent that sends them. */
 	DIFFERENCES_OPEN = 4,
 };
@@ -113,17 +115,27 @@ bool transfer_may_begin(const struct apply *apply, const struct op *op)
 	       (!pays(apply, op) && !resumes(apply, op));
 }
 
-/* Where the bytes of a put are read: on the other side, under the name they have there. */
+/*
+ * Where the receiver takes the bytes itself. What another machine says of that is not listened to. Of small files
+ * the other agent's processor reads one while this one's writes another.
+ */
+static bool is_fetched(const struct apply *apply, const struct op *op)
+{
+	return !config_is_far(apply->session->config) && apply->session->sides[op->side].fetches &&
+	       op->change->now[side_other((enum side)op->side)]->size >= FETCH_MIN;
+}
+
+/* The bytes of a put are those of the other side, under the name they have there. */
 static void request_read(struct apply *apply, uint64_t id, const struct op *op, uint8_t type)
 {
 	enum side sender = side_other((enum side)op->side);
-	struct buf *out = apply_out(apply, sender);
+	struct buf *out = apply_out(apply, type == PEER_FETCH ? (enum side)op->side : sender);
 	size_t start = frame_begin(out, type);
 
-	enc_uint(out, id);
-	enc_str(out, op_from(op));
-	entry_encode(out, op->change->now[sender]);
-	enc_u8(out, (plan_meta(apply->plan, op).mask & META_XATTR) != 0);
+	msg_enc_read(out, id, op_from(op), op->change->now[sender],
+		     (plan_meta(apply->plan, op).mask & META_XATTR) != 0);
+	if (type == PEER_FETCH)
+		enc_u8(out, (apply->session->sides[sender].caps & PEER_CAP_CLOCK) != 0);
 	if (type == PEER_READ_CHANGES) {
 		enc_uint(out, transfer_of(apply, op)->block);
 		enc_uint(out, transfer_of(apply, op)->basis);
@@ -142,6 +154,11 @@ void transfer_begin(struct apply *apply, size_t id, struct op *op)
 	op->transfer = transfer_open(apply);
 	transfer = transfer_of(apply, op);
 	lane->receiving++;
+	if (is_fetched(apply, op)) {
+		transfer->difference = FETCHED;
+		request_read(apply, id, op, PEER_FETCH);
+		return;
+	}
 	if (!old && !resumes(apply, op)) {
 		request_read(apply, id, op, PEER_READ);
 		return;
@@ -259,7 +276,19 @@ static struct op *op_being_read(const struct apply *apply, uint64_t id, enum sid
 	struct op *op = op_under_way(apply, id, side_other(from));
 	const struct transfer *transfer = op ? transfer_of(apply, op) : NULL;
 
-	return transfer && !transfer->received && transfer->difference != SUMS_COMING ? op : NULL;
+	return transfer && !transfer->received && transfer->difference != SUMS_COMING &&
+			       transfer->difference != FETCHED
+		       ? op
+		       : NULL;
+}
+
+/* The file that this side takes itself; NULL when it was not asked to under this number. */
+static struct op *op_being_fetched(const struct apply *apply, uint64_t id, enum side to)
+{
+	struct op *op = op_under_way(apply, id, to);
+	const struct transfer *transfer = op ? transfer_of(apply, op) : NULL;
+
+	return transfer && !transfer->received && transfer->difference == FETCHED ? op : NULL;
 }
 
 /* Bytes of the file that a frame stands for; what is wrong with it sets dec->bad. */
@@ -315,52 +344,95 @@ int transfer_bytes(struct apply *apply, enum side from, const struct frame *fram
 }
 
 /* What was read must be what it is said to have been. */
-static bool is_what_passed(const struct transfer *transfer, const struct msg_result *result)
+static bool is_what_passed(const struct msg_result *result, uint64_t size)
 {
 	return err_is_set(&result->status) ||
-	       (result->entry.type == ENTRY_FILE && result->entry.size == transfer->passed &&
+	       (result->entry.type == ENTRY_FILE && result->entry.size == size &&
 		(result->entry.flags & ENTRY_HAS_DIGEST));
+}
+
+/* What was read of the file is on the side that is to have it, but for PUT_END. */
+static void received(struct apply *apply, struct op *op, const struct msg_result *result)
+{
+	struct transfer *transfer = transfer_of(apply, op);
+	enum side from = side_other((enum side)op->side);
+	struct lane *lane = &apply->lanes[op->side];
+	enum side to = (enum side)op->side;
+
+	transfer->received = true;
+	if (transfer->difference == CHANGES)
+		lane->differing--;
+	lane->receiving--;
+	lane->unflushed++;
+	if (err_is_set(&result->status)) {
+		/* Said from the side that could not read it; DONE only closes it then. */
+		op->side = (uint8_t)from;
+		apply_op_failed(apply, op, &result->status);
+		op->side = (uint8_t)to;
+	} else if (result->entry.type == ENTRY_FILE) {
+		*op->change->now[from] = result->entry;
+		op->change->now[from]->link = NULL;
+	}
+}
+
+static void put_end(struct apply *apply, enum side to, const struct msg_result *result)
+{
+	struct buf *out = apply_out(apply, to);
+	size_t start = frame_begin(out, PEER_PUT_END);
+
+	enc_uint(out, result->id);
+	enc_u8(out, !err_is_set(&result->status));
+	enc_raw(out, result->entry.digest.bytes, DIGEST_LEN);
+	enc_bytes(out, result->attrs, result->attrs_len);
+	frame_end(out, start);
 }
 
 int transfer_end(struct apply *apply, enum side from, const struct frame *frame, struct err *err)
 {
-	enum side to = side_other(from);
-	struct buf *out = apply_out(apply, to);
 	struct arena arena = ARENA_INIT;
-	struct transfer *transfer = NULL;
 	struct msg_result result;
 	struct op *op = NULL;
 	int status = msg_get_result(frame, &arena, &result, err);
-	size_t start = 0;
 
 	if (status == 0) {
 		op = op_being_read(apply, result.id, from);
-		transfer = op ? transfer_of(apply, op) : NULL;
-		if (!transfer || !is_what_passed(transfer, &result))
+		if (!op || !is_what_passed(&result, transfer_of(apply, op)->passed))
 			status = msg_malformed(frame, err);
 	}
-	if (status == 0 && transfer) {
-		transfer->received = true;
-		if (transfer->difference == CHANGES)
-			apply->lanes[to].differing--;
-		start = frame_begin(out, PEER_PUT_END);
-		enc_uint(out, result.id);
-		enc_u8(out, !err_is_set(&result.status));
-		enc_raw(out, result.entry.digest.bytes, DIGEST_LEN);
-		enc_bytes(out, result.attrs, result.attrs_len);
-		frame_end(out, start);
-		apply->lanes[to].receiving--;
-		apply->lanes[to].unflushed++;
-		if (!err_is_set(&result.status)) {
-			result.entry.link = NULL;
-			*op->change->now[from] = result.entry;
-		} else {
-			/* Said from the side that could not read it; DONE only closes it then. */
-			op->side = (uint8_t)from;
-			apply_op_failed(apply, op, &result.status);
-			op->side = (uint8_t)to;
-		}
+	if (status == 0 && op) {
+		put_end(apply, side_other(from), &result);
+		received(apply, op, &result);
 	}
 	arena_release(&arena);
 	return status;
+}
+
+int transfer_fetched(struct apply *apply, enum side to, const struct frame *frame, struct err *err)
+{
+	enum side from = side_other(to);
+	struct arena arena = ARENA_INIT;
+	struct msg_result result;
+	struct op *op = NULL;
+	int status = msg_get_result(frame, &arena, &result, err);
+	bool unwritten = false;
+
+	if (status == 0) {
+		op = op_being_fetched(apply, result.id, to);
+		unwritten = !err_is_set(&result.status) && result.entry.type == ENTRY_ABSENT;
+		if (!op || (!unwritten && !is_what_passed(&result, op->change->now[from]->size)))
+			status = msg_malformed(frame, err);
+	}
+	if (status == 0 && op) {
+		transfer_of(apply, op)->unwritten = unwritten;
+		apply->lanes[to].unflushed_bytes += result.entry.size;
+		received(apply, op, &result);
+	}
+	arena_release(&arena);
+	return status;
+}
+
+bool transfer_may_succeed(const struct apply *apply, const struct op *op)
+{
+	return !op->transfer ||
+	       (transfer_of(apply, op)->received && !transfer_of(apply, op)->unwritten);
 }

@@ -8,6 +8,9 @@
  * which a part has come before the line was cut (tree/partial.h), where there is no older version.  Where that fails
  * in any way, the file is sent whole, in the same run.
  *
+ * Where both sides are on this machine, no bytes pass through here: the receiver takes each file from the other root itself
+ * (FETCH), and says what it has read.
+ *
  * Neither side is believed more than it has to be: no file is longer than it was listed, and what has
  * not come in full is not placed.  Used by apply.c only, which deals out credit.
  */
@@ -41,5 +44,9 @@ int transfer_again(struct apply *apply, enum side from, const struct frame *fram
 int transfer_bytes(struct apply *apply, enum side from, const struct frame *frame, struct err *err);
 /* READ_END from the side `from`. */
 int transfer_end(struct apply *apply, enum side from, const struct frame *frame, struct err *err);
+/* FETCHED from the side `to`, which has taken the file itself. */
+int transfer_fetched(struct apply *apply, enum side to, const struct frame *frame, struct err *err);
+/* Whether this operation, which was sent, can have been done: its bytes, if it needs any, are all there. */
+bool transfer_may_succeed(const struct apply *apply, const struct op *op);
 
 #endif

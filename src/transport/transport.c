@@ -68,10 +68,17 @@ static struct transport *open_local(const struct agent_options *options, struct 
 			     err);
 }
 
+/* A root on this machine is told to the agent of the other one. */
+static const char *within_reach(const struct config *config, const char *dir)
+{
+	return config_is_far(config) ? NULL : dir;
+}
+
 struct transport *transport_open_initiator(const struct config *config, const char *list_dir,
 					   const char *list_name, struct err *err)
 {
 	const struct agent_options local = { .dir = config->initiator_dir,
+					     .other_dir = within_reach(config, config->target.path),
 					     .list_dir = list_dir,
 					     .list_name = list_name,
 					     .role = "initiator agent",
@@ -85,6 +92,7 @@ struct transport *transport_open_target(const struct config *config, struct err 
 {
 	const struct target *target = &config->target;
 	struct agent_options local = { .dir = target->path,
+				       .other_dir = within_reach(config, config->initiator_dir),
 				       .state_dir = config_target_state_dir(config),
 				       .role = "target agent",
 				       .hooks = config_has_remote_hooks(config),

@@ -41,6 +41,23 @@ TRUE_CODES = {0, 1, 2, 69, 75, 77}
 CONFLICT_NAME = re.compile(r"\.conflict-\d{8}-\d{6}-[0-9a-z]{6}")
 
 
+def fetches(scenario, role="", door="change"):
+    """Whether the agents of a run on this machine take files from the other root themselves, or are sent them.
+
+    Which of both alternates, so that every role meets both, each with half of the scenarios and doors.
+    """
+    places = [names.index(name) if name in names else 0 for names, name in
+              ((scenario_names(), scenario.name), (ROLES, role), (DOORS, door))]
+    return sum(places) % 2 == 0
+
+
+def aimed_at(fault):
+    """The role and the door of a fault."""
+    words = (fault or "").split(":")
+    role = next((word for word in words if word in ROLES), "")
+    return role, next((word for word in words if word in DOORS), "change")
+
+
 def differ_in_time(nodes):
     """Whether these are two folders that only differ in their times."""
     return all(node and node.kind == "folder" for node in nodes) and \
@@ -67,8 +84,8 @@ class Outcome:
 class Play:
     """Two trees, and osync between them."""
 
-    def __init__(self, base, scenario):
-        self.base, self.scenario = Path(base), scenario
+    def __init__(self, base, scenario, fetching=True):
+        self.base, self.scenario, self.fetching = Path(base), scenario, fetching
         self.roots = [self.base / "initiator", self.base / "target"]
         for folder in (*self.roots, self.base / "home"):
             folder.mkdir()
@@ -90,7 +107,8 @@ class Play:
             options = (*options, "--set", "TRANSPORT=command", "--set",
                        f"TRANSPORT_COMMAND={command}", "--remote-osync", OSYNC,
                        "--set", f"COMPRESSION={'on' if packed else 'off'}")
-        env = environment(self.base / "home", **({"OSYNC_FAULT": fault} if fault else {}))
+        env = environment(self.base / "home", **({"OSYNC_FAULT": fault} if fault else {}),
+                          **({} if self.fetching else {"OSYNC_NO_FETCH": "1"}))
         process = subprocess.Popen(
             [OSYNC, "--initiator", str(self.roots[0]), "--target", target, "--instance-id", "play",
              "--json", "--lock-wait", "30", *options], env=env, stdin=subprocess.DEVNULL,
@@ -185,10 +203,10 @@ class Play:
 
 
 @contextlib.contextmanager
-def playing(scenario):
+def playing(scenario, role="", door="change"):
     base = tempfile.mkdtemp(prefix="osync-fault-", dir=PLACE)
     try:
-        yield Play(base, scenario)
+        yield Play(base, scenario, fetches(scenario, role, door))
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
@@ -206,7 +224,7 @@ def attempt(scenario, shape, fault=None, link=None, **other):
     """Play the scenario with a fault, or over another link; how the run with it ended."""
     link = link or {}
     try:
-        with playing(scenario) as play:
+        with playing(scenario, *aimed_at(fault)) as play:
             play.prepare(**link)
             before = play.versions()
             outcome = play.run(fault=fault, **{**link, **other})
@@ -224,7 +242,7 @@ def attempt(scenario, shape, fault=None, link=None, **other):
 
 def steps(scenario, role, door, **link):
     """The calls that pass this door in this role, in their order."""
-    with playing(scenario) as play:
+    with playing(scenario, role, door) as play:
         play.prepare()
         calls = play.base / "calls"
         play.run(fault=f"count:{calls}:{role}:{door}", **link)

@@ -78,7 +78,10 @@ MODES = ("batch", "file")
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_i32_what_is_recorded_was_durable_before(world, name, mode):
+def test_i32_what_is_recorded_was_durable_before(world, name, mode, monkeypatch):
+    """In one of the modes files are sent, in the other one they are taken from the other root."""
+    if mode == "file":
+        monkeypatch.setenv("OSYNC_NO_FETCH", "1")
     world.pair.options = ["--set", f"FSYNC={mode}"]
     world.play(SCENARIOS[name])
     assert not list(violations(world.machines))

@@ -159,6 +159,8 @@ CONTENT_LIES = {
     "of another file": "DATA: [(kind, uint(77) + data[1:])]",
     "digest": "READ_END: [(kind, data.replace(data[-20:-4], bytes(16)))]",
     "ended twice": "READ_END: [(kind, data)] * 2",
+    "fetched": "READ_END: [(FETCHED, data)]",
+    "fetched as well": "READ_END: [(FETCHED, data[:-1]), (kind, data)]",
     "done before": "READ_END: [(DONE, data[:3] + bytes(1)), (kind, data)]",
 }
 
@@ -194,6 +196,21 @@ def from_initiator(kind, data):
     assert pair.read("target", "file") == old
     pair.run()
     assert pair.both("file") == new
+
+
+def test_i34_no_path_is_asked_of_another_machine_that_says_it_can_fetch(lied):
+    """It is no business of the target's where the initiator's files are, and it could say anything of them."""
+    pair = lied.pair
+    content = pair.write("initiator", "file")
+    lied.run("""
+def from_target(kind, data):
+    return [(kind, data[:-1] + bytes([data[-1] | 16]) if kind == WELCOME else data)]
+
+def from_initiator(kind, data):
+    assert kind != FETCH
+    return [(kind, data)]
+""", expect=OK)
+    assert pair.both("file") == content
 
 
 def test_i19_a_listing_that_lies_about_the_type_destroys_nothing(lied):
