@@ -58,13 +58,10 @@ void fill_free(struct fill *fill)
 }
 
 /* What no path of the root may be called is refused where it is to be placed by itself. */
-static bool may_join(const struct pending *op)
+static bool may_join(const struct pending *op, const struct pending *folder)
 {
-	const struct pending *folder = op->under;
-
-	return folder && folder->staged && !folder->fill->closed &&
-	       folder->fill->count < FILL_MAX && op->size < PARTIAL_MIN &&
-	       op->expect.type == ENTRY_ABSENT &&
+	return folder->staged && !folder->fill->closed && folder->fill->count < FILL_MAX &&
+	       op->size < PARTIAL_MIN && op->expect.type == ENTRY_ABSENT &&
 	       path_parent_len(op->path) == strlen(folder->path) &&
 	       strcmp(path_name(op->path), ROOT_WORKDIR) != 0;
 }
@@ -80,14 +77,12 @@ static void list_inside(struct pending *op)
 
 void fill_join(struct pending *op)
 {
-	struct fill *fill = op->under ? op->under->fill : NULL;
-
-	if (!may_join(op))
+	if (!op->under || !may_join(op, op->under))
 		return;
 	op->inside = true;
 	list_inside(op);
-	fill->count++;
-	fill->missing++;
+	op->under->fill->count++;
+	op->under->fill->missing++;
 }
 
 struct staged *fill_stage(struct agent_ops *ops, struct pending *op, mode_t mode)
