@@ -135,12 +135,6 @@ void done_log_write(struct done_log *log)
 	log->written = log->tail.len;
 }
 
-void done_log_add(struct done_log *log, const struct done_record *record)
-{
-	done_log_put(log, record);
-	done_log_write(log);
-}
-
 void done_log_reported(struct done_log *log)
 {
 	log->reported = log->tail.len;

@@ -74,8 +74,7 @@ void done_log_init(struct done_log *log, int dirfd, const char *profile, const s
 		   uint64_t generation);
 /* Leaves the file. */
 void done_log_release(struct done_log *log);
-void done_log_add(struct done_log *log, const struct done_record *record);
-/* The same of several that one operation has done at once: each is put, and all are written in one. */
+/* Each record of what one operation has done is put, and all are written at once. */
 void done_log_put(struct done_log *log, const struct done_record *record);
 void done_log_write(struct done_log *log);
 /* The initiator is told of everything so far. */

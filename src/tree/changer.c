@@ -25,23 +25,21 @@ enum { CLOCK_TICK_MS = 4 /* by which the coarse clock may lag, mostly */ };
 static const int64_t SETTLE_MAX_MS =
 	100; /* longer is not worth waiting for: it is read again next time */
 
+/* Of a folder that never was in place, what is in it is ours. */
+static void empty(const struct changer *changer, const char *name)
+{
+	AUTO_DIR DIR *dir = sys_list(changer->stage, name);
+	const char *inside = NULL;
+
+	while (dir && (inside = sys_next_name(dir)))
+		sys_unlinkat(dirfd(dir), inside, 0);
+}
+
 /*
  * What dead runs left: files, links and folders, none of them a version that ever was in place
  * (tree/changer.h). A folder may hold something all the same: a power cut can take the rename that
  * put it in its place and leave what was put into it there, by whomever. That goes to the trash.
  */
-/* Of a folder that never was in place, what is in it is ours. */
-static void empty(const struct changer *changer, const char *name)
-{
-	AUTO_CLOSE int fd = sys_openat(changer->stage, name,
-				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	AUTO_DIR DIR *dir = fd < 0 ? NULL : sys_list(fd, ".");
-	const char *inside = NULL;
-
-	while (dir && (inside = sys_next_name(dir)))
-		sys_unlinkat(fd, inside, 0);
-}
-
 static void sweep_one(struct changer *changer, const char *name)
 {
 	if (staged_was_never_placed(name, &changer->boot))

@@ -399,18 +399,19 @@ static bool meta_fits(const struct meta *meta, const struct entry *entry)
  * A new file is nearly always its owner's already, with the mode that it was made with: only the time is to
  * be set, and the look afterwards tells whether that was all.
  */
-static int finish_file(struct staged *staged, struct meta *full, struct err *err)
+static int finish_file(struct staged *staged, const struct meta *meta, struct err *err)
 {
 	struct changer *changer = staged->changer;
 	char room[STAGED_PATH_SIZE];
-	const struct meta time = { .mask = full->mask & META_MTIME, .mtime_ns = full->mtime_ns };
+	struct meta full = with_mode(staged, meta);
+	const struct meta time = { .mask = full.mask & META_MTIME, .mtime_ns = full.mtime_ns };
 
 	if (meta_apply_time(staged->fd, &time, err) < 0 || finish_look(staged, err) < 0)
 		return -1;
-	if (meta_fits(full, &staged->entry))
+	if (meta_fits(&full, &staged->entry))
 		return 0;
-	full->mask &= ~(unsigned)META_MTIME;
-	if (meta_apply(changer, staged->fd, changer->stage, staged_path(staged, room), full, err) <
+	full.mask &= ~(unsigned)META_MTIME;
+	if (meta_apply(changer, staged->fd, changer->stage, staged_path(staged, room), &full, err) <
 	    0)
 		return -1;
 	return finish_look(staged, err);
@@ -434,10 +435,9 @@ static int finish_other(struct staged *staged, const struct meta *meta, struct e
 
 static int finish_meta(struct staged *staged, const struct meta *meta, struct err *err)
 {
-	struct meta full = with_mode(staged, meta);
 	struct err why = ERR_INIT;
 
-	if ((staged->entry.type == ENTRY_FILE ? finish_file(staged, &full, &why)
+	if ((staged->entry.type == ENTRY_FILE ? finish_file(staged, meta, &why)
 					      : finish_other(staged, meta, &why)) == 0)
 		return 0;
 	if (err)

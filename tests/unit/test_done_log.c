@@ -38,6 +38,12 @@ static struct done_log open_log(void)
 	return log;
 }
 
+static void note(struct done_log *log, const struct done_record *record)
+{
+	done_log_put(log, record);
+	done_log_write(log);
+}
+
 static struct done_record agreed(const char *path)
 {
 	struct done_record record = { .kind = DONE_AGREED, .path = path };
@@ -52,12 +58,12 @@ static void agree(struct done_log *log, const char *path)
 {
 	const struct done_record record = agreed(path);
 
-	done_log_add(log, &record);
+	note(log, &record);
 }
 
 static void move(struct done_log *log, const char *from, const char *to)
 {
-	done_log_add(log, &(struct done_record){ .kind = DONE_MOVED, .path = to, .from = from });
+	note(log, &(struct done_record){ .kind = DONE_MOVED, .path = to, .from = from });
 }
 
 /* The paths in the log, each with a blank behind it; "-" where there is none. */
@@ -274,7 +280,7 @@ static void test_notes_that_are_no_notes_are_refused(void **state)
 		struct done_record record;
 		struct dec dec;
 
-		done_log_add(&log, &wrong[i]);
+		note(&log, &wrong[i]);
 		dec_init(&dec, log.tail.data, log.tail.len);
 		assert_int_equal(done_log_next(&dec, &arena, &record), 0);
 		assert_true(dec.bad);
