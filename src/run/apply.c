@@ -96,9 +96,9 @@ static void update_entry(struct apply *apply, const struct op *op, const struct 
 		entry.flags |= ENTRY_HAS_DIGEST;
 	}
 	entry.link = old && old->type == ENTRY_SYMLINK ? old->link : NULL;
-	/* A rename does not set it: where it is another one, somebody was there, as the next run is to see. */
-	if (old && op->kind == OP_MOVE && entry.type == ENTRY_DIR)
-		entry.mtime_ns = old->mtime_ns;
+	/* A rename sets none of it: where it is another one, somebody was there, as the next run is to see. */
+	if (old && op->kind == OP_MOVE)
+		record_expect_metadata(&entry, old);
 	/* In place: operations still to come expect what this pointer shows. */
 	if (old)
 		*old = entry;

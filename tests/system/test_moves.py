@@ -2,6 +2,8 @@
 """What the receiving side already has under another name is moved, not sent again."""
 
 import os
+import shlex
+import subprocess
 
 import pytest
 from harness import FAILED, LOOK, OK, OTHER, SIDES
@@ -294,6 +296,42 @@ def test_a_folder_that_was_made_anew_on_the_other_side_is_moved(local, side):
     local.rename(side, "old", "new")
     local.run()
     assert local.gone("old")
+
+
+CHANGES = {
+    "mode": (["chmod", "0770"], lambda path: path.stat().st_mode & 0o777),
+    "time": (["touch", "-d", "2001-01-01"], lambda path: path.stat().st_mtime),
+    "attribute": (["setfattr", "-n", "user.colour", "-v", "blue"],
+                  lambda path: os.getxattr(path, "user.colour") if os.listxattr(path) else None),
+}
+
+
+@pytest.mark.parametrize("what, together", [("mode", False), ("time", False), ("attribute", False),
+                                            ("mode", True), ("attribute", True)])
+@pytest.mark.parametrize("side", SIDES)
+def test_i37_what_is_done_to_a_folder_that_is_about_to_be_renamed_is_carried_over(
+        local, side, what, together):
+    """It was taken for agreed: the sides stayed different, and no run had anything to do.
+
+    Together: whoever renames it sets its mode as well.
+    """
+    command, shown = CHANGES[what]
+    local.options = [*local.options, "--set", "PRESERVE_XATTR=yes"]
+    local.path(side, "folder").mkdir()
+    local.run()
+    local.path(OTHER[side], "into").mkdir()
+    local.rename(OTHER[side], "folder", "into/new")
+    if together:
+        local.path(OTHER[side], "into/new").chmod(0o711)
+    done = shlex.join([*command, str(local.path(side, "folder"))])
+    local.run(env={"OSYNC_POINT": f"after-scan={done}"}, expect=None)
+    local.run()
+    one, other = (local.path(where, "into/new") for where in SIDES)
+    assert shown(one) == shown(other)
+    if not together or what != "mode":
+        subprocess.run([*command, str(local.base)], check=True)
+        assert shown(one) == shown(local.base)
+    assert local.run().changes == []
 
 
 @pytest.mark.parametrize("side", SIDES)
