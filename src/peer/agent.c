@@ -21,6 +21,7 @@
 #include "peer/pulse.h"
 #include "peer/unpacker.h"
 #include "store/lock.h"
+#include "tree/reader.h"
 
 enum {
 	AGENT_READ = 256 * 1024, /* bytes asked from the descriptor at once */
@@ -192,7 +193,7 @@ static int dispatch_session(struct agent *agent, const struct frame *frame, stru
 	case PEER_CREDIT:
 		return on_credit(agent, frame, err);
 	case PEER_PING:
-		msg_put_empty(&agent->out, PEER_PONG);
+		msg_put_pong(&agent->out, reader_total());
 		return 0;
 	case PEER_PONG:
 		return 0;
@@ -385,7 +386,7 @@ static void answer_unasked(struct agent *agent)
 {
 	if (agent->welcomed && agent->out.len == 0 && agent->heard_ms > agent->said_ms &&
 	    clock_monotonic_ms() - agent->said_ms >= patience_ms(PEER_PING_MS))
-		msg_put_empty(&agent->out, PEER_PONG);
+		msg_put_pong(&agent->out, reader_total());
 }
 
 /* How long there may be nothing to do but to listen. */

@@ -50,6 +50,7 @@ struct channel {
 	int64_t heard_ms;
 	int64_t said_ms;
 	int64_t worked_ms;  /* when something came that is more than a sign of life */
+	uint64_t read;	    /* bytes of files, as far as the agent has said */
 	int64_t pumped_ms;  /* when we last looked */
 	int64_t silence_ms; /* after which the agent is gone */
 	uint64_t sent;
@@ -282,6 +283,20 @@ static int take_error(const struct channel *channel, const struct frame *frame, 
 	return -1;
 }
 
+/* A sign of life, and of work where more has been read. */
+static int take_pong(struct channel *channel, const struct frame *frame, struct err *err)
+{
+	uint64_t read = 0;
+
+	if (msg_get_pong(frame, &read, err) < 0)
+		return -1;
+	if (read <= channel->read)
+		return 0;
+	channel->read = read;
+	channel->worked_ms = clock_monotonic_ms();
+	return 0;
+}
+
 int channel_next(struct channel *channel, struct frame *frame, struct err *err)
 {
 	give_back(channel);
@@ -292,8 +307,13 @@ int channel_next(struct channel *channel, struct frame *frame, struct err *err)
 		if (parse(channel, channel->taken, frame, &size, err) <= 0)
 			return -1;
 		channel->taken += size;
-		if (frame->type == PEER_CREDIT || frame->type == PEER_PONG)
+		if (frame->type == PEER_CREDIT)
 			continue;
+		if (frame->type == PEER_PONG) {
+			if (take_pong(channel, frame, err) < 0)
+				return -1;
+			continue;
+		}
 		if (frame->type == PEER_ERROR)
 			return take_error(channel, frame, err);
 		if (frame_is_bulk(frame->type))

@@ -148,6 +148,9 @@ int msg_get_status(const struct frame *frame, struct err *status, struct err *er
 
 /* An empty frame. */
 void msg_put_empty(struct buf *out, uint8_t type);
+/* `read`: bytes of files that this agent has read so far. */
+void msg_put_pong(struct buf *out, uint64_t read);
+int msg_get_pong(const struct frame *frame, uint64_t *read, struct err *err);
 
 /* Parts. */
 void msg_enc_status(struct buf *out, const struct err *status);

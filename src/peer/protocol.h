@@ -51,9 +51,10 @@
  *				what is there and gives no identity, and of the frames behind it only those
  *				come that ask
  *	ERROR		A	status: ends the session
- *	PING, PONG	both	empty; the initiator asks when it has been silent for 15 s, an agent says
- *				PONG unasked in the middle of something that takes as long, and when it has
- *				only listened for as long
+ *	PING		both	empty; the initiator asks when it has been silent for 15 s
+ *	PONG		both	uint bytes of files that were read so far (nobody looks at the initiator's); an agent
+ *				says it unasked in the middle of something that takes 15 s, and when it has only
+ *				listened for as long
  *	CREDIT		both	uint bytes
  *	LOCK		I	u8 mode (store/lock.h); str holder; u8 flags (PEER_LOCK_*); uint how long the answer
  *				may wait for the lock (ms); uint for how long a holder must have been silent to
@@ -175,7 +176,7 @@
 #include <stdint.h>
 
 enum {
-	PEER_VERSION = 3,
+	PEER_VERSION = 4,
 	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
 	PEER_COMMAND_MAX = 64 * 1024,	  /* bytes of a hook; execve() takes 128 KiB */
 	PEER_VARIABLES_MAX = 32,	  /* of its environment */
@@ -202,7 +203,7 @@ enum {
 	PEER_LOCK_WAIT_MS = 3600 * 1000, /* whoever waits for longer asks again */
 	PEER_LOCK_TTL_MIN_MS = 60000,	 /* heartbeats come every 15 s at least */
 	PEER_STEP_MS =
-		6 * 3600 * 1000, /* what one step may take: then nothing but PONGs is nothing */
+		6 * 3600 * 1000, /* for as long nothing may come but PONGs that say the same */
 };
 
 /* Coarser than any file system's: with it no agent can make times of different hours look alike. */

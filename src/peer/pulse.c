@@ -16,6 +16,7 @@
 #include "peer/patience.h"
 #include "peer/protocol.h"
 #include "store/lock.h"
+#include "tree/reader.h"
 
 struct pulse {
 	pthread_t thread;
@@ -41,7 +42,7 @@ static void say_pong(const struct pulse *pulse)
 	AUTO_BUF out = BUF_INIT;
 	ssize_t ignored = 0;
 
-	msg_put_empty(&out, PEER_PONG);
+	msg_put_pong(&out, reader_total());
 	if (has_room(pulse->fd))
 		ignored = write(pulse->fd, out.data, out.len);
 	(void)ignored;
@@ -63,22 +64,24 @@ static void sleep_ms(struct pulse *pulse, int64_t ms)
 	pthread_cond_timedwait(&pulse->wake, &pulse->mutex, &until);
 }
 
-/* A step that is still the one of the last look has lasted since then. */
+/* A step that is still the one of the last look has lasted since then. While it reads, it may last. */
 static void *run(void *arg)
 {
 	struct pulse *pulse = arg;
 	const int64_t every_ms = patience_ms(PEER_PING_MS);
 	const int64_t most = PEER_STEP_MS / PEER_PING_MS;
 	uint64_t seen = 0;
+	uint64_t read = 0;
 	int64_t said = 0;
 
 	pthread_mutex_lock(&pulse->mutex);
 	while (!pulse->stopped) {
 		sleep_ms(pulse, every_ms);
-		said = pulse->step == seen ? said : 0;
+		said = pulse->step == seen && reader_total() == read ? said : 0;
 		if (!pulse->stopped && pulse->working && pulse->step == seen && said++ < most)
 			show_life(pulse);
 		seen = pulse->step;
+		read = reader_total();
 	}
 	pthread_mutex_unlock(&pulse->mutex);
 	return NULL;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,8 @@ enum {
 	READER_AHEAD =
 		128 * 1024, /* bytes of a file from which on the kernel is asked to read ahead */
 };
+
+static _Atomic uint64_t total;
 
 struct reader {
 	struct root *root;
@@ -69,7 +72,7 @@ static int open_failed(const struct reader *reader, int errnum, struct err *err)
 	return -1;
 }
 
-static int reader_start(struct reader *reader, int dirfd, const char *name, struct err *err)
+static int find_file(struct reader *reader, int dirfd, const char *name, struct err *err)
 {
 	struct stat st = { 0 };
 
@@ -79,8 +82,12 @@ static int reader_start(struct reader *reader, int dirfd, const char *name, stru
 	if (!S_ISREG(st.st_mode))
 		return reader_changed(reader, "is not a regular file", err);
 	reader->fd = file_open(dirfd, name);
-	if (reader->fd < 0)
-		return open_failed(reader, errno, err);
+	return reader->fd < 0 ? open_failed(reader, errno, err) : 0;
+}
+
+/* Its file is open. */
+static int reader_start(struct reader *reader, struct err *err)
+{
 	reader->began_ns = root_now_ns(reader->root);
 	if (sys_fstat(reader->fd, &reader->before) < 0)
 		return open_failed(reader, errno, err);
@@ -94,8 +101,7 @@ static int reader_start(struct reader *reader, int dirfd, const char *name, stru
 	return 0;
 }
 
-struct reader *reader_open_at(struct root *root, int dirfd, const char *name, const char *shown,
-			      uint64_t seed, struct err *err)
+static struct reader *reader_new(struct root *root, const char *shown, uint64_t seed)
 {
 	struct reader *reader = xcalloc(1, sizeof(*reader));
 
@@ -103,7 +109,15 @@ struct reader *reader_open_at(struct root *root, int dirfd, const char *name, co
 	reader->fd = -1;
 	reader->shown = escaped(shown);
 	reader->digest = digest_stream_new(seed);
-	if (reader_start(reader, dirfd, name, err) == 0)
+	return reader;
+}
+
+struct reader *reader_open_at(struct root *root, int dirfd, const char *name, const char *shown,
+			      uint64_t seed, struct err *err)
+{
+	struct reader *reader = reader_new(root, shown, seed);
+
+	if (find_file(reader, dirfd, name, err) == 0 && reader_start(reader, err) == 0)
 		return reader;
 	reader_free(reader);
 	return NULL;
@@ -154,6 +168,11 @@ void reader_undigested(struct reader *reader)
 	reader->digest = NULL;
 }
 
+uint64_t reader_total(void)
+{
+	return total;
+}
+
 uint64_t reader_size(const struct reader *reader)
 {
 	return (uint64_t)reader->before.st_size;
@@ -170,7 +189,10 @@ static ssize_t read_some(struct reader *reader, void *out, size_t len, uint64_t 
 	} while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return err_sys(err, errno, "cannot read '%.300s'", reader->shown);
-	return got == 0 ? reader_changed(reader, "is being written to", err) : got;
+	if (got == 0)
+		return reader_changed(reader, "is being written to", err);
+	total += (uint64_t)got;
+	return got;
 }
 
 int reader_read_at(struct reader *reader, void *out, size_t len, uint64_t offset, struct err *err)

@@ -31,6 +31,8 @@ struct reader *reader_open_at(struct root *root, int dirfd, const char *name, co
 			      uint64_t seed, struct err *err);
 /* Do without the digest, also in reader_entry(). Before the first piece. */
 void reader_undigested(struct reader *reader);
+/* Bytes that this process has read of files so far, in all its threads. */
+uint64_t reader_total(void);
 /* Bytes of the file when it was opened. */
 uint64_t reader_size(const struct reader *reader);
 /* Exactly `len` bytes at `offset`, which are no piece and not in the digest. */

@@ -153,6 +153,15 @@ def free(folder):
     return os.statvfs(folder).f_bfree * os.statvfs(folder).f_frsize
 
 
+def test_a_file_may_take_longer_than_one_step_may(local):
+    """Nothing comes meanwhile but signs of life, which say that bytes are read."""
+    # Six hours are 11 s, and an hour without a sign of life 1.8 s; 16 s are slept in one step.
+    content = local.write("initiator", "large", os.urandom(16 * 262_144))
+    local.run("--set", "PEER_TIMEOUT=3600",
+              env={"OSYNC_HURRY": "2000", "OSYNC_POINT": "copying=sleep 1"})
+    assert local.both("large") == content
+
+
 @pytest.mark.parametrize("kind", ["xfs", "btrfs"])
 def test_large_files_share_their_blocks_where_the_file_system_can(tmp_path, kind):
     with DISKS[kind](tmp_path) as folder:
