@@ -36,16 +36,17 @@ static bool is_worth_cloning(const struct copy *copy)
 	return reader_size(copy->source) >= CLONE_MIN;
 }
 
-/* The bytes are shared: read them, through the copy, for their digest. */
+/*
+ * The bytes are shared: read them, through the copy, for their digest. Its mode may not let anybody open it again,
+ * and its name may lead to another one.
+ */
 static enum copy_end read_back(struct copy *copy, struct err *err)
 {
 	const struct staged *staged = copy->staged;
-	const struct changer *changer = staged->changer;
-	char room[STAGED_PATH_SIZE];
+	const struct look *look = &staged->changer->look;
 
 	sys_point("copying");
-	copy->clone = reader_open_at(changer->look.root, changer->stage, staged_path(staged, room),
-				     "the staged copy", changer->look.seed, err);
+	copy->clone = reader_open_fd(look->root, staged->fd, "the staged copy", look->seed, err);
 	copy->way = COPY_READING_BACK;
 	return copy->clone ? COPY_MORE : COPY_UNWRITABLE;
 }
@@ -54,7 +55,8 @@ static enum copy_end read_back(struct copy *copy, struct err *err)
 static enum copy_end do_without_cloning(struct copy *copy, struct err *err)
 {
 	copy->way = COPY_PIECES;
-	if (copy->cloned > 0 && sys_ftruncate(copy->staged->fd, 0) < 0) {
+	/* Of what failed, a part may have been shared. */
+	if (sys_ftruncate(copy->staged->fd, 0) < 0) {
 		err_sys(err, errno, "cannot stage new content");
 		return COPY_UNWRITABLE;
 	}
@@ -79,6 +81,10 @@ static enum copy_end take_digest(struct copy *copy, struct err *err)
 	struct entry read = { 0 };
 
 	reader_entry(copy->clone, &read);
+	if (read.size != reader_size(copy->source)) {
+		err_set(err, ERR_SYSTEM, "the file system has shared another number of bytes");
+		return COPY_UNWRITABLE;
+	}
 	staged->size = read.size;
 	staged->value = read.digest;
 	digest_stream_free(staged->digest);

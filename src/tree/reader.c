@@ -123,6 +123,19 @@ struct reader *reader_open_at(struct root *root, int dirfd, const char *name, co
 	return NULL;
 }
 
+struct reader *reader_open_fd(struct root *root, int fd, const char *shown, uint64_t seed,
+			      struct err *err)
+{
+	struct reader *reader = reader_new(root, shown, seed);
+
+	reader->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if ((reader->fd >= 0 || open_failed(reader, errno, err) == 0) &&
+	    reader_start(reader, err) == 0)
+		return reader;
+	reader_free(reader);
+	return NULL;
+}
+
 struct reader *reader_open(struct root *root, const char *path, const struct entry *expect,
 			   uint64_t seed, struct err *err)
 {

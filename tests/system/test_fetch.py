@@ -22,6 +22,8 @@ def far(pair):
                     "--remote-osync", OSYNC]
 
 
+NOBODY = 65534
+LIKE_AN_ORDINARY_USER = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 LARGE = 100_000  # bytes of a file that is worth it
 
 
@@ -178,6 +180,19 @@ def test_large_files_share_their_blocks_where_the_file_system_can(tmp_path, kind
         assert pair.read("initiator", "large") == content
         pair.run()
         assert pair.both("large") == b"edited" + content[6:]
+
+
+@pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+def test_the_mode_of_a_file_may_not_let_its_own_copy_be_read(tmp_path, kind):
+    """All may read it but its owner, which is somebody else, and so is not the copy's."""
+    with DISKS[kind](tmp_path) as folder:
+        pair = Pair(folder)
+        pair.options = ["--set", "MINIMUM_SPACE=0"]
+        content = pair.write("initiator", "large", os.urandom(300_000), mode=0o044)
+        os.chown(pair.path("initiator", "large"), NOBODY, NOBODY)
+        finish(start([*LIKE_AN_ORDINARY_USER, *pair.args()], pair.env()))
+        assert pair.read("target", "large") == content
+        assert pair.lstat("target", "large").st_mode & 0o777 == 0o044
 
 
 @pytest.mark.parametrize("kind", ["xfs", "btrfs"])

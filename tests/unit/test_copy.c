@@ -143,30 +143,62 @@ static void test_i22_a_file_that_is_written_to_meanwhile_is_not_taken(void **sta
 	}
 }
 
-/* Nothing of the first bytes that were shared may stay, or the rest would come behind it. */
-static void test_what_cannot_be_shared_any_further_is_copied(void **state)
+/* A copy of t/from about which nobody has done anything. */
+static struct copying about_to_copy(void)
 {
-	struct copying copying = { 0 };
-	AUTO_FREE unsigned char *room = xmalloc(COPY_ROOM);
+	struct copying copying = { .bench = bench_open(CHANGER_SYNC_OFF) };
 	struct err *err = &copying.bench.err;
 
-	(void)state;
-	help_sh("head -c %d /dev/urandom > t/from", BIG);
-	copying = copy_from(NULL, NULL, 1);
-	/* As if the first of two steps had been made. */
-	reader_free(copying.source);
-	staged_free(copying.staged);
-	copy_release(&copying.copy);
 	copying.source = reader_open(copying.bench.root, "from", NULL, HELP_SEED, err);
 	copying.staged = staged_file(copying.bench.changer, 0600, err);
+	assert_non_null(copying.source);
+	assert_non_null(copying.staged);
 	copy_init(&copying.copy, copying.staged, copying.source);
-	help_sh("for f in t/.osync_workdir/stage/*; do head -c 2000000 /dev/zero > $f; done");
-	copying.copy.way = COPY_CLONING;
-	copying.copy.cloned = reader_size(copying.source) - 1;
+	return copying;
+}
+
+static void go_on(struct copying *copying)
+{
+	AUTO_FREE unsigned char *room = xmalloc(COPY_ROOM);
+
 	do
-		copying.end = copy_step(&copying.copy, room, STEP, err);
-	while (copying.end == COPY_MORE);
-	expect_copied(&copying);
+		copying->end = copy_step(&copying->copy, room, STEP, &copying->bench.err);
+	while (copying->end == COPY_MORE);
+}
+
+/* Nothing of the bytes that were shared may stay, or the rest would come behind it, or show through holes. */
+static void test_what_cannot_be_shared_any_further_is_copied(void **state)
+{
+	(void)state;
+	help_sh("truncate -s 1M t/from; head -c %d /dev/urandom >> t/from", BIG);
+	/* As if the first of two steps had been made, or a part of the first one. */
+	for (int steps = 0; steps < 2; steps++) {
+		struct copying copying = about_to_copy();
+
+		help_sh("rm -f t/to;"
+			" for f in t/.osync_workdir/stage/*; do head -c 4M /dev/urandom > $f; done");
+		copying.copy.way = COPY_CLONING;
+		copying.copy.cloned = steps ? reader_size(copying.source) - 1 : 0;
+		go_on(&copying);
+		expect_copied(&copying);
+	}
+}
+
+static void test_what_was_shared_must_be_as_long(void **state)
+{
+	struct copying copying = { 0 };
+
+	(void)state;
+	help_sh("head -c %d /dev/urandom > t/from; head -c %d t/from > t/shorter", BIG, STEP);
+	copying = about_to_copy();
+	/* As if it were the staged file, and all of it had been shared. */
+	copying.copy.way = COPY_READING_BACK;
+	copying.copy.clone =
+		reader_open(copying.bench.root, "shorter", NULL, HELP_SEED, &copying.bench.err);
+	assert_non_null(copying.copy.clone);
+	go_on(&copying);
+	assert_int_equal(copying.end, COPY_UNWRITABLE);
+	end(&copying);
 }
 
 int main(void)
@@ -178,6 +210,7 @@ int main(void)
 		TEST(test_i57_holes_are_copied_as_holes),
 		TEST(test_i22_a_file_that_is_written_to_meanwhile_is_not_taken),
 		TEST(test_what_cannot_be_shared_any_further_is_copied),
+		TEST(test_what_was_shared_must_be_as_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
