@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Files that are taken from the other root, which is on this machine: FETCH. */
-#include <stdlib.h>
-
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/sys.h"
@@ -17,19 +15,9 @@
 /* Bytes copied between two looks at the input. */
 enum { FETCH_STEP = 4 * 1024 * 1024 };
 
-/* Builds with fault points do without where OSYNC_NO_FETCH is set, so that tests can go both ways. */
-static bool is_called_off(void)
-{
-#ifdef OSYNC_FAULTS
-	return getenv("OSYNC_NO_FETCH") != NULL;
-#else
-	return false;
-#endif
-}
-
 void agent_fetch_prepare(struct agent *agent)
 {
-	if (agent->options->other_dir && agent->root && !agent->dry && !is_called_off())
+	if (agent->options->other_dir && agent->root && !agent->dry)
 		agent->other = root_open(agent->options->other_dir, ROOT_MUST_EXIST, NULL);
 }
 

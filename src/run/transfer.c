@@ -2,6 +2,7 @@
 #include "run/transfer.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/blocks.h"
@@ -115,6 +116,18 @@ bool transfer_may_begin(const struct apply *apply, const struct op *op)
 	       (!pays(apply, op) && !resumes(apply, op));
 }
 
+/* Builds with fault points know it from OSYNC_FETCH_MIN, so that tests can have all fetched, or nothing. */
+static uint64_t fetch_min(void)
+{
+#ifdef OSYNC_FAULTS
+	const char *given = getenv("OSYNC_FETCH_MIN");
+
+	if (given)
+		return strtoull(given, NULL, 10);
+#endif
+	return FETCH_MIN;
+}
+
 /*
  * Where the receiver takes the bytes itself. What another machine says of that is not listened to. Of small files
  * the other agent's processor reads one while this one's writes another.
@@ -122,7 +135,7 @@ bool transfer_may_begin(const struct apply *apply, const struct op *op)
 static bool is_fetched(const struct apply *apply, const struct op *op)
 {
 	return !config_is_far(apply->session->config) && apply->session->sides[op->side].fetches &&
-	       op->change->now[side_other((enum side)op->side)]->size >= FETCH_MIN;
+	       op->change->now[side_other((enum side)op->side)]->size >= fetch_min();
 }
 
 /* The bytes of a put are those of the other side, under the name they have there. */

@@ -21,8 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
-from harness import (HANG_S, LOOK, OK, WORKDIR, differences, environment,  # noqa: E402
-                     eventually, kind_of, snapshot, versions, walk)
+from harness import (FETCH_ALL, FETCH_NOTHING, HANG_S, LOOK, OK, WORKDIR,  # noqa: E402
+                     differences, environment, eventually, kind_of, snapshot, versions, walk)
 from scenarios import SCENARIOS, Player  # noqa: E402
 
 OSYNC = os.environ.get("OSYNC", str(Path(__file__).parents[2] / "build/fault/osync"))
@@ -108,7 +108,7 @@ class Play:
                        f"TRANSPORT_COMMAND={command}", "--remote-osync", OSYNC,
                        "--set", f"COMPRESSION={'on' if packed else 'off'}")
         env = environment(self.base / "home", **({"OSYNC_FAULT": fault} if fault else {}),
-                          **({} if self.fetching else {"OSYNC_NO_FETCH": "1"}))
+                          **(FETCH_ALL if self.fetching else FETCH_NOTHING))
         process = subprocess.Popen(
             [OSYNC, "--initiator", str(self.roots[0]), "--target", target, "--instance-id", "play",
              "--json", "--lock-wait", "30", *options], env=env, stdin=subprocess.DEVNULL,

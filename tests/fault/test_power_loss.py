@@ -27,7 +27,7 @@ import tempfile
 
 import pytest
 from blackout import MANY, SCENARIOS, World, check_cut, contents, kind_of_sync
-from harness import LOOK, OK
+from harness import FETCH_ALL, FETCH_NOTHING, LOOK, OK
 from order import violations
 from powercut import Sync
 
@@ -80,8 +80,8 @@ MODES = ("batch", "file")
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_i32_what_is_recorded_was_durable_before(world, name, mode, monkeypatch):
     """In one of the modes files are sent, in the other one they are taken from the other root."""
-    if mode == "file":
-        monkeypatch.setenv("OSYNC_NO_FETCH", "1")
+    for name_of, value in (FETCH_NOTHING if mode == "file" else FETCH_ALL).items():
+        monkeypatch.setenv(name_of, value)
     world.pair.options = ["--set", f"FSYNC={mode}"]
     world.play(SCENARIOS[name])
     assert not list(violations(world.machines))

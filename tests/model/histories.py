@@ -39,6 +39,8 @@ from pathlib import Path
 from users import WORKDIR, Tree, command_lines, version, versions, walk
 
 OSYNC = os.environ.get("OSYNC", str(Path(__file__).parents[2] / "build/asan/osync"))
+# Files that the side which gets them takes itself, within a machine: large ones, all, none.
+FETCHING = ({}, {"OSYNC_FETCH_MIN": "0"}, {"OSYNC_FETCH_MIN": str(1 << 62)})
 LOG = bool(os.environ.get("OSYNC_HISTORY_LOG"))
 HANG_S = 120
 ROLES = ("initiator", "initiator agent", "target agent")
@@ -54,6 +56,7 @@ class World:
 
     def __init__(self, base, seed, server=None):
         self.seed, self.rng, self.server = seed, random.Random(seed), server
+        self.fetching = FETCHING[seed % len(FETCHING)]
         self.base = Path(base)
         self.live = False
         self.serial = 0
@@ -165,7 +168,7 @@ class World:
 
     def start(self, tree, fault=None, options=(), points=None):
         env = {key: value for key, value in os.environ.items() if not key.startswith("OSYNC")}
-        env.update(HOME=str(self.base / "home"), LC_ALL="C.UTF-8")
+        env.update(HOME=str(self.base / "home"), LC_ALL="C.UTF-8", **self.fetching)
         if fault:
             env["OSYNC_FAULT"] = fault
         if points:

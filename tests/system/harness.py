@@ -148,6 +148,11 @@ def eventually(condition, seconds=10):
     return True
 
 
+# Bytes of a file that the side which gets it takes itself, within a machine.
+FETCH_ALL = {"OSYNC_FETCH_MIN": "0"}
+FETCH_NOTHING = {"OSYNC_FETCH_MIN": str(1 << 62)}
+
+
 def environment(home, **more):
     """The environment for the program: this user's own set-up must not show through."""
     env = {key: value for key, value in os.environ.items()

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from harness import FAILED, OSYNC, SIDES, Pair, finish, start
+from harness import FAILED, FETCH_ALL, FETCH_NOTHING, OSYNC, SIDES, Pair, finish, start
 from test_filesystems import DISKS
 
 LANDLOCK = ctypes.CDLL(None).syscall(444, None, 0, 1)
@@ -64,8 +64,15 @@ def test_from_another_machine_it_is_sent(local, giver, taker):
 @pytest.mark.parametrize("giver, taker", [("initiator", "target"), ("target", "initiator")])
 def test_tests_can_have_it_sent_on_one_machine(local, giver, taker):
     local.run()
-    assert has_read(local, AGENTS[giver], giver, OSYNC_NO_FETCH="1")
-    assert not has_read(local, AGENTS[taker], giver, OSYNC_NO_FETCH="1")
+    assert has_read(local, AGENTS[giver], giver, **FETCH_NOTHING)
+    assert not has_read(local, AGENTS[taker], giver, **FETCH_NOTHING)
+
+
+@pytest.mark.parametrize("giver, taker", [("initiator", "target"), ("target", "initiator")])
+def test_tests_can_have_small_ones_fetched(local, giver, taker):
+    local.run()
+    assert has_read(local, AGENTS[taker], giver, size=10, **FETCH_ALL)
+    assert not has_read(local, AGENTS[giver], giver, size=10, **FETCH_ALL)
 
 
 def test_all_of_both_sides_arrives(local):

@@ -140,9 +140,6 @@ static void test_it_is_offered_where_there_is_another_root(void **state)
 	assert_false(is_offered("missing", 0));
 	assert_false(is_offered("file", 0));
 	assert_false(is_offered("other", PEER_HELLO_DRY));
-	setenv("OSYNC_NO_FETCH", "1", 1);
-	assert_false(is_offered("other", 0));
-	unsetenv("OSYNC_NO_FETCH");
 	assert_false(help_exists("missing"));
 }
 
