@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/codec.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/sys.h"
@@ -172,13 +171,11 @@ void agent_job_add(struct agent *agent, const struct job *job)
 
 static int on_credit(struct agent *agent, const struct frame *frame, struct err *err)
 {
-	struct dec dec;
 	uint64_t credit = 0;
 
-	dec_init(&dec, frame->data, frame->len);
-	credit = dec_uint(&dec);
-	if (!dec_done(&dec) || credit > PEER_WINDOW ||
-	    agent->credit + (int64_t)credit > PEER_WINDOW)
+	if (msg_get_number(frame, &credit, err) < 0)
+		return -1;
+	if (credit > PEER_WINDOW || agent->credit + (int64_t)credit > PEER_WINDOW)
 		return msg_malformed(frame, err);
 	agent->credit += (int64_t)credit;
 	return 0;
@@ -193,7 +190,7 @@ static int dispatch_session(struct agent *agent, const struct frame *frame, stru
 	case PEER_CREDIT:
 		return on_credit(agent, frame, err);
 	case PEER_PING:
-		msg_put_pong(&agent->out, reader_total());
+		msg_put_number(&agent->out, PEER_PONG, reader_total());
 		return 0;
 	case PEER_PONG:
 		return 0;
@@ -306,16 +303,12 @@ static int dispatch(struct agent *agent, const struct frame *frame, struct err *
 
 static void give_back_credit(struct agent *agent, const struct frame *frame, size_t size)
 {
-	size_t start = 0;
-
 	if (!frame_is_bulk(frame->type))
 		return;
 	agent->owed += size;
 	if (agent->owed < AGENT_CREDIT)
 		return;
-	start = frame_begin(&agent->out, PEER_CREDIT);
-	enc_uint(&agent->out, agent->owed);
-	frame_end(&agent->out, start);
+	msg_put_number(&agent->out, PEER_CREDIT, agent->owed);
 	agent->owed = 0;
 }
 
@@ -386,7 +379,7 @@ static void answer_unasked(struct agent *agent)
 {
 	if (agent->welcomed && agent->out.len == 0 && agent->heard_ms > agent->said_ms &&
 	    clock_monotonic_ms() - agent->said_ms >= patience_ms(PEER_PING_MS))
-		msg_put_pong(&agent->out, reader_total());
+		msg_put_number(&agent->out, PEER_PONG, reader_total());
 }
 
 /* How long there may be nothing to do but to listen. */

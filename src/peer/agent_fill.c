@@ -3,9 +3,10 @@
  * New folders that are put in place with the files in them: one rename, one note and one look for many.
  *
  * A folder is filled from its OP on, until a FLUSH takes it. One of which something has come waits for no file of
- * which nothing has (fill_part): what was sent is in its place after the second FLUSH at the latest, however much is
- * still to come into the folder. What lies in it or below and is no file of its own waits for it, as it may only be placed there
- * then. Operations come in path order, so those folders that may still get something form a chain.
+ * which nothing has (fill_part): what was sent is in its place after the second FLUSH at the latest, however
+ * much is still to come into the folder. What lies in it or below and is no file of its own waits for it, as it
+ * may only be placed there then. Operations come in path order, so those folders that may still get something
+ * form a chain.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -215,10 +215,7 @@ static void drop_basis(struct agent_ops *ops, struct pending *op)
 /* Sums have deceived, or the old version was not what it had been: begin again, without it. */
 static void ask_again(struct agent_ops *ops, struct pending *op)
 {
-	size_t start = frame_begin(&ops->agent->out, PEER_AGAIN);
-
-	enc_uint(&ops->agent->out, op->id);
-	frame_end(&ops->agent->out, start);
+	msg_put_number(&ops->agent->out, PEER_AGAIN, op->id);
 	drop_staged(op);
 	drop_basis(ops, op);
 	op->spoiled = false;

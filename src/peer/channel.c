@@ -11,7 +11,6 @@
 #include "base/bucket.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/codec.h"
 #include "base/err.h"
 #include "base/stop.h"
 #include "base/sys.h"
@@ -185,13 +184,11 @@ static int find_greeting(struct channel *channel, struct err *err)
 
 static int take_credit(struct channel *channel, const struct frame *frame, struct err *err)
 {
-	struct dec dec;
 	uint64_t credit = 0;
 
-	dec_init(&dec, frame->data, frame->len);
-	credit = dec_uint(&dec);
-	if (!dec_done(&dec) || credit > PEER_WINDOW ||
-	    channel->credit + (int64_t)credit > PEER_WINDOW)
+	if (msg_get_number(frame, &credit, err) < 0)
+		return -1;
+	if (credit > PEER_WINDOW || channel->credit + (int64_t)credit > PEER_WINDOW)
 		return msg_malformed(frame, err);
 	channel->credit += (int64_t)credit;
 	return 0;
@@ -245,15 +242,11 @@ static int look_through(struct channel *channel, struct err *err)
 
 static void give_back(struct channel *channel)
 {
-	size_t start = 0;
-
 	channel->owed += channel->last_bulk;
 	channel->last_bulk = 0;
 	if (channel->owed < PEER_WINDOW / 4)
 		return;
-	start = frame_begin(&channel->out, PEER_CREDIT);
-	enc_uint(&channel->out, channel->owed);
-	frame_end(&channel->out, start);
+	msg_put_number(&channel->out, PEER_CREDIT, channel->owed);
 	channel->owed = 0;
 }
 
@@ -288,7 +281,7 @@ static int take_pong(struct channel *channel, const struct frame *frame, struct 
 {
 	uint64_t read = 0;
 
-	if (msg_get_pong(frame, &read, err) < 0)
+	if (msg_get_number(frame, &read, err) < 0)
 		return -1;
 	if (read <= channel->read)
 		return 0;

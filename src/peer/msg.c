@@ -119,21 +119,21 @@ void msg_put_empty(struct buf *out, uint8_t type)
 	frame_end(out, frame_begin(out, type));
 }
 
-void msg_put_pong(struct buf *out, uint64_t read)
+void msg_put_number(struct buf *out, uint8_t type, uint64_t number)
 {
-	size_t start = frame_begin(out, PEER_PONG);
+	size_t start = frame_begin(out, type);
 
-	enc_uint(out, read);
+	enc_uint(out, number);
 	frame_end(out, start);
 }
 
-int msg_get_pong(const struct frame *frame, uint64_t *read, struct err *err)
+int msg_get_number(const struct frame *frame, uint64_t *number, struct err *err)
 {
 	struct dec dec;
 
 	dec_init(&dec, frame->data, frame->len);
-	*read = dec_uint(&dec);
-	return dec_done(&dec) ? 0 : msg_malformed(frame, err);
+	*number = dec_uint(&dec);
+	return finish(&dec, frame, err);
 }
 
 void msg_put_status(struct buf *out, uint8_t type, const struct err *status)

@@ -133,7 +133,10 @@ int msg_get_op(const struct frame *frame, struct arena *arena, struct msg_op *op
 void msg_put_hash(struct buf *out, uint64_t id, const char *path, uint64_t seed,
 		  const struct entry *expect);
 
-/* READ, FETCH, READ_CHANGES (to the last two of which more is to be added): of this entry at `path`, with its attributes or not. */
+/*
+ * READ, FETCH, READ_CHANGES (to the last two of which more is to be added): of this entry at `path`, with its
+ * attributes or not.
+ */
 void msg_enc_read(struct buf *out, uint64_t id, const char *path, const struct entry *expect,
 		  bool attrs);
 
@@ -148,9 +151,9 @@ int msg_get_status(const struct frame *frame, struct err *status, struct err *er
 
 /* An empty frame. */
 void msg_put_empty(struct buf *out, uint8_t type);
-/* `read`: bytes of files that this agent has read so far. */
-void msg_put_pong(struct buf *out, uint64_t read);
-int msg_get_pong(const struct frame *frame, uint64_t *read, struct err *err);
+/* A frame that is nothing but a number: PONG, CREDIT, AGAIN. */
+void msg_put_number(struct buf *out, uint8_t type, uint64_t number);
+int msg_get_number(const struct frame *frame, uint64_t *number, struct err *err);
 
 /* Parts. */
 void msg_enc_status(struct buf *out, const struct err *status);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The peer protocol, version 3: how the initiator drives an agent, over any reliable
+ * The peer protocol, version 4: how the initiator drives an agent, over any reliable
  * byte stream.  This header is the specification.
  *
  * GREETING.  The agent begins with the 8 bytes PEER_GREETING; whatever a login shell's
@@ -140,9 +140,10 @@
  * only then (they among themselves in order).  The bytes of OP_PUT
  * follow as DATA and HOLE frames and end with PUT_END.
  *
- * A new folder that is to be FILLED is put in place with the files in it that came after its OP: also only at FLUSH, and
- * where nothing has come of them then, or one of them only in part, at a later one, with all that lies in it or below.  So DONE may not be said of
- * every OP before a FLUSH, but is of all before one that follows the last PUT_END.
+ * A new folder that is to be FILLED is put in place with the files in it that came after its OP: also only at
+ * FLUSH, and where nothing has come of them then, or one of them only in part, at a later one, with all that lies
+ * in it or below.  So DONE may not be said of every OP before a FLUSH, but is of all before one that follows the
+ * last PUT_END.
  *
  * FILES.  The bytes of a READ are those of the entry that was expected: never more, and READ_END, where
  * it is no failure, comes behind the last.  Of SCAN, one may be open.

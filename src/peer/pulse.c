@@ -42,7 +42,7 @@ static void say_pong(const struct pulse *pulse)
 	AUTO_BUF out = BUF_INIT;
 	ssize_t ignored = 0;
 
-	msg_put_pong(&out, reader_total());
+	msg_put_number(&out, PEER_PONG, reader_total());
 	if (has_room(pulse->fd))
 		ignored = write(pulse->fd, out.data, out.len);
 	(void)ignored;

@@ -263,15 +263,14 @@ int transfer_again(struct apply *apply, enum side from, const struct frame *fram
 	struct lane *lane = &apply->lanes[from];
 	const struct op *op = NULL;
 	struct transfer *transfer = NULL;
-	struct dec dec;
 	uint64_t id = 0;
 
-	dec_init(&dec, frame->data, frame->len);
-	id = dec_uint(&dec);
+	if (msg_get_number(frame, &id, err) < 0)
+		return -1;
 	op = op_under_way(apply, id, from);
 	transfer = op ? transfer_of(apply, op) : NULL;
-	if (!dec_done(&dec) || !transfer || op->state != OP_SENT ||
-	    transfer->difference != CHANGES || !transfer->received)
+	if (!transfer || op->state != OP_SENT || transfer->difference != CHANGES ||
+	    !transfer->received)
 		return msg_malformed(frame, err);
 	log_debug("'%s' is sent again, whole: its changes did not fit", op->path);
 	*transfer = (struct transfer){ .difference = WHOLE };

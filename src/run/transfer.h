@@ -8,8 +8,8 @@
  * which a part has come before the line was cut (tree/partial.h), where there is no older version.  Where that fails
  * in any way, the file is sent whole, in the same run.
  *
- * Where both sides are on this machine, no bytes pass through here: the receiver takes each file from the other root itself
- * (FETCH), and says what it has read.
+ * Where both sides are on this machine, no bytes of large files pass through here: the receiver takes them from
+ * the other root itself (FETCH), and says what it has read.
  *
  * Neither side is believed more than it has to be: no file is longer than it was listed, and what has
  * not come in full is not placed.  Used by apply.c only, which deals out credit.

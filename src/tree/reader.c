@@ -129,8 +129,9 @@ struct reader *reader_open_fd(struct root *root, int fd, const char *shown, uint
 	struct reader *reader = reader_new(root, shown, seed);
 
 	reader->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if ((reader->fd >= 0 || open_failed(reader, errno, err) == 0) &&
-	    reader_start(reader, err) == 0)
+	if (reader->fd < 0)
+		open_failed(reader, errno, err);
+	else if (reader_start(reader, err) == 0)
 		return reader;
 	reader_free(reader);
 	return NULL;

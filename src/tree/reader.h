@@ -29,7 +29,9 @@ struct reader *reader_open(struct root *root, const char *path, const struct ent
 /* The same for a name in an open folder of this root (stage, trash); `shown` names it in messages. */
 struct reader *reader_open_at(struct root *root, int dirfd, const char *name, const char *shown,
 			      uint64_t seed, struct err *err);
-/* The same for a regular file of it that is open for reading: `fd` stays the caller's, but where it stands may change. */
+/*
+ * The same for a file of it that is open for reading: `fd` stays the caller's, but where it stands may change.
+ */
 struct reader *reader_open_fd(struct root *root, int fd, const char *shown, uint64_t seed,
 			      struct err *err);
 /* Do without the digest, also in reader_entry(). Before the first piece. */

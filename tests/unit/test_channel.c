@@ -388,7 +388,7 @@ static void test_credit_and_pongs_are_not_handed_out(void **state)
 
 	greet(&link);
 	add_credit(&stream, 0);
-	msg_put_pong(&stream, 0);
+	msg_put_number(&stream, PEER_PONG, 0);
 	msg_put_empty(&stream, PEER_FLUSHED);
 	add_credit(&stream, 0);
 	say_buf(&link, &stream);

@@ -72,7 +72,7 @@ static int hear_pong(struct link *link, uint64_t read, struct err *err)
 	AUTO_BUF said = BUF_INIT;
 	struct frame frame = { 0 };
 
-	msg_put_pong(&said, read);
+	msg_put_number(&said, PEER_PONG, read);
 	if (hear(link, &said, err) < 0)
 		return -1;
 	assert_int_equal(channel_next(link->channel, &frame, err), 0);
