@@ -69,11 +69,14 @@ class Flaky(Torn):
 
 
 def passed(scenario, server):  # noqa: F811
-    """How many bytes go each way where nothing is torn."""
-    with playing(scenario) as play, Torn(server.port) as line:
-        play.prepare()
-        assert play.run(server=Way(server, line.port), options=PLAIN).code in (0, 2)
-        return dict(line.passed)
+    """How many bytes at least go each way where nothing is torn: signs of life come on top on a slow disk."""
+    runs = []
+    for _ in range(3):
+        with playing(scenario) as play, Torn(server.port) as line:
+            play.prepare()
+            assert play.run(server=Way(server, line.port), options=PLAIN).code in (0, 2)
+            runs.append(line.passed)
+    return {way: min(run[way] for run in runs) for way in ("up", "down")}
 
 
 @pytest.mark.parametrize("cuts", [1, 2])
@@ -83,9 +86,11 @@ def test_i38_a_line_that_breaks_is_mended_within_the_run(server, name, way, cuts
     scenario = SCENARIOS[name]
     shape, size = undisturbed(scenario), passed(scenario, server)[way]
     rng = random.Random(f"{name} {way} {cuts}")
-    # Before the agent has welcomed us the target was never reached; the first kilobytes are ssh's.
-    places = [rng.randrange(size * 3 // 4, size - 300)]
-    places += [rng.randrange(100, size - 300) for _ in range(cuts - 1)]
+    # Before the agent has welcomed us the target was never reached; the first kilobytes are ssh's, and the
+    # last hundreds say goodbye.
+    end = size - 400
+    places = [rng.randrange(size * 3 // 4, end)]
+    places += [rng.randrange(100, end) for _ in range(cuts - 1)]
     with playing(scenario) as play, Flaky(server.port, way, places) as line:
         play.prepare()
         before = play.versions()
