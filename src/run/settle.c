@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "model/change.h"
+#include "model/inherit.h"
 #include "model/move.h"
 #include "model/reuse.h"
 #include "model/structure.h"
@@ -30,24 +31,6 @@ struct queue {
 	size_t sent;
 	size_t answered;
 };
-
-/* A content key that did not change since the last agreement carries the agreed digest. */
-static void inherit_digest(struct change *change, enum side side)
-{
-	struct entry *now = change->now[side];
-	const struct base *base = change->base;
-	const struct entry *then = base ? &base->side[side] : NULL;
-
-	if (!now || !then || now->type != base->type || then->type != now->type)
-		return;
-	if (now->type == ENTRY_DIR || (now->flags & ENTRY_HAS_DIGEST) ||
-	    digest_is_none(&base->digest))
-		return;
-	if (!entry_proves_same(then, now) || !entry_same_content_key(then, now))
-		return;
-	now->digest = base->digest;
-	now->flags |= ENTRY_HAS_DIGEST;
-}
 
 /* What tells whether a file must be read. */
 struct wants {
@@ -78,18 +61,13 @@ static bool wants_read(const struct session *session, const struct change *chang
 	       reuse_wants_digest(wants->reuse, change, side);
 }
 
-static void fill_queue(const struct session *session, struct changes *changes,
+static void fill_queue(const struct session *session, const struct changes *changes,
 		       const struct wants *wants, enum side side, struct queue *queue)
 {
 	queue->items = xcalloc(changes->count, sizeof(*queue->items));
-	for (size_t i = 0; i < changes->count; i++) {
-		struct change *change = &changes->items[i];
-
-		if (!session->config->checksum)
-			inherit_digest(change, side);
-		if (wants_read(session, change, side, wants))
+	for (size_t i = 0; i < changes->count; i++)
+		if (wants_read(session, &changes->items[i], side, wants))
 			queue->items[queue->count++] = (struct request){ i, false };
-	}
 }
 
 static void send_requests(struct session *session, const struct changes *changes, enum side side,
@@ -251,6 +229,8 @@ int settle(struct session *session, struct changes *changes, struct reuse *reuse
 
 	if (collect_offers(session, reuse, err) < 0)
 		return -1;
+	if (!session->config->checksum)
+		inherit_digests(changes);
 	wants.moves = moves_index_new(changes);
 	for (int s = 0; s < SIDES; s++)
 		fill_queue(session, changes, &wants, (enum side)s, &queues[s]);

@@ -71,6 +71,25 @@ def test_i49_a_renamed_folder_with_changes_on_both_sides_sends_only_these(pair, 
     assert traffic(result) < 60_000
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_i49_of_a_renamed_folder_only_what_was_edited_is_read(pair, side):
+    for number in range(30):
+        pair.write("initiator", f"old/{number % 3}/{number}", os.urandom(SIZE))
+    pair.run()
+    pair.run()  # files of the very second of the first run are read again
+    pair.rename(side, "old", "new")
+    edited = pair.path(side, "new/1/4")
+    then = os.stat(edited)
+    content = os.urandom(SIZE)
+    edited.write_bytes(content)
+    os.utime(edited, ns=(then.st_atime_ns, then.st_mtime_ns))
+    result = pair.run()
+    assert SIZE <= result.summary["hashed_bytes"] < 4 * SIZE
+    assert pair.both("new/1/4") == content
+    assert pair.gone("old")
+    assert ("new", "old") in [(c.path, c.origin) for c in result.changes if c.op == "move"]
+
+
 def test_a_renamed_folder_inside_a_renamed_folder(local):
     content = local.write("initiator", "a/b/c", os.urandom(SIZE))
     local.run()

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Content that is known without reading it: where the stat key of a file is what it was when its
+ * content was agreed on, so is the content.
+ *
+ * That holds under its own name, and below a folder that was renamed: the folder keeps its inode,
+ * and what is in it keeps name, inode and time stamps. So however much is in a folder, renaming it
+ * costs no reading. A file that was renamed itself has another change time, and is read; its inode
+ * alone says little, as some file systems number their files anew at each mount.
+ */
+#ifndef MODEL_INHERIT_H
+#define MODEL_INHERIT_H
+
+struct changes;
+
+/* Give each entry whose content is known like this the agreed digest. The set is sorted. O(n log n). */
+void inherit_digests(struct changes *changes);
+
+#endif
