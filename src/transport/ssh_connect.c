@@ -41,6 +41,14 @@ static void tune(int fd, int keepalive_s)
 		set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, keepalive_s * DEAD_AFTER * 1000);
 }
 
+void ssh_link_acknowledge(const struct ssh_link *link)
+{
+	int on = 1;
+
+	/* It does not last. A proxy's socket has no such thing. */
+	(void)setsockopt(link->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 /* Connect one address; the descriptor, or -1 with errno. */
 static int connect_address(const struct addrinfo *address, int timeout_ms)
 {

@@ -27,4 +27,11 @@ struct ssh_link {
 int ssh_connect(const struct ssh_options *options, const struct config *config,
 		struct ssh_link *link, struct err *err);
 
+/*
+ * To be called before waiting for the server: what has come is acknowledged at once.  A server does
+ * not send its next small packet before that (RFC 896, which sshd leaves on where there is no
+ * terminal), and the kernel waits 40 ms for something to send the acknowledgement along with.
+ */
+void ssh_link_acknowledge(const struct ssh_link *link);
+
 #endif

@@ -304,6 +304,7 @@ static int wait_for_more(struct pump *pump, struct err *err)
 		polls[1].events |= POLLIN;
 	if (stretch_len(&pump->down) > 0)
 		polls[1].events |= POLLOUT;
+	ssh_link_acknowledge(&session->link);
 	poll(polls, 2, poll_timeout(pump, clock_monotonic_ms()));
 	if (ssh_session_flush(session) < 0)
 		return err_set(err, ERR_UNREACHABLE, "the connection to '%s' was lost",

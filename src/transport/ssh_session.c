@@ -179,6 +179,7 @@ int ssh_session_wait(struct ssh_session *session, struct err *err)
 		return err_set(err, ERR_UNREACHABLE, "'%s' does not answer", session->host);
 	if (ssh_session_has_queue(session))
 		polls[0].events |= POLLOUT;
+	ssh_link_acknowledge(&session->link);
 	poll(polls, 2, (int)left_ms);
 	if (polls[1].revents & (POLLHUP | POLLERR))
 		return err_set(err, ERR_UNREACHABLE, "given up");
