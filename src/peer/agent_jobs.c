@@ -109,7 +109,8 @@ int agent_on_scan(struct agent *agent, const struct frame *frame, struct err *er
 	filter_free(agent->filter);
 	agent->filter = filter;
 	agent_job_add(agent, &job);
-	return 0;
+	/* A listing takes long, and the initiator waits for what was asked before: a lock. */
+	return agent_flush(agent, err);
 }
 
 int agent_on_hash(struct agent *agent, const struct frame *frame, struct err *err)

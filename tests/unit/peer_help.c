@@ -44,13 +44,12 @@ struct far far_start(void)
 	return far_start_as(&options);
 }
 
-struct far far_start_as(const struct agent_options *options)
+static struct far start_on(int kind, const struct agent_options *options)
 {
 	struct far far = { .fd = -1, .pid = -1 };
 	int fds[2] = { -1, -1 };
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
-			 0);
+	assert_int_equal(socketpair(AF_UNIX, kind | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 	far.pid = fork();
 	assert_true(far.pid >= 0);
 	if (far.pid == 0) {
@@ -60,6 +59,18 @@ struct far far_start_as(const struct agent_options *options)
 	close(fds[1]);
 	far.fd = fds[0];
 	return far;
+}
+
+struct far far_start_as(const struct agent_options *options)
+{
+	return start_on(SOCK_STREAM, options);
+}
+
+struct far far_start_in_records(void)
+{
+	const struct agent_options options = { .dir = "t", .role = "target agent" };
+
+	return start_on(SOCK_SEQPACKET, &options);
 }
 
 /* The descriptor is ready for reading (1) or, where there is something to write, for writing. */

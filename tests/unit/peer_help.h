@@ -36,6 +36,8 @@ void far_close(struct far *far);
 
 struct far far_start(void);
 struct far far_start_as(const struct agent_options *options);
+/* What the agent writes at once comes at once, and nothing else with it. */
+struct far far_start_in_records(void);
 /* Send what is there; the type of the agent's next frame, 0 at the end of what it says. Kept in far->frame. */
 unsigned far_next(struct far *far);
 /* far_next() must give this type. */

@@ -588,6 +588,21 @@ static void test_a_problem_is_nothing_to_record(void **state)
 	far_refuses(&far, ERR_PROTOCOL);
 }
 
+/* The initiator waits for the lock before it lets its own side be listed. */
+static void test_a_listing_does_not_keep_back_the_answer_about_the_lock(void **state)
+{
+	AUTO_FAR far = far_start_in_records();
+
+	far_hello(&far, 0);
+	far_expect(&far, PEER_WELCOME);
+	far_lock(&far, LOCK_HOLD, "somebody");
+	far_scan(&far, PEER_SCAN_ALL);
+	far_expect(&far, PEER_LOCKED);
+	assert_int_equal(far.in.len, far.used);
+	far_expect(&far, PEER_LISTED);
+	assert_int_equal(far_end(&far), 0);
+}
+
 /* Signals --------------------------------------------------------------------------- */
 
 static void test_a_signal_ends_the_session(void **state)
@@ -633,6 +648,7 @@ int main(void)
 		TEST(test_a_refused_session_lets_go),
 		TEST(test_one_lock_is_enough),
 		TEST(test_a_lock_comes_before_listings),
+		TEST(test_a_listing_does_not_keep_back_the_answer_about_the_lock),
 		TEST(test_a_problem_is_nothing_to_record),
 		TEST(test_a_signal_ends_the_session),
 	};
