@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <stdnoreturn.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,7 +21,7 @@
 
 enum {
 	CAPTURE_MAX = 1024 * 1024, /* bytes; `ssh -G` prints 8 KiB */
-	REAP_POLL_MS = 10,	   /* how often a child that has hung up is looked for */
+	REAP_POLL_MS = 10, /* how often a child is looked for that does not tell of its end */
 	FIRST_FREE_FD = 3,
 };
 
@@ -146,18 +147,20 @@ pid_t process_spawn(char *const argv[], const struct process_stdio *stdio, struc
 
 int process_wait(pid_t pid, int64_t deadline_ms)
 {
+	/* Readable once the process has ended. */
+	AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
 	int status = 0;
 
 	for (;;) {
+		struct pollfd ended = { .fd = pidfd, .events = POLLIN };
 		pid_t got = waitpid(pid, &status, WNOHANG);
+		int64_t left_ms = deadline_ms - clock_monotonic_ms();
 
 		if (got == pid)
 			return status;
-		if (got < 0 && errno != EINTR)
+		if ((got < 0 && errno != EINTR) || left_ms <= 0)
 			return -1;
-		if (clock_monotonic_ms() >= deadline_ms)
-			return -1;
-		clock_sleep_ms(REAP_POLL_MS);
+		poll(&ended, 1, pidfd < 0 || left_ms < REAP_POLL_MS ? REAP_POLL_MS : (int)left_ms);
 	}
 }
 
