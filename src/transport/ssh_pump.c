@@ -152,7 +152,8 @@ static int step_eof(struct pump *pump)
 
 /*
  * Also what makes libssh2 take in everything else while the parent does not read: replies
- * to keepalives, room in the window, a new key exchange.
+ * to keepalives, room in the window, a new key exchange. And what the agent sends just now, which
+ * no poll() tells of any more: see has_queued().
  */
 static int step_stderr(struct pump *pump)
 {
@@ -274,6 +275,17 @@ static int run_steps(struct pump *pump, const char **doing)
 }
 
 /* Waiting ---------------------------------------------------------------------- */
+
+/* libssh2 has taken in more for the parent since that was last asked for. */
+static bool has_queued(const struct pump *pump)
+{
+	unsigned long queued = 0;
+
+	if (pump->server_ended || stretch_room(&pump->down) == 0)
+		return false;
+	libssh2_channel_window_read_ex(pump->channel, &queued, NULL);
+	return queued > 0;
+}
 
 /* Until the next thing that happens by itself. */
 static int poll_timeout(const struct pump *pump, int64_t now_ms)
@@ -432,7 +444,7 @@ static int run(struct pump *pump, struct err *err)
 			return broke(pump, doing, err);
 		if (keep_alive(pump, err) < 0)
 			return -1;
-		if (!moved && wait_for_more(pump, err) < 0)
+		if (!moved && !has_queued(pump) && wait_for_more(pump, err) < 0)
 			return -1;
 	}
 	return outcome(pump, err);
