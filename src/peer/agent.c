@@ -26,8 +26,8 @@ enum {
 	AGENT_READ = 256 * 1024, /* bytes asked from the descriptor at once */
 	AGENT_WRITE = 64 * 1024, /* collected output that is written without waiting for more */
 	AGENT_WRITE_MS = 20,	 /* for how long it is collected at most */
-	AGENT_CREDIT = PEER_WINDOW / 4, /* owed credit that is given back at once */
-	AGENT_BEAT_MS = 10000,		/* heartbeat of the lock */
+	AGENT_CREDIT = PEER_WINDOW_NEAR / 4, /* owed credit that is given back at once */
+	AGENT_BEAT_MS = 10000,		     /* heartbeat of the lock */
 	AGENT_EXIT_FAILURE = 1,
 };
 

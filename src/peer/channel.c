@@ -40,6 +40,7 @@ struct channel {
 	struct packer *packer;	   /* NULL: nothing is packed */
 	struct unpacker *unpacker; /* NULL: nor may the agent */
 	int64_t credit;		   /* bulk bytes we may still send */
+	bool narrow;		   /* fewer than the agent would take */
 	size_t last_bulk;	   /* size of the bulk frame handed out last */
 	uint64_t owed;		   /* credit to give back */
 	bool greeted;
@@ -112,6 +113,13 @@ struct buf *channel_out(struct channel *channel)
 bool channel_may_send_bulk(const struct channel *channel)
 {
 	return channel->credit > 0;
+}
+
+void channel_narrow(struct channel *channel)
+{
+	if (!channel->narrow)
+		channel->credit -= PEER_WINDOW - PEER_WINDOW_NEAR;
+	channel->narrow = true;
 }
 
 void channel_spend(struct channel *channel, size_t size)

@@ -40,6 +40,12 @@ bool channel_may_send_bulk(const struct channel *channel);
 /* Account for a bulk frame of `size` bytes that was appended. */
 void channel_spend(struct channel *channel, size_t size);
 
+/*
+ * The line is short: from now on no more than PEER_WINDOW_NEAR is on its way to the agent.  What it does not
+ * read at once waits in sshd, which copies all that waits each time something is added.
+ */
+void channel_narrow(struct channel *channel);
+
 /* The next frame that has come: 1; 0 when none is complete. Valid until the next call on this channel. */
 int channel_next(struct channel *channel, struct frame *frame, struct err *err);
 

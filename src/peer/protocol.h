@@ -190,7 +190,8 @@ enum {
 	PEER_COPY_MAX = 4 * 1024 * 1024, /* bytes: done between two looks at the input */
 	PEER_DIFFERENCES_MAX = 16,	 /* files whose sums an agent keeps */
 	PEER_LIST_TARGET = 32 * 1024, /* a LIST or RECORD frame is sent when it has grown to this */
-	PEER_WINDOW = 4 * 1024 * 1024, /* bandwidth times delay of a long link at some 20 MB/s */
+	PEER_WINDOW = 4 * 1024 * 1024,	/* bandwidth times delay of a long link at some 20 MB/s */
+	PEER_WINDOW_NEAR = 1024 * 1024, /* the same of a short one: see channel_narrow() */
 	PEER_REQUESTS_MAX = 4096,
 	PEER_NOISE_MAX = 64 * 1024,
 	PEER_NAME_MAX = 256,  /* user, group, run, profile */

@@ -429,6 +429,14 @@ static void test_much_is_sent_piece_by_piece_and_in_order(void **state)
 
 /* Credit ------------------------------------------------------------------------ */
 
+static void test_a_short_line_carries_less_at_once(void **state)
+{
+	AUTO_LINK link = link_open();
+
+	channel_narrow(link.channel);
+	channel_spend(link.channel, PEER_WINDOW_NEAR);
+	assert_false(channel_may_send_bulk(link.channel));
+}
 static void test_credit_runs_out_and_comes_back(void **state)
 {
 	AUTO_LINK link = link_open();
@@ -674,6 +682,7 @@ int main(void)
 		cmocka_unit_test(test_bytes_are_counted),
 		cmocka_unit_test(test_much_is_sent_piece_by_piece_and_in_order),
 		cmocka_unit_test(test_credit_runs_out_and_comes_back),
+		cmocka_unit_test(test_a_short_line_carries_less_at_once),
 		cmocka_unit_test(test_more_credit_than_was_spent_is_refused),
 		cmocka_unit_test(test_what_is_dealt_with_is_given_back_as_credit),
 		cmocka_unit_test(test_small_credit_is_saved_up),
