@@ -8,64 +8,145 @@
 #include "base/path.h"
 #include "model/change.h"
 
-/* A folder that has gone from one side, and the inode it had there. */
-struct gone_folder {
-	uint64_t ino;
-	const char *path;
-};
-
 /* One side of a set of changes, gone through in path order. */
 struct heir {
 	const struct changes *changes;
 	enum side side;
-	struct gone_folder *gone; /* sorted */
-	size_t gone_count;
+	const struct change **folders; /* that have gone, sorted by the inode they had */
+	size_t folder_count;
+	const struct change **files; /* that have gone, sorted by what else their stat key says */
+	size_t file_count;
 	const char *path; /* of the last file whose folder was looked for, */
 	size_t folder_len;
 	const char *old_folder; /* and what that was called before */
 };
 
-static int gone_folder_cmp(const void *a, const void *b)
+static const struct entry *then(const struct change *change, enum side side)
 {
-	uint64_t one = ((const struct gone_folder *)a)->ino;
-	uint64_t two = ((const struct gone_folder *)b)->ino;
+	return &change->base->side[side];
+}
 
-	return (one > two) - (one < two);
+static int entry_ino_cmp(const struct entry *one, const struct entry *two)
+{
+	return (one->ino > two->ino) - (one->ino < two->ino);
+}
+
+static int entry_stamps_cmp(const struct entry *one, const struct entry *two)
+{
+	if (one->size != two->size)
+		return one->size < two->size ? -1 : 1;
+	if (one->mtime_ns != two->mtime_ns)
+		return one->mtime_ns < two->mtime_ns ? -1 : 1;
+	return (one->ctime_ns > two->ctime_ns) - (one->ctime_ns < two->ctime_ns);
+}
+
+static int folder_cmp(const void *a, const void *b, void *side)
+{
+	return entry_ino_cmp(then(*(const struct change *const *)a, *(enum side *)side),
+			     then(*(const struct change *const *)b, *(enum side *)side));
+}
+
+static int file_cmp(const void *a, const void *b, void *side)
+{
+	return entry_stamps_cmp(then(*(const struct change *const *)a, *(enum side *)side),
+				then(*(const struct change *const *)b, *(enum side *)side));
 }
 
 static bool is_gone(const struct change *change, enum side side, enum entry_type type)
 {
-	return change->base && change->base->type == type &&
-	       change->base->side[side].type == type && !change->now[side];
+	return change->base && change->base->type == type && then(change, side)->type == type &&
+	       !change->now[side];
 }
 
 static void find_gone(struct heir *heir)
 {
-	heir->gone = xcalloc(heir->changes->count, sizeof(*heir->gone));
-	for (size_t i = 0; i < heir->changes->count; i++) {
+	size_t count = heir->changes->count;
+
+	heir->folders = xcalloc(count, sizeof(const struct change *));
+	heir->files = xcalloc(count, sizeof(const struct change *));
+	for (size_t i = 0; i < count; i++) {
 		const struct change *change = &heir->changes->items[i];
 
 		if (is_gone(change, heir->side, ENTRY_DIR))
-			heir->gone[heir->gone_count++] =
-				(struct gone_folder){ change->base->side[heir->side].ino,
-						      change->path };
+			heir->folders[heir->folder_count++] = change;
+		else if (is_gone(change, heir->side, ENTRY_FILE))
+			heir->files[heir->file_count++] = change;
 	}
-	qsort(heir->gone, heir->gone_count, sizeof(*heir->gone), gone_folder_cmp);
+	qsort_r(heir->folders, heir->folder_count, sizeof(const struct change *), folder_cmp,
+		&heir->side);
+	qsort_r(heir->files, heir->file_count, sizeof(const struct change *), file_cmp,
+		&heir->side);
+}
+
+/* The first of the sorted `items` that is not before `entry`. */
+static size_t lower_bound(const struct change *const *items, size_t count, enum side side,
+			  int (*cmp)(const struct entry *one, const struct entry *two),
+			  const struct entry *entry)
+{
+	size_t first = 0;
+
+	while (first < count) {
+		size_t middle = first + (count - first) / 2;
+
+		if (cmp(then(items[middle], side), entry) < 0)
+			first = middle + 1;
+		else
+			count = middle;
+	}
+	return first;
+}
+
+/* The one folder that has gone and had this one's inode, or NULL. */
+static const struct change *gone_as(const struct heir *heir, const struct change *folder)
+{
+	const struct entry *now = folder ? folder->now[heir->side] : NULL;
+
+	if (!now || now->type != ENTRY_DIR || now->ino == 0)
+		return NULL;
+	size_t at = lower_bound(heir->folders, heir->folder_count, heir->side, entry_ino_cmp, now);
+
+	if (at == heir->folder_count || then(heir->folders[at], heir->side)->ino != now->ino ||
+	    (at + 1 < heir->folder_count &&
+	     then(heir->folders[at + 1], heir->side)->ino == now->ino))
+		return NULL;
+	return heir->folders[at];
+}
+
+/* A rename leaves a new ctime, unless the file system shows the mtime for one. */
+static bool was_renamed(const struct heir *heir, const struct change *folder,
+			const struct change *gone)
+{
+	const struct entry *now = folder->now[heir->side];
+
+	return now->ctime_ns != then(gone, heir->side)->ctime_ns && now->ctime_ns != now->mtime_ns;
+}
+
+/* What is below a renamed folder has its old name there. */
+static bool went_along(const char *path, const char *old, const char *old_above)
+{
+	size_t len = strlen(old_above);
+
+	return path_parent_len(old) == len && memcmp(old, old_above, len) == 0 &&
+	       strcmp(path_name(path), path_name(old)) == 0;
 }
 
 /* What the folder that holds `path` was called when it was agreed on; NULL: it was not renamed. */
 static const char *find_old_folder(const struct heir *heir, const char *path)
 {
-	const struct change *parent = changes_find_parent(heir->changes, path);
-	const struct entry *now = parent ? parent->now[heir->side] : NULL;
+	const struct change *folder = changes_find_parent(heir->changes, path);
+	const struct change *gone = gone_as(heir, folder);
+	const char *old = gone ? gone->path : NULL;
 
-	if (!now || now->type != ENTRY_DIR)
-		return NULL;
-	const struct gone_folder key = { now->ino, NULL };
-	const struct gone_folder *found =
-		bsearch(&key, heir->gone, heir->gone_count, sizeof(key), gone_folder_cmp);
+	while (gone && !was_renamed(heir, folder, gone)) {
+		const struct change *above = changes_find_parent(heir->changes, folder->path);
+		const struct change *gone_above = gone_as(heir, above);
 
-	return found ? found->path : NULL;
+		if (!gone_above || !went_along(folder->path, gone->path, gone_above->path))
+			return NULL;
+		folder = above;
+		gone = gone_above;
+	}
+	return old;
 }
 
 /* The same. Files of one folder mostly follow each other. */
@@ -81,28 +162,47 @@ static const char *old_folder(struct heir *heir, const char *path)
 	return heir->old_folder;
 }
 
+/* Whether the stamps of this file that has gone were another one's as well, with other content. */
+static bool is_ambiguous(const struct heir *heir, const struct change *gone)
+{
+	const struct entry *entry = then(gone, heir->side);
+	size_t at = lower_bound(heir->files, heir->file_count, heir->side, entry_stamps_cmp, entry);
+
+	for (; at < heir->file_count; at++) {
+		const struct change *other = heir->files[at];
+
+		if (entry_stamps_cmp(then(other, heir->side), entry) != 0)
+			return false;
+		if (!digest_same(&other->base->digest, &gone->base->digest))
+			return true;
+	}
+	return false;
+}
+
 /* What was agreed on for this path, or for where it was before its folder was renamed, or NULL. */
 static const struct base *agreed(struct heir *heir, const struct change *change)
 {
 	if (change->base && change->base->type != ENTRY_ABSENT)
 		return change->base;
-	const char *folder = heir->gone_count > 0 ? old_folder(heir, change->path) : NULL;
+	const char *folder = heir->folder_count > 0 ? old_folder(heir, change->path) : NULL;
 
 	if (!folder)
 		return NULL;
 	AUTO_FREE char *path = xasprintf("%s/%s", folder, path_name(change->path));
-	const struct change *before = changes_find(heir->changes, path);
+	const struct change *gone = changes_find(heir->changes, path);
 
-	return before && is_gone(before, heir->side, ENTRY_FILE) ? before->base : NULL;
+	if (!gone || !is_gone(gone, heir->side, ENTRY_FILE) || is_ambiguous(heir, gone))
+		return NULL;
+	return gone->base;
 }
 
 static void inherit(struct heir *heir, struct entry *now, const struct base *base)
 {
-	const struct entry *then = &base->side[heir->side];
+	const struct entry *before = &base->side[heir->side];
 
-	if (now->type != base->type || then->type != now->type || digest_is_none(&base->digest))
+	if (now->type != base->type || before->type != now->type || digest_is_none(&base->digest))
 		return;
-	if (!entry_proves_same(then, now) || !entry_same_content_key(then, now))
+	if (!entry_proves_same(before, now) || !entry_same_content_key(before, now))
 		return;
 	now->digest = base->digest;
 	now->flags |= ENTRY_HAS_DIGEST;
@@ -125,6 +225,7 @@ void inherit_digests(struct changes *changes)
 			if (base)
 				inherit(&heir, now, base);
 		}
-		free(heir.gone);
+		free(heir.folders);
+		free(heir.files);
 	}
 }

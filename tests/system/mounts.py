@@ -25,13 +25,13 @@ def need(condition, reason):
 
 @contextlib.contextmanager
 def fuse(base, kind):
-    """A folder on a file system of this kind (see fusefs.py)."""
+    """A folder on a file system of this kind (see fusefs.py), which can be mounted again."""
     need(os.access("/dev/fuse", os.R_OK | os.W_OK), "/dev/fuse cannot be used here")
     need(shutil.which("fusermount") or shutil.which("fusermount3"), "there is no fusermount")
     pytest.importorskip("fusepy", reason="there is no python3-fusepy")
     below, mounted = Path(base) / f"{kind}-below", Path(base) / f"{kind}-mounted"
-    below.mkdir()
-    mounted.mkdir()
+    below.mkdir(exist_ok=True)
+    mounted.mkdir(exist_ok=True)
     server = subprocess.Popen([sys.executable, FUSEFS, kind, below, mounted],
                               stderr=subprocess.PIPE)
     try:

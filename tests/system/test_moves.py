@@ -3,10 +3,12 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 
+import mounts
 import pytest
-from harness import FAILED, LOOK, OK, OTHER, SIDES
+from harness import FAILED, LOOK, OK, OTHER, SIDES, execute
 
 SIZE = 200_000
 LITTLE = 20_000
@@ -88,6 +90,29 @@ def test_i49_of_a_renamed_folder_only_what_was_edited_is_read(pair, side):
     assert pair.both("new/1/4") == content
     assert pair.gone("old")
     assert ("new", "old") in [(c.path, c.origin) for c in result.changes if c.op == "move"]
+
+
+def test_i20_an_inode_that_is_given_anew_makes_no_folder_another(local):
+    def run():
+        with mounts.fuse(local.base, "anew") as disk:
+            local.initiator = disk
+            # Nobody looks at it before, and in another order.
+            execute(local.args("--json"), local.env(), OK)
+
+    local.at_rest = False  # it is mounted for the runs only
+    below = local.base / "anew-below"
+    for name in ("v1", "v2", "v3"):
+        (below / name).mkdir(parents=True)
+        (below / name / "file").write_text(name)
+        os.utime(below / name / "file", (10**9, 10**9))
+    for _ in range(3):
+        run()
+    # What is mounted next has the inodes of the first folder, and the same size and times.
+    shutil.rmtree(below / "v1")
+    (below / "v2").rename(below / "v2b")
+    run()
+    assert local.read("target", "v2b/file") == b"v2"
+    assert local.gone("v1") and local.gone("v2")
 
 
 def test_a_renamed_folder_inside_a_renamed_folder(local):
