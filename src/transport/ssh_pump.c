@@ -152,8 +152,7 @@ static int step_eof(struct pump *pump)
 
 /*
  * Also what makes libssh2 take in everything else while the parent does not read: replies
- * to keepalives, room in the window, a new key exchange. And what the agent sends just now, which
- * no poll() tells of any more: see has_queued().
+ * to keepalives, room in the window, a new key exchange.
  */
 static int step_stderr(struct pump *pump)
 {
@@ -275,17 +274,6 @@ static int run_steps(struct pump *pump, const char **doing)
 }
 
 /* Waiting ---------------------------------------------------------------------- */
-
-/* libssh2 has taken in more for the parent since that was last asked for. */
-static bool has_queued(const struct pump *pump)
-{
-	unsigned long queued = 0;
-
-	if (pump->server_ended || stretch_room(&pump->down) == 0)
-		return false;
-	libssh2_channel_window_read_ex(pump->channel, &queued, NULL);
-	return queued > 0;
-}
 
 /* Until the next thing that happens by itself. */
 static int poll_timeout(const struct pump *pump, int64_t now_ms)
@@ -436,6 +424,7 @@ static int run(struct pump *pump, struct err *err)
 	const char *doing = "";
 
 	while (!is_over(pump)) {
+		unsigned long received = pump->session->received;
 		int moved = run_steps(pump, &doing);
 
 		if (moved < 0 && pump->parent_gone)
@@ -444,7 +433,8 @@ static int run(struct pump *pump, struct err *err)
 			return broke(pump, doing, err);
 		if (keep_alive(pump, err) < 0)
 			return -1;
-		if (!moved && !has_queued(pump) && wait_for_more(pump, err) < 0)
+		/* What libssh2 took in for one step may be for another before it, and poll() tells no more of it. */
+		if (!moved && pump->session->received == received && wait_for_more(pump, err) < 0)
 			return -1;
 	}
 	return outcome(pump, err);
