@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <stdnoreturn.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -148,7 +147,7 @@ pid_t process_spawn(char *const argv[], const struct process_stdio *stdio, struc
 int process_wait(pid_t pid, int64_t deadline_ms)
 {
 	/* Readable once the process has ended. */
-	AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
+	AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	int status = 0;
 
 	for (;;) {
@@ -160,7 +159,9 @@ int process_wait(pid_t pid, int64_t deadline_ms)
 			return status;
 		if ((got < 0 && errno != EINTR) || left_ms <= 0)
 			return -1;
-		poll(&ended, 1, pidfd < 0 || left_ms < REAP_POLL_MS ? REAP_POLL_MS : (int)left_ms);
+		/* Once only: it may have ended, and a debugger is still to be told first. */
+		if (poll(&ended, 1, pidfd < 0 ? REAP_POLL_MS : (int)left_ms) > 0)
+			cleanup_close(&pidfd);
 	}
 }
 
