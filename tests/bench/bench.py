@@ -7,7 +7,7 @@
 Every row (rows.py) is measured in rounds; each runs every tool once, in turn. Before them is
 one that is not timed and goes over a line that counts bytes and round trips. The median and
 the spread of the ratios are printed as a table, and written to DIR with all samples (results.json,
-table.md, plot.svg). F makes trees smaller (0.01 tries the suite itself). Trees lie in memory
+table.md, short.md, plot.svg). F makes trees smaller (0.01 tries the suite itself). Trees lie in memory
 where there is room for them, so that no disk adds its noise.
 """
 

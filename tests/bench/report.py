@@ -11,6 +11,11 @@ HEAD = ("| workload | figure | must | aim | measured | spread | osync s | peer s
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 
 
+SHORT_HEAD = ("| workload | figure | must | measured | spread | osync s | other s | CPU s here/there | "
+              "peak MiB here/there |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+SHORT = (0, 1, 2, 4, 5, 6, 7, 8, 9)  # of the columns above
+
+
 def number(value):
     return f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"
 
@@ -38,7 +43,7 @@ def median_of(samples, name):
     return statistics.median(getattr(sample, name) for sample in samples)
 
 
-def row(result):
+def cells(result):
     mine = result.samples.get("osync") or []
     peer = next((samples for name, samples in result.samples.items()
                  if name != "osync" and result.what.endswith(f"/ {name}")), None)
@@ -46,12 +51,25 @@ def row(result):
     def pair(first, second, scale=1.0):
         return f"{number(median_of(mine, first) / scale)}/{number(median_of(mine, second) / scale)}"
 
-    cells = [result.workload, result.what, number(result.must), number(result.aim),
-             f"**{number(middle(result))}**", spread(result), number(median_of(mine, "wall_s")),
-             number(median_of(peer, "wall_s")) if peer else "–", pair("cpu_s", "far_cpu_s"),
-             pair("peak_mib", "far_peak_mib"), pair("sent", "received", 1e6),
-             f"{median_of(mine, 'trips'):.0f}"]
-    return f"| {' | '.join(cells)} |\n"
+    return [result.workload, result.what, number(result.must), number(result.aim),
+            f"**{number(middle(result))}**", spread(result), number(median_of(mine, "wall_s")),
+            number(median_of(peer, "wall_s")) if peer else "–", pair("cpu_s", "far_cpu_s"),
+            pair("peak_mib", "far_peak_mib"), pair("sent", "received", 1e6),
+            f"{median_of(mine, 'trips'):.0f}"]
+
+
+def row(cells_of_row):
+    return f"| {' | '.join(cells_of_row)} |\n"
+
+
+def table(results):
+    return HEAD + "".join(row(cells(result)) for result in results)
+
+
+def short_table(results):
+    """What README shows."""
+    return SHORT_HEAD + "".join(row([cells(result)[column] for column in SHORT])
+                                for result in results)
 
 
 # -- the plot: a bar for each figure, as a share of what it must be
@@ -89,6 +107,7 @@ def plot(results):
 def write(results, folder):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps([asdict(result) for result in results], indent=1))
-    (folder / "table.md").write_text(HEAD + "".join(map(row, results)))
+    (folder / "table.md").write_text(table(results))
+    (folder / "short.md").write_text(short_table(results))
     (folder / "plot.svg").write_text(plot(results))
     print(f"written to {folder}")
