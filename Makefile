@@ -66,10 +66,11 @@ QUIET_FLOW := -Wno-null-dereference -Wno-uninitialized
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fPIE -fstack-protector-strong \
 	-fstack-clash-protection
 
-# What is installed, and what the benchmarks measure.
+# What is installed, and what the benchmarks measure. A run that finds nothing spends its time in small functions
+# of other files, and takes a tenth less where they are inlined.
 CC_release      := $(CC)
-CFLAGS_release  := -O2 -g $(HARDEN)
-LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+CFLAGS_release  := -O2 -g -flto=auto $(HARDEN)
+LDFLAGS_release := -O2 -flto=auto -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
 # What the tests run.
 CC_asan         := $(CC)
