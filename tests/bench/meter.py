@@ -2,8 +2,9 @@
 """What a command costs: one Sample of its whole life, on this end and on the other.
 
 The far end of a command runs below a server of ours, so the server's account of its children
-is the far end's: processor time with that of the cipher. Its largest process is told by the
-script that starts it (see scene.py). Only a command whose session has ended has been measured.
+is the far end's: processor time with that of the cipher. The largest process of either end is told
+by time(1): to the kernel a child of ours was once as large as we are. Only a command whose session has
+ended has been measured.
 """
 
 import os
@@ -50,12 +51,19 @@ def wait_for_sessions(pid):
     raise RuntimeError("a session on the server does not end")
 
 
+def largest_mib(file):
+    """Of the KiB that time(1) has written there."""
+    return max((int(word) for word in file.read_text().split() if word.isdigit()), default=0) / 1024
+
+
 def measure(command, env, server_pid, far_peak, ends=(0,)):
     """Run a command and account for it. `far_peak`: a file to which the far end adds its KiB."""
+    near_peak = far_peak.with_name("near-peak")
     far_peak.write_bytes(b"")
     far_before = children_cpu_s(server_pid)
     begin = time.monotonic()
-    child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
+    child = subprocess.Popen(["time", "-q", "-o", near_peak, "-f", "%M", *command],
+                             env=env, stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = child.stderr.read()
     _, status, usage = os.wait4(child.pid, 0)
@@ -65,7 +73,6 @@ def measure(command, env, server_pid, far_peak, ends=(0,)):
         words = " ".join(map(str, command))
         raise RuntimeError(f"{words}: ended with {child.returncode}\n{said.decode()}")
     wait_for_sessions(server_pid)
-    peaks = [int(word) for word in far_peak.read_text().split() if word.isdigit()]
     return Sample(wall_s, usage.ru_utime + usage.ru_stime,
-                  children_cpu_s(server_pid) - far_before,
-                  usage.ru_maxrss / 1024, max(peaks, default=0) / 1024)
+                  children_cpu_s(server_pid) - far_before, largest_mib(near_peak),
+                  largest_mib(far_peak))
