@@ -6,14 +6,9 @@ import json
 import statistics
 from dataclasses import asdict
 
-HEAD = ("| workload | figure | must | aim | measured | spread | osync s | peer s | "
-        "CPU s here/there | peak MiB here/there | MB sent/received | trips |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
-
-
-SHORT_HEAD = ("| workload | figure | must | measured | spread | osync s | other s | CPU s here/there | "
-              "peak MiB here/there |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
-SHORT = (0, 1, 2, 4, 5, 6, 7, 8, 9)  # of the columns above
+COLUMNS = ("workload", "figure", "must", "aim", "measured", "spread", "osync s", "other s",
+           "CPU s here/there", "peak MiB here/there", "MB sent/received", "trips")
+LEFT_OUT = ("aim", "MB sent/received", "trips")  # of the short table
 
 
 def number(value):
@@ -58,18 +53,10 @@ def cells(result):
             f"{median_of(mine, 'trips'):.0f}"]
 
 
-def row(cells_of_row):
-    return f"| {' | '.join(cells_of_row)} |\n"
-
-
-def table(results):
-    return HEAD + "".join(row(cells(result)) for result in results)
-
-
-def short_table(results):
-    """What README shows."""
-    return SHORT_HEAD + "".join(row([cells(result)[column] for column in SHORT])
-                                for result in results)
+def table(results, left_out=()):
+    kept = [number for number, name in enumerate(COLUMNS) if name not in left_out]
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *map(cells, results)]
+    return "".join(f"| {' | '.join(row[number] for number in kept)} |\n" for row in rows)
 
 
 # -- the plot: a bar for each figure, as a share of what it must be
@@ -108,6 +95,6 @@ def write(results, folder):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps([asdict(result) for result in results], indent=1))
     (folder / "table.md").write_text(table(results))
-    (folder / "short.md").write_text(short_table(results))
+    (folder / "short.md").write_text(table(results, LEFT_OUT))
     (folder / "plot.svg").write_text(plot(results))
     print(f"written to {folder}")
