@@ -67,6 +67,13 @@ static inline const char *change_problem(const struct change *change, enum side 
 	return change->rare ? change->rare->problem[side] : NULL;
 }
 
+/* It was agreed on, seen on this side then as such a thing, and this side does not show it now. */
+static inline bool change_is_gone(const struct change *change, enum side side, enum entry_type type)
+{
+	return change->base && change->base->type == type &&
+	       change->base->side[side].type == type && !change->now[side];
+}
+
 struct entry_room;
 
 struct changes {

@@ -14,7 +14,7 @@ struct heir {
 	enum side side;
 	const struct change **folders; /* that have gone, sorted by the inode they had */
 	size_t folder_count;
-	const struct change **files; /* that have gone, sorted by what else their stat key says */
+	const struct change **files; /* that have gone and are ambiguous, sorted by their stamps */
 	size_t file_count;
 	const char *path; /* of the last file whose folder was looked for, */
 	size_t folder_len;
@@ -52,30 +52,41 @@ static int file_cmp(const void *a, const void *b, void *side)
 				then(*(const struct change *const *)b, *(enum side *)side));
 }
 
-static bool is_gone(const struct change *change, enum side side, enum entry_type type)
+/* Of the files that have gone one stays for all stamps that several had, with other content. */
+static void keep_ambiguous(struct heir *heir)
 {
-	return change->base && change->base->type == type && then(change, side)->type == type &&
-	       !change->now[side];
+	size_t kept = 0;
+	size_t end = 0;
+
+	for (size_t begin = 0; begin < heir->file_count; begin = end) {
+		const struct change *first = heir->files[begin];
+		bool differ = false;
+
+		for (end = begin + 1;
+		     end < heir->file_count && entry_stamps_cmp(then(heir->files[end], heir->side),
+								then(first, heir->side)) == 0;
+		     end++)
+			differ = differ || !digest_same(&heir->files[end]->base->digest,
+							&first->base->digest);
+		if (differ)
+			heir->files[kept++] = first;
+	}
+	heir->file_count = kept;
 }
 
-static void find_gone(struct heir *heir)
+/* The changes of this side that show that something of this type has gone, sorted. */
+static const struct change **find_gone(struct heir *heir, enum entry_type type,
+				       int (*cmp)(const void *a, const void *b, void *side),
+				       size_t *count)
 {
-	size_t count = heir->changes->count;
+	const struct change **gone = xcalloc(heir->changes->count, sizeof(const struct change *));
 
-	heir->folders = xcalloc(count, sizeof(const struct change *));
-	heir->files = xcalloc(count, sizeof(const struct change *));
-	for (size_t i = 0; i < count; i++) {
-		const struct change *change = &heir->changes->items[i];
-
-		if (is_gone(change, heir->side, ENTRY_DIR))
-			heir->folders[heir->folder_count++] = change;
-		else if (is_gone(change, heir->side, ENTRY_FILE))
-			heir->files[heir->file_count++] = change;
-	}
-	qsort_r(heir->folders, heir->folder_count, sizeof(const struct change *), folder_cmp,
-		&heir->side);
-	qsort_r(heir->files, heir->file_count, sizeof(const struct change *), file_cmp,
-		&heir->side);
+	*count = 0;
+	for (size_t i = 0; i < heir->changes->count; i++)
+		if (change_is_gone(&heir->changes->items[i], heir->side, type))
+			gone[(*count)++] = &heir->changes->items[i];
+	qsort_r(gone, *count, sizeof(const struct change *), cmp, &heir->side);
+	return gone;
 }
 
 /* The first of the sorted `items` that is not before `entry`. */
@@ -168,15 +179,8 @@ static bool is_ambiguous(const struct heir *heir, const struct change *gone)
 	const struct entry *entry = then(gone, heir->side);
 	size_t at = lower_bound(heir->files, heir->file_count, heir->side, entry_stamps_cmp, entry);
 
-	for (; at < heir->file_count; at++) {
-		const struct change *other = heir->files[at];
-
-		if (entry_stamps_cmp(then(other, heir->side), entry) != 0)
-			return false;
-		if (!digest_same(&other->base->digest, &gone->base->digest))
-			return true;
-	}
-	return false;
+	return at < heir->file_count &&
+	       entry_stamps_cmp(then(heir->files[at], heir->side), entry) == 0;
 }
 
 /* What was agreed on for this path, or for where it was before its folder was renamed, or NULL. */
@@ -191,7 +195,7 @@ static const struct base *agreed(struct heir *heir, const struct change *change)
 	AUTO_FREE char *path = xasprintf("%s/%s", folder, path_name(change->path));
 	const struct change *gone = changes_find(heir->changes, path);
 
-	if (!gone || !is_gone(gone, heir->side, ENTRY_FILE) || is_ambiguous(heir, gone))
+	if (!gone || !change_is_gone(gone, heir->side, ENTRY_FILE) || is_ambiguous(heir, gone))
 		return NULL;
 	return gone->base;
 }
@@ -213,7 +217,12 @@ void inherit_digests(struct changes *changes)
 	for (int s = 0; s < SIDES; s++) {
 		struct heir heir = { .changes = changes, .side = (enum side)s };
 
-		find_gone(&heir);
+		heir.folders = find_gone(&heir, ENTRY_DIR, folder_cmp, &heir.folder_count);
+		/* Without one nothing was renamed, and the files need not be sorted. */
+		if (heir.folder_count > 0) {
+			heir.files = find_gone(&heir, ENTRY_FILE, file_cmp, &heir.file_count);
+			keep_ambiguous(&heir);
+		}
 		for (size_t i = 0; i < changes->count; i++) {
 			const struct change *change = &changes->items[i];
 			struct entry *now = change->now[s];

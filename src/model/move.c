@@ -22,12 +22,10 @@ void moves_release(struct moves *moves)
 	*moves = (struct moves)MOVES_INIT;
 }
 
-/* Agreed on, seen on this side then, and gone from it now. */
+/* Gone from this side, as far as is known. */
 static bool is_gone(const struct change *change, enum side side, enum entry_type type)
 {
-	return change->base && change->base->type == type &&
-	       change->base->side[side].type == type && !change->now[side] && !change->failed &&
-	       !change->blocked;
+	return change_is_gone(change, side, type) && !change->failed && !change->blocked;
 }
 
 /* Nothing of it was agreed on and the other side has nothing there: history can be put here. */
