@@ -67,7 +67,7 @@ HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fPIE -fstack-protector-strong \
 	-fstack-clash-protection
 
 # What is installed, and what the benchmarks measure. A run that finds nothing spends its time in small functions
-# of other files, and takes a tenth less where they are inlined.
+# of other files, and takes 3 to 8 % less where they are inlined.
 CC_release      := $(CC)
 CFLAGS_release  := -O2 -g -flto=auto $(HARDEN)
 LDFLAGS_release := -O2 -flto=auto -pie -Wl,-z,relro,-z,now,-z,noexecstack

@@ -243,8 +243,9 @@ def main():
     os.umask(0)
     poor = Poor("vfat" if kind == "anew" else kind, folder)
     fusepy.FUSE(poor, mountpoint, encoding="latin-1", foreground=True,
-                nothreads=True, use_ino=kind != "anew", hard_remove=True, attr_timeout=0, entry_timeout=0,
-                negative_timeout=0, ac_attr_timeout=0, fsname=f"fusefs-{kind}")
+                nothreads=True, use_ino=kind != "anew", hard_remove=True,
+                attr_timeout=0, entry_timeout=0, negative_timeout=0, ac_attr_timeout=0,
+                fsname=f"fusefs-{kind}")
 
 
 if __name__ == "__main__":

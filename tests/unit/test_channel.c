@@ -437,6 +437,7 @@ static void test_a_short_line_carries_less_at_once(void **state)
 	channel_spend(link.channel, PEER_WINDOW_NEAR);
 	assert_false(channel_may_send_bulk(link.channel));
 }
+
 static void test_credit_runs_out_and_comes_back(void **state)
 {
 	AUTO_LINK link = link_open();
