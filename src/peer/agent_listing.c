@@ -17,6 +17,8 @@
 #include "tree/root.h"
 #include "tree/scan.h"
 
+enum { LISTING_STEP = 4096 /* items that are merged before the agent looks for requests */ };
+
 /*
  * The walk is merged with what is known: the cache, or one side of the saved list. Both are in path order.
  * What is known and the walk confirms is left out; what is only known is GONE.
@@ -32,6 +34,7 @@ struct listing {
 	struct entry known;
 	struct listing_writer writer;
 	uint64_t seen;
+	uint64_t left_out;
 	uint64_t checksum;
 	uint32_t *named[2]; /* ids whose names were sent, by kind */
 	size_t named_count[2];
@@ -165,6 +168,14 @@ static void report_found(struct listing *listing)
 	listing_add(&listing->writer, &item);
 }
 
+/* Of a tree without changes nothing is to be told but how far it is: the initiator merges beside the walk. */
+static void leave_out(struct listing *listing)
+{
+	if (++listing->left_out % LISTING_STEP == 0)
+		listing_add(&listing->writer, &(struct listing_item){ .path = listing->known_path,
+								      .kind = PEER_ITEM_SAME });
+}
+
 /* Take one item of the merged streams. */
 static int merge_one(struct listing *listing, struct err *err)
 {
@@ -187,6 +198,8 @@ static int merge_one(struct listing *listing, struct err *err)
 	    !entry_proves_same(&listing->known, &listing->found.entry) ||
 	    !entry_same_stat(&listing->found.entry, &listing->known))
 		report_found(listing);
+	else
+		leave_out(listing);
 	if (order == 0)
 		next_known(listing);
 	return next_found(listing, err);
@@ -220,7 +233,7 @@ int listing_step(struct listing *listing)
 {
 	struct err failure = ERR_INIT;
 	/* A quiet tree fills no frame, so the loop also pauses to let requests in. */
-	int budget = 4096;
+	int budget = LISTING_STEP;
 
 	while (listing->has_found || listing->known_path) {
 		if (merge_one(listing, &failure) < 0)

@@ -405,8 +405,8 @@ int agent_on_record(struct agent *agent, const struct frame *frame, struct err *
 
 	listing_reader_init(&reader, frame);
 	while ((got = listing_read(&reader, &agent->arena, &item, err)) > 0) {
-		/* A problem is never agreed on; its path need not even be one. */
-		if (item.kind == PEER_ITEM_PROBLEM) {
+		/* A problem is never agreed on; its path need not even be one. What is the same needs no record. */
+		if (item.kind != PEER_ITEM_ENTRY && item.kind != PEER_ITEM_GONE) {
 			got = msg_malformed(frame, err);
 			break;
 		}

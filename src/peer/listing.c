@@ -28,6 +28,11 @@ static size_t shared_prefix(const struct buf *last, const char *path)
 	return shared;
 }
 
+static bool has_entry(enum peer_item kind)
+{
+	return kind == PEER_ITEM_ENTRY || kind == PEER_ITEM_PROBLEM;
+}
+
 void listing_add(struct listing_writer *writer, const struct listing_item *item)
 {
 	size_t shared = 0;
@@ -40,7 +45,7 @@ void listing_add(struct listing_writer *writer, const struct listing_item *item)
 	enc_uint(&writer->frame, shared);
 	enc_str(&writer->frame, item->path + shared);
 	enc_u8(&writer->frame, item->kind);
-	if (item->kind != PEER_ITEM_GONE)
+	if (has_entry(item->kind))
 		entry_encode(&writer->frame, &item->entry);
 	if (item->kind == PEER_ITEM_PROBLEM)
 		enc_str(&writer->frame, item->problem);
@@ -131,11 +136,11 @@ int listing_read(struct listing_reader *reader, struct arena *arena, struct list
 	*item = (struct listing_item){ .path = (const char *)reader->last.data };
 	kind = dec_u8(&reader->dec);
 	item->kind = (enum peer_item)kind;
-	if (kind != PEER_ITEM_GONE)
+	if (has_entry(item->kind))
 		entry_decode(&reader->dec, arena, &item->entry);
 	if (kind == PEER_ITEM_PROBLEM)
 		item->problem = msg_dec_text(&reader->dec, PEER_TEXT_MAX, arena);
-	if (reader->dec.bad || kind < PEER_ITEM_ENTRY || kind > PEER_ITEM_PROBLEM ||
+	if (reader->dec.bad || kind < PEER_ITEM_ENTRY || kind > PEER_ITEM_SAME ||
 	    !path_fits(reader, item))
 		return msg_malformed(reader->frame, err);
 	return 1;

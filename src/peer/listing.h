@@ -21,7 +21,7 @@ struct frame;
 struct listing_item {
 	const char *path;
 	enum peer_item kind;
-	struct entry entry;  /* PEER_ITEM_GONE: not set */
+	struct entry entry;  /* PEER_ITEM_GONE, PEER_ITEM_SAME: not set */
 	const char *problem; /* PEER_ITEM_PROBLEM: why */
 };
 

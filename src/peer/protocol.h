@@ -73,7 +73,9 @@
  *	SCAN		I	u8 what to leave out (PEER_SCAN_*); le64 digest seed for this session; filter
  *	NAME		A	u8 kind (0 user, 1 group); uint id; str name; before its first use in LIST
  *	LIST		A	items: uint bytes shared with the previous path; str rest; u8 item (PEER_ITEM_*);
- *				ENTRY: entry. GONE: nothing (it could have been left out). PROBLEM: entry; str why
+ *				ENTRY: entry. GONE: nothing (it could have been left out). PROBLEM: entry; str why.
+ *				SAME: nothing. It is left out, as it is known; told now and then, for how far the
+ *				listing has come
  *	LISTED		A	status; uint entries seen; le64 checksum of what could be left out
  *				(peer/listing.h); space of the root's file system (what lies in stage/ counts
  *				as free), space of that of the folder of caches (unknown: it is the same)
@@ -177,7 +179,7 @@
 #include <stdint.h>
 
 enum {
-	PEER_VERSION = 4,
+	PEER_VERSION = 5,
 	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
 	PEER_COMMAND_MAX = 64 * 1024,	  /* bytes of a hook; execve() takes 128 KiB */
 	PEER_VARIABLES_MAX = 32,	  /* of its environment */
@@ -306,6 +308,11 @@ enum peer_cap {
 	PEER_CAP_CLOCK = 128,	/* its time stamps are from the clock of the agent's machine */
 	PEER_CAPS = 255,
 };
-enum peer_item { PEER_ITEM_ENTRY = 1, PEER_ITEM_GONE = 2, PEER_ITEM_PROBLEM = 3 };
+enum peer_item {
+	PEER_ITEM_ENTRY = 1,
+	PEER_ITEM_GONE = 2,
+	PEER_ITEM_PROBLEM = 3,
+	PEER_ITEM_SAME = 4,
+};
 
 #endif

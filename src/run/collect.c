@@ -207,6 +207,9 @@ static int stream_next(struct stream *stream, struct err *err)
 		if (stream->last.len && path_cmp(buf_cstr(&stream->last), stream->item.path) >= 0)
 			return err_set(err, ERR_PROTOCOL, "the %s listed its files out of order",
 				       side_name(stream->side));
+		/* What is not known cannot be known to be the same. */
+		if (stream->item.kind == PEER_ITEM_SAME && !stream->delta)
+			return msg_malformed(&stream->frame, err);
 		buf_reset(&stream->last);
 		buf_addstr(&stream->last, stream->item.path);
 		stream->has_item = true;
@@ -262,14 +265,15 @@ static bool side_shows(const struct merge *merge, enum side side, bool listed,
 		       const struct base *base, struct entry *now)
 {
 	const struct stream *stream = &merge->streams[side];
+	const bool told = listed && stream->item.kind != PEER_ITEM_SAME;
 
-	if (listed && stream->item.kind != PEER_ITEM_GONE) {
+	if (told && stream->item.kind != PEER_ITEM_GONE) {
 		*now = stream->item.entry;
 		return true;
 	}
-	if (listed || !stream->delta || !base || base->side[side].type == ENTRY_ABSENT)
+	if (told || !stream->delta || !base || base->side[side].type == ENTRY_ABSENT)
 		return false;
-	/* Not mentioned: as the saved list has it. */
+	/* Not mentioned, or the same: as the saved list has it. */
 	*now = base->side[side];
 	now->flags &= (uint8_t) ~(ENTRY_RACY | ENTRY_HAS_DIGEST);
 	return true;

@@ -149,7 +149,7 @@ static int recode_listing(const struct frame *frame, struct arena *arena, struct
 		if (item.kind != PEER_ITEM_PROBLEM || item.entry.flags != ENTRY_OPAQUE)
 			check_path(item.path);
 		check_entry(&item.entry);
-		assert(item.kind >= PEER_ITEM_ENTRY && item.kind <= PEER_ITEM_PROBLEM);
+		assert(item.kind >= PEER_ITEM_ENTRY && item.kind <= PEER_ITEM_SAME);
 		listing_checksum(item.path, &item.entry);
 		listing_add(&writer, &item);
 	}

@@ -169,8 +169,8 @@ static void add_list(struct program *program, struct buf *out)
 		struct listing_item item = { .path = paths[at % PATHS] };
 		uint8_t choice = take(program);
 
-		item.kind = (enum peer_item)(PEER_ITEM_ENTRY + choice % 3);
-		if (item.kind != PEER_ITEM_GONE)
+		item.kind = (enum peer_item)(PEER_ITEM_ENTRY + choice % 4);
+		if (item.kind == PEER_ITEM_ENTRY || item.kind == PEER_ITEM_PROBLEM)
 			item.entry = take_entry(program);
 		item.problem = "it cannot be read";
 		listing_add(&writer, &item);

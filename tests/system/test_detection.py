@@ -179,3 +179,23 @@ def test_a_cache_that_does_not_match_costs_one_full_listing_and_not_all(local):
         local.remove(side, "some-file-with-a-name-7")
     assert local.run().summary["received_bytes"] > 1000
     assert local.run().summary["received_bytes"] < 1000
+
+
+def test_changes_before_between_and_behind_the_positions_of_a_listing_are_seen(pair):
+    """A listing tells now and then how far it is: what lies at, before and behind such a place."""
+    for number in range(9000):
+        pair.write("initiator", f"{number:04}", "old")
+    pair.run()
+    assert pair.run().changes == []
+    for number in (0, 4094, 4096, 8191, 8999):
+        pair.write("initiator", f"{number:04}", "initiator")
+    for number in (1, 4095, 4097, 8190, 8192):
+        pair.write("target", f"{number:04}", "target")
+    for number in (2, 4098, 8193):
+        pair.remove("target", f"{number:04}")
+    pair.write("initiator", "4095a", "new")
+    pair.write("target", "9999", "new")
+    result = pair.run()
+    assert len(result.ops("update")) == 10 and len(result.ops("delete")) == 3, repr(result)
+    assert len(pair.names("initiator")) == 8999
+    assert pair.run().changes == []

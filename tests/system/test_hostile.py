@@ -254,6 +254,36 @@ def from_target(kind, data):
     assert pair.both("new") == b"new"
 
 
+def test_i5_what_nobody_knows_cannot_be_the_same(lied):
+    """On a first run all is listed: a path of which only that is said is neither there nor gone."""
+    lied.pair.write("initiator", "a", "content")
+    result = lied.run("""
+def from_target(kind, data):
+    return [(LIST, item(b"a", SAME))] * (kind == LISTED) + [(kind, data)]
+""")
+    assert result.says("target"), repr(result)
+    assert lied.pair.names("initiator") == ["a"] and not lied.pair.names("target")
+
+
+def test_i5_a_path_that_is_said_to_be_the_same_and_never_was_is_looked_at(lied):
+    """The target's memory is wrong, and says so in the middle of its listing: all is listed again."""
+    pair = lied.pair
+    for name in ("a", "d", "m"):
+        pair.write("initiator", name, name)
+    pair.run()
+    pair.write("initiator", "c", "new")
+    result = lied.run("""
+def from_target(kind, data):
+    if kind == LISTED and not state:
+        state["told"] = True
+        ended = data[:2] + bytes(8) + data[10:]
+        return [(LIST, item(b"c", SAME) + item(b"d", SAME)), (kind, ended)]
+    return [(kind, data)]
+""", expect=OK, options=["--verbose"])
+    assert result.says("listing both in full"), repr(result)
+    assert pair.both("c") == b"new" and pair.names("target") == ["a", "c", "d", "m"]
+
+
 # Memory and time --------------------------------------------------------------------
 
 @pytest.mark.skipif(not RELEASE, reason="a sanitizer's memory cannot be limited")

@@ -27,7 +27,7 @@ enum { BIG = PEER_WINDOW + 3 * PEER_DATA_MAX };
 
 /* Listings ----------------------------------------------------------------------- */
 
-/* What a listing said: "PATH PATH -GONE", how many were seen, and the checksum of the cache. */
+/* What a listing said: "PATH PATH -GONE =SAME", how many were seen, and the checksum of the cache. */
 struct heard {
 	struct buf paths;
 	uint64_t seen;
@@ -44,6 +44,10 @@ static void heard_release(struct heard *heard)
 
 static void hear_list(struct far *far, struct heard *heard)
 {
+	static const char *const marks[] = { [PEER_ITEM_ENTRY] = "",
+					     [PEER_ITEM_GONE] = "-",
+					     [PEER_ITEM_PROBLEM] = "",
+					     [PEER_ITEM_SAME] = "=" };
 	struct arena arena = ARENA_INIT;
 	struct listing_reader reader;
 	struct listing_item item;
@@ -51,8 +55,8 @@ static void hear_list(struct far *far, struct heard *heard)
 
 	listing_reader_init(&reader, &far->frame);
 	while ((got = listing_read(&reader, &arena, &item, NULL)) > 0)
-		buf_addf(&heard->paths, "%s%s%s", heard->paths.len ? " " : "",
-			 item.kind == PEER_ITEM_GONE ? "-" : "", item.path);
+		buf_addf(&heard->paths, "%s%s%s", heard->paths.len ? " " : "", marks[item.kind],
+			 item.path);
 	assert_int_equal(got, 0);
 	listing_reader_release(&reader);
 	arena_release(&arena);
@@ -242,6 +246,30 @@ static void test_all_that_is_gone_is_said_to_be(void **state)
 	record_tree();
 	help_sh("rm -r t/a t/b t/link");
 	expect_listing(1, "-a -a/1 -a/2 -b -link", 0);
+}
+
+static void test_of_what_is_left_out_it_is_told_how_far_it_is(void **state)
+{
+	AUTO_FAR far = far_prepared();
+
+	help_sh("seq -f 't/%%04g' 0 8999 | xargs touch -d 2001-01-01; sleep 0.1");
+	far_scan(&far, 1);
+	far_expect(&far, PEER_NAME);
+	while (far_next(&far) != PEER_LISTED)
+		;
+	for (int i = 0; i < 9000; i++) {
+		AUTO_FREE char *there = xasprintf("t/%04d", i);
+		struct entry entry = help_stat(there);
+
+		far_record(&far, there + strlen("t/"), &entry);
+	}
+	far_commit(&far, 5);
+	assert_int_equal(far_status(&far, PEER_COMMITTED), ERR_NONE);
+	assert_int_equal(far_end(&far), 0);
+	expect_listing(1, "=4095 =8191", 9000);
+	/* Where something is told, it counts from there on. */
+	help_sh("rm t/0007; touch t/4095 t/8990a");
+	expect_listing(1, "-0007 4095 =4097 =8193 8990a", 9000);
 }
 
 static void test_the_cache_is_known_at_the_next_hello(void **state)
@@ -626,6 +654,7 @@ int main(void)
 		TEST(test_what_the_cache_has_is_left_out),
 		TEST(test_changes_since_are_listed),
 		TEST(test_all_that_is_gone_is_said_to_be),
+		TEST(test_of_what_is_left_out_it_is_told_how_far_it_is),
 		TEST(test_the_cache_is_known_at_the_next_hello),
 		TEST(test_a_cache_made_with_other_rules_is_not_used),
 		TEST(test_a_damaged_cache_is_set_aside),

@@ -222,7 +222,7 @@ static void test_nonsense_is_refused(void **state)
 		{ 0, "..", PEER_ITEM_GONE },
 		{ 0, "/etc/passwd", PEER_ITEM_GONE },
 		{ 0, "c", 0 },
-		{ 0, "c", PEER_ITEM_PROBLEM + 1 },
+		{ 0, "c", PEER_ITEM_SAME + 1 },
 		{ 0, "c", PEER_ITEM_ENTRY }, /* and no entry behind it */
 	};
 
@@ -233,6 +233,16 @@ static void test_nonsense_is_refused(void **state)
 		put_item(&payload, second[i].shared, second[i].rest, second[i].kind);
 		assert_int_equal(count_good(&payload), 1);
 	}
+}
+
+static void test_what_is_gone_or_the_same_is_but_a_path(void **state)
+{
+	AUTO_BUF payload = BUF_INIT;
+
+	put_item(&payload, 0, "a/b", PEER_ITEM_GONE);
+	put_item(&payload, 2, "c", PEER_ITEM_SAME);
+	put_item(&payload, 2, "d", PEER_ITEM_SAME + 1);
+	assert_int_equal(count_good(&payload), 2);
 }
 
 static void test_a_path_may_not_grow_beyond_its_limit(void **state)
@@ -330,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_a_frame_is_full_at_its_target),
 		cmocka_unit_test(test_the_longest_paths_fit),
 		cmocka_unit_test(test_nonsense_is_refused),
+		cmocka_unit_test(test_what_is_gone_or_the_same_is_but_a_path),
 		cmocka_unit_test(test_a_path_may_not_grow_beyond_its_limit),
 		cmocka_unit_test(test_only_an_unknown_thing_may_have_a_path_too_long),
 		cmocka_unit_test(test_the_checksum_sees_the_stat_key_and_nothing_else),

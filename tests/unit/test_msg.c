@@ -382,7 +382,7 @@ static int recode_listing(const struct frame *frame, struct arena *arena, struct
 	while ((got = listing_read(&reader, arena, &item, err)) > 0) {
 		if (item.kind != PEER_ITEM_PROBLEM)
 			assert_path(item.path);
-		assert_in_range(item.kind, PEER_ITEM_ENTRY, PEER_ITEM_PROBLEM);
+		assert_in_range(item.kind, PEER_ITEM_ENTRY, PEER_ITEM_SAME);
 		if (item.kind == PEER_ITEM_PROBLEM)
 			assert_non_null(item.problem);
 		assert_entry(&item.entry);
