@@ -125,6 +125,17 @@ static bool probe_exchange(struct probe *probe)
 	       before.st_ino == after.st_ino;
 }
 
+/* Whether both names are one file to see: some of FUSE number names, not files. */
+static bool are_one_file(struct probe *probe, const char *a, const char *b)
+{
+	struct stat one = { 0 };
+	struct stat two = { 0 };
+
+	return saw(probe, sys_fstatat(probe->dirfd, a, &one, AT_SYMLINK_NOFOLLOW)) &&
+	       saw(probe, sys_fstatat(probe->dirfd, b, &two, AT_SYMLINK_NOFOLLOW)) &&
+	       sys_same_file(&one, &two) && two.st_nlink == 2;
+}
+
 /* Needs the third name free; leaves it free. */
 static bool probe_links(struct probe *probe, bool hard)
 {
@@ -133,7 +144,11 @@ static bool probe_links(struct probe *probe, bool hard)
 	int made = hard ? sys_linkat(dirfd, probe->name[0], dirfd, name)
 			: sys_symlinkat("nowhere", dirfd, name);
 
-	return went(probe, made) && went(probe, sys_unlinkat(dirfd, name, 0));
+	if (!went(probe, made))
+		return false;
+	bool linked = !hard || are_one_file(probe, probe->name[0], name);
+
+	return went(probe, sys_unlinkat(dirfd, name, 0)) && linked;
 }
 
 /* Whether permission bits that nobody would choose for a whole file system come back. */

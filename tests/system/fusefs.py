@@ -8,6 +8,7 @@ Shows FOLDER at MOUNTPOINT, until it is unmounted. KIND:
          two seconds, and no ctime of its own; no links of either kind, no owners, modes or
          attributes; `: * ? " < > | \\`, and a trailing dot or blank, are refused
   anew   as vfat, and its inodes are given anew by each mount, in the order in which they are seen
+  renumbered  as plain, and its inodes are given anew: each name has its own
   fold   names in any case, and in any Unicode form, are one name; all else as below it
   nfd    every name is kept decomposed, whatever it was written as (HFS+)
   plain  only what libfuse 2 itself lacks is missing
@@ -241,9 +242,9 @@ class Poor(fusepy.Operations):
 def main():
     kind, folder, mountpoint = sys.argv[1:]
     os.umask(0)
-    poor = Poor("vfat" if kind == "anew" else kind, folder)
+    poor = Poor({"anew": "vfat", "renumbered": "plain"}.get(kind, kind), folder)
     fusepy.FUSE(poor, mountpoint, encoding="latin-1", foreground=True,
-                nothreads=True, use_ino=kind != "anew", hard_remove=True,
+                nothreads=True, use_ino=kind not in ("anew", "renumbered"), hard_remove=True,
                 attr_timeout=0, entry_timeout=0, negative_timeout=0, ac_attr_timeout=0,
                 fsname=f"fusefs-{kind}")
 

@@ -382,3 +382,16 @@ def test_i64_where_no_attribute_can_be_set_nothing_is_tried_for_ever(disk):
     disk.run()
     quiet_runs(disk)
     assert disk.both("file") == b"edited"
+
+
+def test_updates_arrive_where_each_link_of_a_file_shows_an_inode_of_its_own(local):
+    """Taken for hard links, they made every new version look as if somebody had touched it."""
+    with mounts.fuse(local.base, "renumbered") as folder:
+        local.initiator = folder
+        for version in ("one", "another", "a third"):
+            local.write("target", "file", version)
+            local.write("target", f"new with {version}", version)
+            local.run()
+            assert local.both("file") == version.encode()
+        assert local.names("initiator") == local.names("target")
+        local.at_rest = False
