@@ -16,7 +16,7 @@ endif
 
 # Processors to use. Most system tests wait for a timer or a socket, so they
 # are given more workers than there are processors, unless JOBS says otherwise.
-PYTEST_JOBS := $(if $(JOBS),$(JOBS),4)
+PYTEST_JOBS := $(if $(JOBS),$(JOBS),6)
 JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := all
