@@ -7,17 +7,21 @@
  * and what is in it keeps name, inode and time stamps. So however much is in a folder, renaming it
  * costs no reading. A file that was renamed itself has another change time, and is read.
  *
- * Some file systems number their files anew at each mount, and an inode may be another one's next
- * time (FUSE, vfat). Mostly these show the mtime for the ctime, so the folder must show a ctime that
- * its rename has left; and no other file that has gone may have had the same size and times with
- * other content. Else what is below is read.
+ * Some file systems number their files anew at each mount (tree/inodes.h). There an inode finds no folder again.
  */
 #ifndef MODEL_INHERIT_H
 #define MODEL_INHERIT_H
 
+#include <stdbool.h>
+
+#include "model/entry.h"
+
 struct changes;
 
-/* Give each entry whose content is known like this the agreed digest. The set is sorted. O(n log n). */
-void inherit_digests(struct changes *changes);
+/*
+ * Give each entry whose content is known like this the agreed digest. inodes_last: whether an inode is the
+ * same file's at each mount of that side. The set is sorted. O(n log n).
+ */
+void inherit_digests(struct changes *changes, const bool inodes_last[SIDES]);
 
 #endif

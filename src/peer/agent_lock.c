@@ -21,6 +21,7 @@
 #include "store/table.h"
 #include "store/turn.h"
 #include "tree/changer.h"
+#include "tree/inodes.h"
 #include "tree/partial.h"
 #include "tree/probe.h"
 #include "tree/root.h"
@@ -42,13 +43,15 @@ static int learn_root(struct agent *agent, int64_t before_ns, struct err *err)
 	return 0;
 }
 
-static unsigned caps_to_tell(const struct root_caps *caps)
+/* Of a root that is not there: what it is likely to be. */
+static unsigned caps_to_tell(const struct root *root, const struct root_caps *caps)
 {
 	return (caps->hardlinks ? PEER_CAP_HARDLINKS : 0U) |
 	       (caps->symlinks ? PEER_CAP_SYMLINKS : 0U) | (caps->xattrs ? PEER_CAP_XATTRS : 0U) |
 	       (caps->acls ? PEER_CAP_ACLS : 0U) | (caps->modes ? PEER_CAP_MODES : 0U) |
 	       (caps->chown ? PEER_CAP_OWNERS : 0U) | (caps->respells ? PEER_CAP_RESPELLS : 0U) |
-	       (caps->clock_offset_ns == 0 ? PEER_CAP_CLOCK : 0U);
+	       (caps->clock_offset_ns == 0 ? PEER_CAP_CLOCK : 0U) |
+	       (root && inodes_last(root_fd(root)) ? PEER_CAP_INODES : 0U);
 }
 
 /* Before what a killed run did is recorded by the next one, it is made durable. */
@@ -70,7 +73,7 @@ static void put_locked(struct agent *agent, const struct err *status)
 	const struct root_caps likely = probe_defaults();
 	const struct root_caps *caps = agent->root ? root_caps(agent->root) : &likely;
 	struct msg_locked locked = { .status = *status,
-				     .caps = caps_to_tell(caps),
+				     .caps = caps_to_tell(agent->root, caps),
 				     .step_ns = caps->step_ns };
 	AUTO_BUF done = BUF_INIT;
 

@@ -306,7 +306,8 @@ enum peer_cap {
 	PEER_CAP_OWNERS = 32,
 	PEER_CAP_RESPELLS = 64, /* lists names in another Unicode form than they were given */
 	PEER_CAP_CLOCK = 128,	/* its time stamps are from the clock of the agent's machine */
-	PEER_CAPS = 255,
+	PEER_CAP_INODES = 256,	/* an inode is the same file's at each mount: tree/inodes.h */
+	PEER_CAPS = 511,
 };
 enum peer_item {
 	PEER_ITEM_ENTRY = 1,

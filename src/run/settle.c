@@ -221,6 +221,15 @@ static int collect_offers(const struct session *session, struct reuse *reuse, st
 	return got;
 }
 
+static void inherit_known(const struct session *session, struct changes *changes)
+{
+	bool inodes_last[SIDES];
+
+	for (int s = 0; s < SIDES; s++)
+		inodes_last[s] = (session->sides[s].caps & PEER_CAP_INODES) != 0;
+	inherit_digests(changes, inodes_last);
+}
+
 int settle(struct session *session, struct changes *changes, struct reuse *reuse, struct err *err)
 {
 	struct queue queues[SIDES] = { { 0 }, { 0 } };
@@ -230,7 +239,7 @@ int settle(struct session *session, struct changes *changes, struct reuse *reuse
 	if (collect_offers(session, reuse, err) < 0)
 		return -1;
 	if (!session->config->checksum)
-		inherit_digests(changes);
+		inherit_known(session, changes);
 	wants.moves = moves_index_new(changes);
 	for (int s = 0; s < SIDES; s++)
 		fill_queue(session, changes, &wants, (enum side)s, &queues[s]);

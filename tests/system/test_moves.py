@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import time
 
 import mounts
 import pytest
@@ -113,6 +114,44 @@ def test_i20_an_inode_that_is_given_anew_makes_no_folder_another(local):
     run()
     assert local.read("target", "v2b/file") == b"v2"
     assert local.gone("v1") and local.gone("v2")
+
+
+def same_stamps(paths):
+    """Give these files one mtime, and one ctime: that of a tick of the clock."""
+    for _ in range(1000):
+        for path in paths:
+            os.utime(path, (10**9, 10**9))
+        if len({os.lstat(path).st_ctime_ns for path in paths}) == 1:
+            return
+    raise AssertionError("each of them has a tick of its own")
+
+
+@pytest.mark.parametrize("how", ["its name is taken", "never agreed on"])
+def test_i20_an_inode_that_is_given_anew_with_a_ctime_makes_no_folder_another(local, how):
+    """As above, but the other folder is not among those that have gone."""
+    def run():
+        with mounts.fuse(local.base, "renumbered") as disk:
+            local.initiator = disk
+            execute(local.args("--json"), local.env(), OK)
+
+    local.at_rest = False
+    if how == "never agreed on":
+        local.options = ["--set", "RSYNC_EXCLUDE_PATTERN=/v2"]
+    below = local.base / "renumbered-below"
+    for name in ("v1", "v2"):
+        (below / name).mkdir(parents=True)
+        (below / name / "file").write_text(name)
+    same_stamps([below / name / "file" for name in ("v1", "v2")])
+    time.sleep(0.5)  # stamps that are young prove nothing
+    for _ in range(3):
+        run()
+    shutil.rmtree(below / "v1")
+    (below / "v2").rename(below / "a2")
+    if how == "its name is taken":
+        (below / "v2").mkdir()
+        (below / "v2/file").write_text("something new")
+    run()
+    assert local.read("target", "a2/file") == b"v2"
 
 
 def test_a_renamed_folder_inside_a_renamed_folder(local):
