@@ -93,13 +93,15 @@ def test_i49_of_a_renamed_folder_only_what_was_edited_is_read(pair, side):
     assert ("new", "old") in [(c.path, c.origin) for c in result.changes if c.op == "move"]
 
 
-def test_i20_an_inode_that_is_given_anew_makes_no_folder_another(local):
-    def run():
-        with mounts.fuse(local.base, "anew") as disk:
-            local.initiator = disk
-            # Nobody looks at it before, and in another order.
-            execute(local.args("--json"), local.env(), OK)
+def run_mounted(local, kind):
+    """A run with the initiator on such a file system, which is mounted for it only."""
+    with mounts.fuse(local.base, kind) as disk:
+        local.initiator = disk
+        # Nobody looks at it before, and in another order.
+        execute(local.args("--json"), local.env(), OK)
 
+
+def test_i20_an_inode_that_is_given_anew_makes_no_folder_another(local):
     local.at_rest = False  # it is mounted for the runs only
     below = local.base / "anew-below"
     for name in ("v1", "v2", "v3"):
@@ -107,11 +109,11 @@ def test_i20_an_inode_that_is_given_anew_makes_no_folder_another(local):
         (below / name / "file").write_text(name)
         os.utime(below / name / "file", (10**9, 10**9))
     for _ in range(3):
-        run()
+        run_mounted(local, "anew")
     # What is mounted next has the inodes of the first folder, and the same size and times.
     shutil.rmtree(below / "v1")
     (below / "v2").rename(below / "v2b")
-    run()
+    run_mounted(local, "anew")
     assert local.read("target", "v2b/file") == b"v2"
     assert local.gone("v1") and local.gone("v2")
 
@@ -129,11 +131,6 @@ def same_stamps(paths):
 @pytest.mark.parametrize("how", ["its name is taken", "never agreed on"])
 def test_i20_an_inode_that_is_given_anew_with_a_ctime_makes_no_folder_another(local, how):
     """As above, but the other folder is not among those that have gone."""
-    def run():
-        with mounts.fuse(local.base, "renumbered") as disk:
-            local.initiator = disk
-            execute(local.args("--json"), local.env(), OK)
-
     local.at_rest = False
     if how == "never agreed on":
         local.options = ["--set", "RSYNC_EXCLUDE_PATTERN=/v2"]
@@ -144,13 +141,13 @@ def test_i20_an_inode_that_is_given_anew_with_a_ctime_makes_no_folder_another(lo
     same_stamps([below / name / "file" for name in ("v1", "v2")])
     time.sleep(0.5)  # stamps that are young prove nothing
     for _ in range(3):
-        run()
+        run_mounted(local, "renumbered")
     shutil.rmtree(below / "v1")
     (below / "v2").rename(below / "a2")
     if how == "its name is taken":
         (below / "v2").mkdir()
         (below / "v2/file").write_text("something new")
-    run()
+    run_mounted(local, "renumbered")
     assert local.read("target", "a2/file") == b"v2"
 
 

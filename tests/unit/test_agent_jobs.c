@@ -87,24 +87,40 @@ static void make_tree(void)
 	help_sh("mkdir t/a t/b; echo 1 > t/a/1; echo 2 > t/a/2; ln -s a t/link; sleep 0.1");
 }
 
-/* Sync it, as far as the agent can tell: everything there is recorded under generation 5. */
-static void record_tree(void)
+/* Sync what is there, as far as the agent can tell: record it, between these two, under generation 5. */
+static struct far begin_to_record(void)
 {
-	static const char *const paths[] = { "a", "a/1", "a/2", "b", "link" };
-	AUTO_FAR far = far_prepared();
+	struct far far = far_prepared();
 	AUTO_HEARD heard = { .seen = 0 };
 
 	far_scan(&far, 1);
 	heard = listen_to(&far);
-	for (size_t i = 0; i < 5; i++) {
-		AUTO_FREE char *there = xasprintf("t/%s", paths[i]);
-		struct entry entry = help_stat(there);
+	return far;
+}
 
-		far_record(&far, paths[i], &entry);
-	}
-	far_commit(&far, 5);
-	assert_int_equal(far_status(&far, PEER_COMMITTED), ERR_NONE);
-	assert_int_equal(far_end(&far), 0);
+static void record_path(struct far *far, const char *path)
+{
+	AUTO_FREE char *there = xasprintf("t/%s", path);
+	struct entry entry = help_stat(there);
+
+	far_record(far, path, &entry);
+}
+
+static void commit_records(struct far *far)
+{
+	far_commit(far, 5);
+	assert_int_equal(far_status(far, PEER_COMMITTED), ERR_NONE);
+	assert_int_equal(far_end(far), 0);
+}
+
+static void record_tree(void)
+{
+	static const char *const paths[] = { "a", "a/1", "a/2", "b", "link" };
+	AUTO_FAR far = begin_to_record();
+
+	for (size_t i = 0; i < 5; i++)
+		record_path(&far, paths[i]);
+	commit_records(&far);
 }
 
 static uint64_t checksum_of_tree(void)
@@ -250,24 +266,19 @@ static void test_all_that_is_gone_is_said_to_be(void **state)
 
 static void test_of_what_is_left_out_it_is_told_how_far_it_is(void **state)
 {
-	AUTO_FAR far = far_prepared();
-
 	help_sh("seq -f 't/%%04g' 0 8999 | xargs touch -d 2001-01-01; sleep 0.1");
-	far_scan(&far, 1);
-	far_expect(&far, PEER_NAME);
-	while (far_next(&far) != PEER_LISTED)
-		;
-	for (int i = 0; i < 9000; i++) {
-		AUTO_FREE char *there = xasprintf("t/%04d", i);
-		struct entry entry = help_stat(there);
+	{
+		AUTO_FAR far = begin_to_record();
 
-		far_record(&far, there + strlen("t/"), &entry);
+		for (int i = 0; i < 9000; i++) {
+			AUTO_FREE char *path = xasprintf("%04d", i);
+
+			record_path(&far, path);
+		}
+		commit_records(&far);
 	}
-	far_commit(&far, 5);
-	assert_int_equal(far_status(&far, PEER_COMMITTED), ERR_NONE);
-	assert_int_equal(far_end(&far), 0);
 	expect_listing(1, "=4095 =8191", 9000);
-	/* Where something is told, it counts from there on. */
+	/* Only what is left out counts. */
 	help_sh("rm t/0007; touch t/4095 t/8990a");
 	expect_listing(1, "-0007 4095 =4097 =8193 8990a", 9000);
 }
