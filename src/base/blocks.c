@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/blocks.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /* CRC-32C (Castagnoli), reflected. */
@@ -35,6 +34,11 @@ size_t block_size(uint64_t size)
 	while (block < BLOCK_MAX && (uint64_t)block * block < size / 2)
 		block *= 2;
 	return block;
+}
+
+bool block_is_size(uint64_t block)
+{
+	return block >= BLOCK_MIN && block <= BLOCK_MAX && (block & (block - 1)) == 0;
 }
 
 uint64_t block_count(uint64_t size, size_t block)

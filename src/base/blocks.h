@@ -11,6 +11,7 @@
 #ifndef BASE_BLOCKS_H
 #define BASE_BLOCKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ enum {
  * which the four bytes for each block are as much as a few blocks that have to be sent again.
  */
 size_t block_size(uint64_t size);
+/* Whether that can be a size of blocks. */
+bool block_is_size(uint64_t block);
 /* How many sums a file has: what is left at its end has none. */
 uint64_t block_count(uint64_t size, size_t block);
 
@@ -40,6 +43,14 @@ uint32_t block_add_zeros(uint32_t before, size_t len);
  * at a time, as no sum of one waits for that of another.
  */
 void block_sums(const void *data, size_t block, size_t count, uint32_t *sums);
+
+/* How far the sums of a file are. */
+struct block_run {
+	uint64_t block;	 /* bytes of one, */
+	uint64_t filled; /* of which so many are in the sum */
+	uint32_t sum;
+	uint64_t done; /* blocks */
+};
 
 /* A window of one block that moves on byte by byte. */
 struct block_roller {

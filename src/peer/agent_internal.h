@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/blocks.h"
 #include "base/bucket.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -60,13 +61,10 @@ struct job {
 	struct differ *differ; /* READ_CHANGES */
 	uint64_t hole;	       /* READ_CHANGES: that comes behind what was read */
 	bool partial;	       /* SUMS: of what has come of it before */
-	uint64_t block;	       /* SUMS: bytes of one, */
-	uint64_t filled;       /* of which so many are in the sum */
-	uint32_t sum;
-	uint64_t summed;     /* blocks that are done */
-	bool clock;	     /* FETCH: stamps there are from this machine's clock */
-	struct pending *put; /* FETCH: for which operation; it stays until this has ended */
-	struct copy copy;    /* FETCH: to where that is staged */
+	struct block_run run;  /* SUMS: how far they are */
+	bool clock;	       /* FETCH: stamps there are from this machine's clock */
+	struct pending *put;   /* FETCH: for which operation; it stays until this has ended */
+	struct copy copy;      /* FETCH: to where that is staged */
 };
 
 struct agent {
@@ -183,12 +181,14 @@ int agent_job_step(struct agent *agent, struct err *err);
 bool agent_job_ready(const struct agent *agent);
 void agent_jobs_free(struct agent *agent);
 
-/* agent_differ.c: BASIS, SUMS, READ_CHANGES */
+/* agent_basis.c: BASIS */
 int agent_on_basis(struct agent *agent, const struct frame *frame, struct err *err);
-int agent_on_sums(struct agent *agent, const struct frame *frame, struct err *err);
-int agent_on_read_changes(struct agent *agent, const struct frame *frame, struct err *err);
 /* One step of JOB_SUMS: true if there is more. */
 bool agent_step_sums(struct agent *agent, struct job *job);
+
+/* agent_differ.c: SUMS, READ_CHANGES */
+int agent_on_sums(struct agent *agent, const struct frame *frame, struct err *err);
+int agent_on_read_changes(struct agent *agent, const struct frame *frame, struct err *err);
 /* One step of a JOB_READ with a differ, at most one bulk frame; false at the end of the file, or with *status. */
 bool agent_read_changes(struct agent *agent, struct job *job, struct err *status);
 /* Forget the sums that came for this file. */
@@ -221,7 +221,7 @@ int agent_ops_report(struct agent *agent, struct err *err);
 int agent_on_recorded(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_finish(struct agent *agent, const struct frame *frame, struct err *err);
 
-/* agent_puts.c: DATA, HOLE, COPY, PUT_END, and BASIS for agent_differ.c */
+/* agent_puts.c: DATA, HOLE, COPY, PUT_END, and BASIS for agent_basis.c */
 int agent_on_data(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_hole(struct agent *agent, const struct frame *frame, struct err *err);
 int agent_on_copy(struct agent *agent, const struct frame *frame, struct err *err);

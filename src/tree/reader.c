@@ -308,6 +308,16 @@ enum reader_piece reader_next(struct reader *reader, void *out, size_t cap, uint
 	return READER_HOLE;
 }
 
+bool reader_leave(struct reader *reader, uint64_t len, uint64_t *offset)
+{
+	if (reader->digest || reader_size(reader) - reader->pos < len || hole_here(reader) > 0 ||
+	    reader->data_end - reader->pos < len)
+		return false;
+	*offset = reader->pos;
+	reader->pos += len;
+	return true;
+}
+
 void reader_entry(const struct reader *reader, struct entry *entry)
 {
 	scan_entry_from_stat(entry, &reader->before);

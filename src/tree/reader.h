@@ -10,6 +10,7 @@
 #ifndef TREE_READER_H
 #define TREE_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,11 @@ uint64_t reader_total(void);
 uint64_t reader_size(const struct reader *reader);
 /* Exactly `len` bytes at `offset`, which are no piece and not in the digest. */
 int reader_read_at(struct reader *reader, void *out, size_t len, uint64_t offset, struct err *err);
+/*
+ * Leave the next `len` bytes (more than 0) to whoever reads them by reader_read_at(), from *offset on, in several
+ * threads if he likes. False, and nothing is left, where a hole is in them, or the file ends, or there is a digest.
+ */
+bool reader_leave(struct reader *reader, uint64_t len, uint64_t *offset);
 /* Whether the file is still as it was when it was opened: 0, else ERR_CHANGED. */
 int reader_unchanged(const struct reader *reader, struct err *err);
 /* Borrowed descriptor of the open file. */

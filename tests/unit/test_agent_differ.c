@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +17,7 @@
 #include "base/codec.h"
 #include "model/entry.h"
 #include "peer_help.h"
+#include "store/atomic.h"
 #include "tree/partial.h"
 #include "tree_help.h"
 
@@ -63,18 +67,24 @@ static const char *letters(const char *which)
 	return text;
 }
 
-/* The agent has the file "abcd", and was told that another one will take its place. */
-static struct far replacing(void)
+/* The agent has this file, and was told that another one will take its place. */
+static struct far replacing_file(void)
 {
-	struct msg_op op = { .id = ID, .kind = OP_PUT, .path = "file", .settles = 0 };
+	struct msg_op op = { .id = ID, .kind = OP_PUT, .path = "file" };
 	struct far far = far_prepared();
 
-	help_write("t/file", letters("abcd"));
 	op.expect = help_stat("t/file");
 	op.source = op.expect;
 	op.source.link = NULL;
 	far_op(&far, &op);
 	return far;
+}
+
+/* The same of the file "abcd". */
+static struct far replacing(void)
+{
+	help_write("t/file", letters("abcd"));
+	return replacing_file();
 }
 
 static struct far summed(void)
@@ -240,18 +250,107 @@ static void a_basis_is_asked_for_once_and_in_blocks_that_make_sense(void **state
 static void nobody_is_given_more_sums_than_a_file_of_that_size_needs(void **state)
 {
 	const off_t size = (off_t)1 << 40;
-	struct msg_op op = { .id = ID, .kind = OP_PUT, .path = "file" };
-	AUTO_FAR far = far_prepared();
+	AUTO_FAR far = { .fd = -1 };
 
 	(void)state;
 	help_write("t/file", "and a hole");
 	assert_int_equal(truncate("t/file", size), 0);
-	op.expect = help_stat("t/file");
-	op.source = op.expect;
-	op.source.link = NULL;
-	far_op(&far, &op);
+	far = replacing_file();
 	far_basis(&far, block_size((uint64_t)size) / 2);
 	far_refuses(&far, ERR_PROTOCOL);
+}
+
+enum { MEBIBYTE = 1024 * 1024 };
+
+/* What the agent says of its file, up to the end; that is well, or not. */
+static enum err_kind sums_told(struct far *far, struct buf *sums)
+{
+	struct err status = ERR_INIT;
+	struct dec dec;
+
+	for (far_next(far); far->frame.type == PEER_SUMS; far_next(far)) {
+		dec_init(&dec, far->frame.data, far->frame.len);
+		assert_int_equal(dec_uint(&dec), ID);
+		buf_add(sums, dec.pos, dec_left(&dec));
+	}
+	assert_int_equal(far->frame.type, PEER_SUMS_END);
+	dec_init(&dec, far->frame.data, far->frame.len);
+	assert_int_equal(dec_uint(&dec), ID);
+	dec_uint(&dec);
+	msg_dec_status(&dec, &status);
+	return status.kind;
+}
+
+static void assert_sums_of_file(void)
+{
+	AUTO_BUF file = BUF_INIT;
+	AUTO_BUF wanted = BUF_INIT;
+	AUTO_BUF found = BUF_INIT;
+	AUTO_FAR far = replacing_file();
+	size_t block = 0;
+
+	assert_int_equal(atomic_read(AT_FDCWD, "t/file", 32 * MEBIBYTE, &file, NULL), 1);
+	block = block_size(file.len);
+	for (size_t at = 0; at + block <= file.len; at += block)
+		enc_le32(&wanted, block_add(0, file.data + at, block));
+	far_basis(&far, block);
+	assert_int_equal(sums_told(&far, &found), ERR_NONE);
+	assert_int_equal(found.len, wanted.len);
+	assert_memory_equal(found.data, wanted.data, wanted.len);
+}
+
+static void sums_of_a_large_file_come_in_order(void **state)
+{
+	/* In front of, between and behind what two processors take; and in the midst of it. */
+	static const unsigned holes_mib[] = { 0, 3, 6, 8, 12, 17 };
+
+	(void)state;
+	help_sh("head -c %d /dev/urandom > t/file", 19 * MEBIBYTE + 12345);
+	assert_sums_of_file();
+	for (size_t i = 0; i < sizeof(holes_mib) / sizeof(holes_mib[0]); i++) {
+		help_sh("fallocate -p -o %u -l 70000 t/file", holes_mib[i] * MEBIBYTE + 4096);
+		assert_sums_of_file();
+	}
+}
+
+/* Which look of the agent's was its last one into a file, as noted in "looks" ("ROLE N CALL"). */
+static unsigned last_read(void)
+{
+	const char *last = NULL;
+
+	for (const char *at = strstr(help_read("looks"), "pread"); at; at = strstr(at + 1, "pread"))
+		last = at;
+	assert_non_null(last);
+	for (last--; last[-1] != ' ';)
+		last--;
+	return (unsigned)strtoul(last, NULL, 10);
+}
+
+static void a_large_file_that_cannot_be_read_has_no_sums(void **state)
+{
+	AUTO_BUF sums = BUF_INIT;
+	AUTO_FAR counted = { .fd = -1 };
+	unsigned last = 0;
+
+	(void)state;
+	help_sh("head -c %d /dev/urandom > t/file", 8 * MEBIBYTE);
+	setenv("OSYNC_FAULT", "count:looks::look", 1);
+	counted = replacing_file();
+	far_basis(&counted, block_size(8 * MEBIBYTE));
+	assert_int_equal(sums_told(&counted, &sums), ERR_NONE);
+	assert_int_equal(far_end(&counted), 0);
+	last = last_read();
+	/* On either processor. */
+	for (unsigned back = 0; back < 32; back += 16) {
+		char fault[64];
+		AUTO_FAR far = { .fd = -1 };
+
+		snprintf(fault, sizeof(fault), "fail:%u:%d::look", last - back, EIO);
+		setenv("OSYNC_FAULT", fault, 1);
+		far = replacing_file();
+		far_basis(&far, block_size(8 * MEBIBYTE));
+		assert_int_equal(sums_told(&far, &sums), ERR_SYSTEM);
+	}
 }
 
 /* Bytes of a large file, in as many frames as it takes. */
@@ -461,6 +560,8 @@ int main(void)
 		TEST(without_sums_there_is_nothing_to_copy_from),
 		TEST(a_basis_is_asked_for_once_and_in_blocks_that_make_sense),
 		TEST(nobody_is_given_more_sums_than_a_file_of_that_size_needs),
+		TEST(sums_of_a_large_file_come_in_order),
+		TEST(a_large_file_that_cannot_be_read_has_no_sums),
 		TEST(the_longest_part_of_a_file_stays),
 		TEST(a_part_longer_than_the_file_is_of_no_use),
 		TEST(a_part_that_is_no_file_is_not_opened),

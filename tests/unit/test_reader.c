@@ -164,6 +164,38 @@ static void test_i22_changes_while_reading_are_noticed(void **state)
 	root_close(root);
 }
 
+static void test_bytes_are_left_where_there_is_no_hole(void **state)
+{
+	static char room[65536];
+	struct root *root = help_root();
+	struct reader *reader = NULL;
+	uint64_t offset = 0;
+	uint64_t len = 0;
+
+	(void)state;
+	help_sh("head -c 65536 /dev/zero | tr '\\0' x > t/f; truncate -s 131072 t/f");
+	reader = reader_open(root, "f", NULL, HELP_SEED, NULL);
+	assert_non_null(reader);
+	/* It is to be in the digest. */
+	assert_false(reader_leave(reader, 4096, &offset));
+	reader_undigested(reader);
+	assert_false(reader_leave(reader, 131073, &offset));
+	assert_false(reader_leave(reader, 65537, &offset));
+	assert_true(reader_leave(reader, 8192, &offset));
+	assert_int_equal(offset, 0);
+	assert_true(reader_leave(reader, 4096, &offset));
+	assert_int_equal(offset, 8192);
+	assert_false(reader_leave(reader, 65536, &offset));
+	assert_int_equal(reader_next(reader, room, sizeof(room), &len, NULL), READER_DATA);
+	assert_int_equal(len, 65536 - 12288);
+	assert_false(reader_leave(reader, 4096, &offset));
+	assert_int_equal(reader_next(reader, room, sizeof(room), &len, NULL), READER_HOLE);
+	assert_int_equal(reader_next(reader, room, sizeof(room), &len, NULL), READER_END);
+	assert_false(reader_leave(reader, 1, &offset));
+	reader_free(reader);
+	root_close(root);
+}
+
 static void test_i21_young_files_are_racy(void **state)
 {
 	struct root *root = help_root();
@@ -194,6 +226,7 @@ int main(void)
 		TREE_TEST(test_i59_only_regular_files_are_opened),
 		TREE_TEST(test_another_file_than_expected_is_refused),
 		TREE_TEST(test_i22_changes_while_reading_are_noticed),
+		TREE_TEST(test_bytes_are_left_where_there_is_no_hole),
 		TREE_TEST(test_i21_young_files_are_racy),
 	};
 
