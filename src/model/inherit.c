@@ -65,20 +65,58 @@ static bool had_inode(const struct heir *heir, size_t at, uint64_t ino)
 	return at < heir->folder_count && then(heir->folders[at], heir->side)->ino == ino;
 }
 
-/* What the folder that holds `path` was called when it was agreed on; NULL: it was not renamed. */
-static const char *find_old_folder(const struct heir *heir, const char *path)
+/* The one folder that has gone and had this one's inode, or NULL. Two that had it vouch for nothing. */
+static const struct change *gone_as(const struct heir *heir, const struct change *folder)
 {
-	const struct change *folder = changes_find_parent(heir->changes, path);
 	const struct entry *now = folder ? folder->now[heir->side] : NULL;
 
 	if (!now || now->type != ENTRY_DIR || now->ino == 0)
 		return NULL;
 	size_t at = first_gone(heir, now->ino);
 
-	/* Two that had the same inode vouch for nothing. */
 	if (!had_inode(heir, at, now->ino) || had_inode(heir, at + 1, now->ino))
 		return NULL;
-	return heir->folders[at]->path;
+	return heir->folders[at];
+}
+
+/* A rename leaves a new ctime; that of a file system image or of vfat is only the mtime. */
+static bool was_renamed(const struct heir *heir, const struct change *folder,
+			const struct change *gone)
+{
+	const struct entry *now = folder->now[heir->side];
+
+	return now->ctime_ns != then(gone, heir->side)->ctime_ns && now->ctime_ns != now->mtime_ns;
+}
+
+/* What is below a renamed folder has its old name there. */
+static bool went_along(const char *path, const char *old, const char *old_above)
+{
+	size_t len = strlen(old_above);
+
+	return path_parent_len(old) == len && memcmp(old, old_above, len) == 0 &&
+	       strcmp(path_name(path), path_name(old)) == 0;
+}
+
+/*
+ * What the folder that holds `path` was called when it was agreed on; NULL: it was not renamed, nor is it below
+ * one that was.
+ */
+static const char *find_old_folder(const struct heir *heir, const char *path)
+{
+	const struct change *folder = changes_find_parent(heir->changes, path);
+	const struct change *gone = gone_as(heir, folder);
+	const char *old = gone ? gone->path : NULL;
+
+	while (gone && !was_renamed(heir, folder, gone)) {
+		const struct change *above = changes_find_parent(heir->changes, folder->path);
+		const struct change *gone_above = gone_as(heir, above);
+
+		if (!gone_above || !went_along(folder->path, gone->path, gone_above->path))
+			return NULL;
+		folder = above;
+		gone = gone_above;
+	}
+	return old;
 }
 
 /* The same. Files of one folder mostly follow each other. */

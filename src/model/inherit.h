@@ -7,7 +7,9 @@
  * and what is in it keeps name, inode and time stamps. So however much is in a folder, renaming it
  * costs no reading. A file that was renamed itself has another change time, and is read.
  *
- * Some file systems number their files anew at each mount (tree/inodes.h). There an inode finds no folder again.
+ * Some file systems number their files anew at each mount (tree/inodes.h). There an inode finds no folder again. On
+ * the others the folder must show a new ctime besides: in an image that was built anew inodes and times are
+ * what they were, whatever is in it.
  */
 #ifndef MODEL_INHERIT_H
 #define MODEL_INHERIT_H

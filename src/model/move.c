@@ -69,8 +69,8 @@ static bool can_arrive(const struct changes *changes, const struct change *found
 struct move_index {
 	uint64_t *sizes[SIDES]; /* of the files that have gone from one side */
 	size_t count[SIDES];
-	uint64_t *inodes[SIDES]; /* of the files that have gone from both sides */
-	size_t inode_count;
+	uint64_t *inodes[SIDES]; /* of all files that are not on one side any more */
+	size_t inode_count[SIDES];
 };
 
 static int size_cmp(const void *a, const void *b)
@@ -85,14 +85,14 @@ static void index_gone_files(struct move_index *index, const struct changes *cha
 {
 	for (int s = 0; s < SIDES; s++) {
 		index->inodes[s] = xcalloc(changes->count, sizeof(uint64_t));
-		index->inode_count = 0;
 		for (size_t i = 0; i < changes->count; i++) {
 			const struct change *change = &changes->items[i];
 
-			if (moved_is_gone(change) && change->base->type == ENTRY_FILE)
-				index->inodes[s][index->inode_count++] = change->base->side[s].ino;
+			if (change_is_gone(change, (enum side)s, ENTRY_FILE))
+				index->inodes[s][index->inode_count[s]++] =
+					change->base->side[s].ino;
 		}
-		qsort(index->inodes[s], index->inode_count, sizeof(uint64_t), size_cmp);
+		qsort(index->inodes[s], index->inode_count[s], sizeof(uint64_t), size_cmp);
 	}
 }
 
@@ -125,14 +125,20 @@ void moves_index_free(struct move_index *index)
 	free(index);
 }
 
-/* Its inode was that of a file that has gone from both sides (model/moved.h). */
+/*
+ * It has no history of its own, and its inode was that of a file that has gone: a folder that is followed, or
+ * that both sides have moved (model/moved.h), would give it that one's. Its stat key must not be all that is
+ * known of it then, as it may be another file's on a file system that numbers them anew (tree/inodes.h).
+ */
 static bool has_gone_inode(const struct move_index *index, const struct change *change,
 			   enum side side)
 {
 	const struct entry *now = change->now[side];
 
-	return index->inode_count > 0 && !change->base && now && now->type == ENTRY_FILE &&
-	       bsearch(&now->ino, index->inodes[side], index->inode_count, sizeof(uint64_t),
+	return index->inode_count[side] > 0 &&
+	       (!change->base || change->base->type == ENTRY_ABSENT) && now &&
+	       now->type == ENTRY_FILE &&
+	       bsearch(&now->ino, index->inodes[side], index->inode_count[side], sizeof(uint64_t),
 		       size_cmp) != NULL;
 }
 

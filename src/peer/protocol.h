@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The peer protocol, version 4: how the initiator drives an agent, over any reliable
+ * The peer protocol, version 6: how the initiator drives an agent, over any reliable
  * byte stream.  This header is the specification.
  *
  * GREETING.  The agent begins with the 8 bytes PEER_GREETING; whatever a login shell's
@@ -179,7 +179,7 @@
 #include <stdint.h>
 
 enum {
-	PEER_VERSION = 5,
+	PEER_VERSION = 6,
 	PEER_FRAME_MAX = 2 * 1024 * 1024, /* attributes (1 MiB) and long paths must fit */
 	PEER_COMMAND_MAX = 64 * 1024,	  /* bytes of a hook; execve() takes 128 KiB */
 	PEER_VARIABLES_MAX = 32,	  /* of its environment */

@@ -14,7 +14,6 @@ static const uint32_t lasting[] = {
 	0xf2f52010, /* F2FS */
 	0x2fc12fc1, /* ZFS */
 	0xca451a4e, /* bcachefs */
-	0x794c7630, /* overlayfs: those of its files are from the disk that they are on */
 };
 
 bool inodes_last(int fd)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the receiving side already has under another name is moved, not sent again."""
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -93,12 +94,12 @@ def test_i49_of_a_renamed_folder_only_what_was_edited_is_read(pair, side):
     assert ("new", "old") in [(c.path, c.origin) for c in result.changes if c.op == "move"]
 
 
-def run_mounted(local, kind):
+def run_mounted(local, kind, expect=OK):
     """A run with the initiator on such a file system, which is mounted for it only."""
     with mounts.fuse(local.base, kind) as disk:
         local.initiator = disk
         # Nobody looks at it before, and in another order.
-        execute(local.args("--json"), local.env(), OK)
+        return execute(local.args("--json"), local.env(), expect)
 
 
 def test_i20_an_inode_that_is_given_anew_makes_no_folder_another(local):
@@ -149,6 +150,72 @@ def test_i20_an_inode_that_is_given_anew_with_a_ctime_makes_no_folder_another(lo
         (below / "v2/file").write_text("something new")
     run_mounted(local, "renumbered")
     assert local.read("target", "a2/file") == b"v2"
+
+
+@pytest.mark.parametrize("how", ["its name is taken", "never agreed on"])
+@pytest.mark.parametrize("kind", ["renumbered", "anew"])
+def test_i11_a_file_with_the_inode_of_a_lost_one_is_kept(local, kind, how):
+    """As above, and the other side has made the lost file a folder: that is not done to this one."""
+    local.at_rest = False
+    if how == "never agreed on":
+        local.options = ["--set", "RSYNC_EXCLUDE_PATTERN=/v2"]
+    below = local.base / f"{kind}-below"
+    for name in ("v1", "v2"):
+        (below / name).mkdir(parents=True)
+        (below / name / "file").write_text(name)
+    same_stamps([below / name / "file" for name in ("v1", "v2")])
+    time.sleep(0.5)
+    for _ in range(3):
+        run_mounted(local, kind)
+    shutil.rmtree(below / "v1")
+    (below / "v2").rename(below / "a2")
+    if how == "its name is taken":
+        (below / "v2").mkdir()
+        (below / "v2/file").write_text("something new")
+    local.remove("target", "v1/file")
+    local.write("target", "v1/file/inner")
+    run_mounted(local, kind, (OK, LOOK))
+    assert b"v2" in [path.read_bytes() for path in (below / "a2").rglob("*") if path.is_file()]
+
+
+@contextlib.contextmanager
+def two_layers(base):
+    """Two file systems, whose first files have one inode, and what mounts them over each other."""
+    folders = [base / name for name in ("layer-1", "layer-2", "layer-3", "layers")]
+    with contextlib.ExitStack() as stack:
+        for folder in folders:
+            folder.mkdir()
+        for layer in folders[:3]:
+            stack.enter_context(mounts.mounted(layer, "-t", "tmpfs", "none"))
+        for name in ("upper", "work"):
+            (folders[2] / name).mkdir()
+        options = (f"lowerdir={folders[0]}:{folders[1]},upperdir={folders[2]}/upper,"
+                   f"workdir={folders[2]}/work,redirect_dir=on")
+        yield folders[:2], lambda: mounts.mounted(folders[3], "-t", "overlay", "overlay",
+                                                  "-o", options)
+
+
+@pytest.mark.parametrize("gone, kept", [("v1", "v2"), ("v2", "v1")])
+def test_i20_a_folder_of_another_layer_is_not_the_one_that_had_its_inode(local, gone, kept):
+    """Folders are numbered as they are met, so that one of the two has the other's number then."""
+    local.at_rest = False
+    local.initiator = local.base / "layers"
+    with two_layers(local.base) as (lower, mount):
+        names = [layer / name / "file" for layer, name in zip(lower, ("v1", "v2"))]
+        for name in names:
+            name.parent.mkdir()
+            name.write_text(name.parent.name)
+        same_stamps(names)
+        time.sleep(0.5)
+        for _ in range(2):
+            with mount():
+                local.run()
+        with mount():
+            shutil.rmtree(local.initiator / gone)
+            os.rename(local.initiator / kept, local.initiator / "new")
+        with mount():
+            local.run()
+            assert local.both("new/file") == kept.encode()
 
 
 def test_a_renamed_folder_inside_a_renamed_folder(local):

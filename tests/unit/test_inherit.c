@@ -11,7 +11,7 @@
 #include "model/inherit.h"
 #include "model_help.h"
 
-enum { FOLDER = 7, SUBFOLDER = 8, CONTENT = 42, OTHER_CONTENT = 43 };
+enum { FOLDER = 7, SUBFOLDER = 8, CONTENT = 42, OTHER_CONTENT = 43, RENAMED_NS = 5000 };
 
 static const bool both_last[SIDES] = { true, true };
 
@@ -59,6 +59,7 @@ static struct changes renamed(void)
 	add(&changes, "old/sub", ENTRY_DIR, SUBFOLDER, 0, SUBFOLDER);
 	add(&changes, "old/sub/g", ENTRY_FILE, CONTENT, 0, CONTENT);
 	changes_sort(&changes);
+	changes_find(&changes, "new")->now[SIDE_INITIATOR]->ctime_ns = RENAMED_NS;
 	return changes;
 }
 
@@ -114,8 +115,8 @@ static void test_i20_any_difference_below_a_renamed_folder_is_read(void **state)
 		before->base = &base;
 		inherit_digests(&changes, both_last);
 		assert_false(is_known(&changes, "new/f", SIDE_INITIATOR));
-		/* The other one's folder shows the inode that it had. */
-		assert_true(is_known(&changes, "new/sub/g", SIDE_INITIATOR));
+		/* The other file, where only the first one differs. */
+		assert_int_equal(is_known(&changes, "new/sub/g", SIDE_INITIATOR), what != 6);
 		changes_release(&changes);
 	}
 }
@@ -130,6 +131,41 @@ static void test_what_still_stands_under_the_old_name_was_not_moved(void **state
 		changes_copy_entry(&changes, unread(&there));
 	inherit_digests(&changes, both_last);
 	assert_false(is_known(&changes, "new/f", SIDE_INITIATOR));
+	changes_release(&changes);
+}
+
+/* As in an image that was built anew, or without a ctime. */
+static void test_i20_a_folder_without_the_ctime_of_a_rename_vouches_for_nothing(void **state)
+{
+	(void)state;
+	for (int what = 0; what < 2; what++) {
+		struct changes changes = renamed();
+		struct entry *folder = shown(&changes, "new");
+
+		folder->ctime_ns = what == 0 ? 0 : RENAMED_NS;
+		folder->mtime_ns = folder->ctime_ns;
+		inherit_digests(&changes, both_last);
+		assert_false(is_known(&changes, "new/f", SIDE_INITIATOR));
+		assert_false(is_known(&changes, "new/sub/g", SIDE_INITIATOR));
+		changes_release(&changes);
+	}
+}
+
+static void test_what_is_below_went_along_only_under_its_old_name(void **state)
+{
+	struct changes changes = CHANGES_INIT;
+
+	(void)state;
+	add(&changes, "new", ENTRY_DIR, 0, FOLDER, 0);
+	add(&changes, "new/other", ENTRY_DIR, 0, SUBFOLDER, 0);
+	add(&changes, "new/other/g", ENTRY_FILE, 0, CONTENT, 0);
+	add(&changes, "old", ENTRY_DIR, FOLDER, 0, FOLDER);
+	add(&changes, "old/sub", ENTRY_DIR, SUBFOLDER, 0, SUBFOLDER);
+	add(&changes, "old/sub/g", ENTRY_FILE, CONTENT, 0, CONTENT);
+	changes_sort(&changes);
+	shown(&changes, "new")->ctime_ns = RENAMED_NS;
+	inherit_digests(&changes, both_last);
+	assert_false(is_known(&changes, "new/other/g", SIDE_INITIATOR));
 	changes_release(&changes);
 }
 
@@ -192,6 +228,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_below_a_renamed_folder_is_not_read),
 		cmocka_unit_test(test_i20_any_difference_below_a_renamed_folder_is_read),
 		cmocka_unit_test(test_what_still_stands_under_the_old_name_was_not_moved),
+		cmocka_unit_test(
+			test_i20_a_folder_without_the_ctime_of_a_rename_vouches_for_nothing),
+		cmocka_unit_test(test_what_is_below_went_along_only_under_its_old_name),
 		cmocka_unit_test(test_i20_where_inodes_do_not_last_all_is_read),
 		cmocka_unit_test(test_two_lost_folders_of_one_inode_vouch_for_nothing),
 		cmocka_unit_test(test_a_file_renamed_in_its_folder_is_read),
