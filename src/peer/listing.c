@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "peer/listing.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -148,16 +149,21 @@ int listing_read(struct listing_reader *reader, struct arena *arena, struct list
 
 uint64_t listing_checksum(const char *path, const struct entry *entry)
 {
-	AUTO_BUF bytes = BUF_INIT;
-	struct entry plain = *entry;
-
 	/* Only the stat key: digests, link targets and doubts are the initiator's business. */
-	plain.flags &= ENTRY_OPAQUE | ENTRY_MOUNT;
-	plain.digest = (struct digest){ { 0 } };
-	plain.link = NULL;
-	if (plain.type == ENTRY_DIR)
-		plain.ctime_ns = 0;
-	enc_str(&bytes, path);
-	entry_encode(&bytes, &plain);
-	return digest_checksum(bytes.data, bytes.len);
+	const unsigned flags = entry->flags & (ENTRY_OPAQUE | ENTRY_MOUNT);
+	const int64_t ctime_ns = entry->type == ENTRY_DIR ? 0 : entry->ctime_ns;
+	/* On any machine alike. */
+	const uint64_t key[] = {
+		htole64(digest_checksum(path, strlen(path))),
+		htole64(entry->type | flags << 8 | (uint64_t)entry->mode << 16),
+		htole64(entry->uid | (uint64_t)entry->gid << 32),
+		htole64(entry->nlink),
+		htole64(entry->ino),
+		htole64(entry->size),
+		htole64((uint64_t)entry->mtime_ns),
+		htole64((uint64_t)ctime_ns),
+		htole64(entry->xattr),
+	};
+
+	return digest_checksum(key, sizeof(key));
 }

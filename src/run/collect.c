@@ -263,16 +263,28 @@ static int base_next(struct merge *merge, struct err *err)
 	return 0;
 }
 
-/* The smallest path of the three streams, or NULL when all are at their end. */
-static const char *next_path(const struct merge *merge)
+/* The smallest path of the three streams, and which of them have it. */
+struct least {
+	const char *path;	 /* that of one of them; NULL when all are at their end */
+	const struct base *base; /* NULL: the saved list does not have it */
+	bool listed[SIDES];
+};
+
+static struct least next_path(const struct merge *merge)
 {
-	const char *least = merge->base_path;
+	struct least least = { .path = merge->base_path,
+			       .base = merge->base_path ? &merge->base : NULL };
 
 	for (int s = 0; s < SIDES; s++) {
 		const struct stream *stream = &merge->streams[s];
+		int order = 0;
 
-		if (stream->has_item && (!least || path_cmp(stream->item.path, least) < 0))
-			least = stream->item.path;
+		if (!stream->has_item)
+			continue;
+		order = least.path ? path_cmp(stream->item.path, least.path) : -1;
+		if (order < 0)
+			least = (struct least){ .path = stream->item.path };
+		least.listed[s] = order <= 0;
 	}
 	return least;
 }
@@ -349,55 +361,49 @@ static bool vouches(const struct merge *merge, enum side side, const struct base
 }
 
 /* Take one path from the streams that have it. */
-static int merge_path(struct merge *merge, const char *least, struct err *err)
+static int merge_path(struct merge *merge, const struct least *least, struct err *err)
 {
-	AUTO_FREE char *path = xstrdup(least);
-	const struct base *base =
-		merge->base_path && strcmp(merge->base_path, path) == 0 ? &merge->base : NULL;
+	const struct base *base = least->base;
 	struct entry now[SIDES];
-	bool listed[SIDES];
 	bool shown[SIDES];
 	bool unchanged = true;
 
 	for (int s = 0; s < SIDES; s++) {
-		struct stream *stream = &merge->streams[s];
-
-		listed[s] = stream->has_item && strcmp(stream->item.path, path) == 0;
-		if (listed[s] && !base && charge(merge, (enum side)s, err) < 0)
+		if (least->listed[s] && !base && charge(merge, (enum side)s, err) < 0)
 			return -1;
-		shown[s] = side_shows(merge, (enum side)s, listed[s], base, &now[s]);
+		shown[s] = side_shows(merge, (enum side)s, least->listed[s], base, &now[s]);
 		merge->census->present[s] += shown[s] && vouches(merge, (enum side)s, base);
 		unchanged = unchanged &&
 			    side_unchanged(merge, base, (enum side)s, shown[s] ? &now[s] : NULL);
 	}
 	if (!unchanged && (base || shown[0] || shown[1])) {
-		struct change *change = changes_add(merge->changes, path);
+		struct change *change = changes_add(merge->changes, least->path);
 
 		change->base = base ? changes_copy_base(merge->changes, base) : NULL;
 		for (int s = 0; s < SIDES; s++)
 			change->now[s] =
 				shown[s] ? changes_copy_entry(merge->changes, &now[s]) : NULL;
 		for (int s = 0; s < SIDES; s++)
-			if (listed[s])
+			if (least->listed[s])
 				note_problem(merge, (enum side)s, change);
 	}
 	for (int s = 0; s < SIDES; s++)
-		if (listed[s] && stream_next(&merge->streams[s], err) < 0)
+		if (least->listed[s] && stream_next(&merge->streams[s], err) < 0)
 			return -1;
 	return base ? base_next(merge, err) : 0;
 }
 
 static int merge_all(struct merge *merge, struct err *err)
 {
-	const char *path = NULL;
+	struct least least;
 
 	for (int s = 0; s < SIDES; s++)
 		if (stream_next(&merge->streams[s], err) < 0)
 			return -1;
 	if (base_next(merge, err) < 0)
 		return -1;
-	while ((path = next_path(merge)))
-		if (merge_path(merge, path, err) < 0)
+	while ((least = next_path(merge)).path)
+		if (merge_path(merge, &least, err) < 0)
 			return -1;
 	return 0;
 }
