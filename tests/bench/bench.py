@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import meter
 import report
 from rows import MIB, ROWS
 from scene import OSYNC, Scene
@@ -41,7 +42,7 @@ class Bench:
         return self.scene.counted(make_command, connections)
 
     def in_turn(self, tools, before=lambda: None, before_round=lambda: None, after=lambda: None,
-                sides=(None, None), connections=None, counted=True):
+                sides=(None, None), connections=None, counted=True, writes=0):
         """Samples of every tool, a list each, of all timed rounds.
 
         tools         name: what makes its command, anew for each run
@@ -49,6 +50,7 @@ class Bench:
         after         is called after each run, to check its work; `sides`: only a tool's
         connections   of a tool's command to the server, where not one
         counted       whether an untimed round over a counting line comes first
+        writes        bytes of a large file that each run writes
 
         What that round has counted is in every Sample.
         """
@@ -58,6 +60,8 @@ class Bench:
             before_round()
             for name, make_command in tools.items():
                 before()
+                if writes:
+                    meter.find_memory(3 * writes)
                 if number < 0:
                     counts[name] = self.counted(make_command, (connections or {}).get(name, 1))
                 else:

@@ -175,7 +175,7 @@ def one_big_file(bench):
         samples = bench.in_turn({
             "ssh cat": lambda: scene.cat(source / "big", target / "big", back=back),
             "osync": lambda: scene.osync(here, there)}, before=empty,
-            after=lambda: scene.same(source, target))
+            after=lambda: scene.same(source, target), writes=size)
         way = "from" if back else "to"
         yield ratio(f"one file of {size // MIB:,} MiB, {way} the server", samples, "ssh cat",
                     1.15, 1.0)
@@ -216,7 +216,7 @@ def changed_file_samples(bench, size, change):
     return bench.in_turn({
         "rsync": lambda: scene.rsync(*pairs["rsync"], "--no-whole-file"),
         "osync": lambda: scene.osync(*pairs["osync"])}, before_round=edit,
-        after=lambda: None, sides=("osync", lambda: scene.same(*pairs["osync"])))
+        writes=size, sides=("osync", lambda: scene.same(*pairs["osync"])))
 
 
 # -- moves and edits
