@@ -19,7 +19,7 @@
 #include "tree/reader.h"
 
 enum {
-	PIECE_BYTES = 256 * 1024,     /* read at once */
+	PIECE_BYTES = 64 * 1024,      /* read at once */
 	STEP_BYTES = 4 * 1024 * 1024, /* read between two looks at the input, */
 	SUMS_BYTES = 32 * 1024,	      /* or enough for one SUMS frame; one piece may be above */
 	BOTH_BYTES = WORTHWHILE(8 * 1024 * 1024, 2 * BLOCK_MAX), /* worth a second processor */

@@ -161,7 +161,7 @@ void agent_basis_ready(struct agent *agent, uint64_t id, struct reader *reader)
 static void copy_from_basis(struct agent_ops *ops, struct pending *op, uint64_t offset,
 			    uint64_t len)
 {
-	static unsigned char piece[256 * 1024];
+	static unsigned char piece[64 * 1024];
 	struct err why = ERR_INIT;
 
 	while (len > 0) {
