@@ -204,6 +204,14 @@ static enum reader_piece sum_much(struct job *job, struct buf *out, struct err *
 	return READER_DATA;
 }
 
+/* To the end of a block that a hole has begun: what follows may be much again. */
+static size_t piece_ahead(const struct block_run *run)
+{
+	uint64_t left = run->block - run->filled;
+
+	return run->filled > 0 && left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+}
+
 /* As far as the next hole, or about a step. */
 static enum reader_piece sum_pieces(struct job *job, struct buf *sums, struct err *err)
 {
@@ -213,7 +221,7 @@ static enum reader_piece sum_pieces(struct job *job, struct buf *sums, struct er
 
 	for (uint64_t done = 0; kind > READER_END && done < STEP_BYTES && sums->len < SUMS_BYTES;
 	     done += len) {
-		kind = reader_next(job->reader, piece, sizeof(piece), &len, err);
+		kind = reader_next(job->reader, piece, piece_ahead(&job->run), &len, err);
 		if (kind > READER_END)
 			add_to_sums(&job->run, kind == READER_DATA ? piece : NULL, len, sums);
 	}
