@@ -61,13 +61,11 @@ static void request_scan(struct session *session, enum side side, bool delta)
 	frame_end(out, start);
 }
 
-/* Whether this side may list only what differs from what the saved list has, or the target's cache. */
-static bool may_list_delta(const struct session *session, enum side side)
+/* Whether the target may list only what differs from what its cache has. */
+static bool may_list_delta(const struct session *session)
 {
-	if (side == SIDE_INITIATOR || !session->saved.list)
-		return session->saved.list != NULL;
-	return session->saved.head.generation &&
-	       session->sides[side].known_generation == session->saved.head.generation;
+	return session->saved.list && session->saved.head.generation &&
+	       session->sides[SIDE_TARGET].known_generation == session->saved.head.generation;
 }
 
 void collect_ahead(struct session *session)
@@ -77,48 +75,33 @@ void collect_ahead(struct session *session)
 	if (!session->saved.list || config->before_cmd[SIDE_INITIATOR] ||
 	    config->before_cmd[SIDE_TARGET])
 		return;
-	for (int s = 0; s < SIDES; s++) {
-		session->ahead[s] = (struct ahead){ .is_open = true,
-						    .delta = may_list_delta(session, (enum side)s),
-						    .generation = session->saved.head.generation,
-						    .seed = session->saved.head.seed };
-		request_scan(session, (enum side)s, session->ahead[s].delta);
-	}
+	session->ahead = (struct ahead){ .is_open = true,
+					 .delta = may_list_delta(session),
+					 .generation = session->saved.head.generation,
+					 .seed = session->saved.head.seed };
+	request_scan(session, SIDE_TARGET, session->ahead.delta);
 }
 
-void collect_distrust(struct session *session)
+int collect_drop_ahead(struct session *session, struct err *err)
 {
-	session->ahead[SIDE_INITIATOR].is_stale = true;
-}
-
-static int drop_ahead(struct session *session, enum side side, struct err *err)
-{
-	while (session->ahead[side].is_open) {
+	while (session->ahead.is_open) {
 		struct frame frame;
 
-		if (session_wait(session, side, &frame, err) < 0)
+		if (session_wait(session, SIDE_TARGET, &frame, err) < 0)
 			return -1;
 		if (frame.type == PEER_LISTED)
-			session->ahead[side].is_open = false;
+			session->ahead.is_open = false;
 		else if (frame.type != PEER_LIST && frame.type != PEER_NAME)
 			return msg_malformed(&frame, err);
 	}
 	return 0;
 }
 
-int collect_drop_ahead(struct session *session, struct err *err)
+static bool was_asked_ahead(const struct session *session, bool delta)
 {
-	for (int s = 0; s < SIDES; s++)
-		if (drop_ahead(session, (enum side)s, err) < 0)
-			return -1;
-	return 0;
-}
+	const struct ahead *ahead = &session->ahead;
 
-static bool was_asked_ahead(const struct session *session, enum side side, bool delta)
-{
-	const struct ahead *ahead = &session->ahead[side];
-
-	return ahead->is_open && !ahead->is_stale && ahead->delta == delta &&
+	return ahead->is_open && ahead->delta == delta &&
 	       ahead->generation == session->saved.head.generation &&
 	       ahead->seed == session->saved.head.seed;
 }
@@ -126,11 +109,11 @@ static bool was_asked_ahead(const struct session *session, enum side side, bool 
 /* Ask for a listing that goes by the saved list as it is now, unless that was done ahead. */
 static int request(struct session *session, enum side side, bool delta, struct err *err)
 {
-	if (was_asked_ahead(session, side, delta)) {
-		session->ahead[side].is_open = false;
+	if (side == SIDE_TARGET && was_asked_ahead(session, delta)) {
+		session->ahead.is_open = false;
 		return 0;
 	}
-	if (drop_ahead(session, side, err) < 0)
+	if (side == SIDE_TARGET && collect_drop_ahead(session, err) < 0)
 		return -1;
 	request_scan(session, side, delta);
 	return 0;
@@ -478,8 +461,8 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 {
 	const struct session_side *target = &session->sides[SIDE_TARGET];
 	const bool delta[SIDES] = {
-		[SIDE_INITIATOR] = may_list_delta(session, SIDE_INITIATOR),
-		[SIDE_TARGET] = may_list_delta(session, SIDE_TARGET),
+		[SIDE_INITIATOR] = session->saved.list != NULL,
+		[SIDE_TARGET] = may_list_delta(session),
 	};
 	bool trusted[SIDES];
 

@@ -19,16 +19,13 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 	    struct err *err);
 
 /*
- * Ask both sides for their listings as collect() would if the saved list stays what it is now.  To be said behind
- * the LOCK of the target, so that it costs no round trip of its own (its agent looks only with the lock), when the
- * initiator's lock is held, so that this side is listed meanwhile.  Nothing is
+ * Ask the target for its listing as collect() would if the saved list stays what it is now: to be sent
+ * behind LOCK, so that it costs no round trip of its own.  The agent looks only with the lock.  Nothing is
  * asked on a first run, or where commands that may change something come first.  collect() sees whether
  * it was the right question, and otherwise asks anew.
  */
 void collect_ahead(struct session *session);
-/* The saved list has changed in a way that its generation does not show: what this side left out is not known. */
-void collect_distrust(struct session *session);
-/* Let the answers to that pass by, whatever they are: the lock was refused. */
+/* Let the answer to that pass by, whatever it is: the lock was refused. */
 int collect_drop_ahead(struct session *session, struct err *err);
 
 #endif

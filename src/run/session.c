@@ -424,7 +424,6 @@ int session_lock(struct session *session, struct err *err)
 		return 0;
 	case 1:
 		/* A list shows what it was when it was opened. */
-		collect_distrust(session);
 		return identity_open_list(session, TABLE_WRITE, err);
 	default:
 		return -1;

@@ -62,11 +62,10 @@ struct session_side {
 
 /* A SCAN that was sent before it was known that it is the right one; see collect_ahead(). */
 struct ahead {
-	bool is_open;	     /* its LISTED has not come */
-	bool delta;	     /* what is known may be left out: */
-	uint64_t generation; /* by the saved list of this generation, */
-	uint64_t seed;	     /* and seed */
-	bool is_stale;	     /* the list has changed since */
+	bool is_open; /* its LISTED has not come */
+	bool delta;
+	uint64_t generation; /* of the saved list it goes by, */
+	uint64_t seed;	     /* and its seed */
 };
 
 struct session {
@@ -88,7 +87,7 @@ struct session {
 	bool again;    /* this session follows one that broke; to be set before session_open() */
 	bool welcomed; /* by the target's agent */
 	bool cut;      /* the connection to it broke after that */
-	struct ahead ahead[SIDES];     /* listings that were asked for early */
+	struct ahead ahead;	       /* a listing of the target that was asked for early */
 	struct listing_writer records; /* what the target is still to be told */
 };
 

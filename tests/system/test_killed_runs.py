@@ -189,14 +189,3 @@ def test_i18_nothing_is_noted_once_it_is_recorded(local):
     for side in SIDES:
         assert not list(local.workdir(side).glob("done-*"))
     assert OK == local.run().code
-
-
-def test_after_a_killed_run_nothing_is_listed_twice(local, side):
-    """The listings that were asked for early go by a saved list that is not the one of now."""
-    local.write("initiator", "keep")
-    local.run()
-    local.write(side, "x")
-    cut_off(local)
-    result = local.run("--verbose")
-    assert result.says("looked at") and not result.says("in full"), repr(result)
-    assert not local.run().changes
