@@ -79,13 +79,11 @@ static const struct change *gone_as(const struct heir *heir, const struct change
 	return heir->folders[at];
 }
 
-/* A rename leaves a new ctime; that of a file system image or of vfat is only the mtime. */
+/* A rename leaves a new ctime, as a change in the folder does; an image that was built anew does not show one. */
 static bool was_renamed(const struct heir *heir, const struct change *folder,
 			const struct change *gone)
 {
-	const struct entry *now = folder->now[heir->side];
-
-	return now->ctime_ns != then(gone, heir->side)->ctime_ns && now->ctime_ns != now->mtime_ns;
+	return folder->now[heir->side]->ctime_ns != then(gone, heir->side)->ctime_ns;
 }
 
 /* What is below a renamed folder has its old name there. */

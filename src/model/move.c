@@ -65,12 +65,18 @@ static bool can_arrive(const struct changes *changes, const struct change *found
 	return !above || above->now[side_other(side)]->type == ENTRY_DIR;
 }
 
-/* What may have been moved, sorted, for moves_wants_digest. */
+/* A file that has gone, by the inode it had. */
+struct gone_inode {
+	uint64_t ino;
+	const struct change *change;
+};
+
+/* What may have been moved, sorted, for moves_wants_digest. Of a set that does not change meanwhile. */
 struct move_index {
 	uint64_t *sizes[SIDES]; /* of the files that have gone from one side */
 	size_t count[SIDES];
-	uint64_t *inodes[SIDES]; /* of all files that are not on one side any more */
-	size_t inode_count[SIDES];
+	struct gone_inode *gone[SIDES]; /* all files that are not on one side any more */
+	size_t gone_count[SIDES];
 };
 
 static int size_cmp(const void *a, const void *b)
@@ -81,18 +87,27 @@ static int size_cmp(const void *a, const void *b)
 	return (one > two) - (one < two);
 }
 
+static int gone_inode_cmp(const void *a, const void *b)
+{
+	return size_cmp(&((const struct gone_inode *)a)->ino, &((const struct gone_inode *)b)->ino);
+}
+
 static void index_gone_files(struct move_index *index, const struct changes *changes)
 {
 	for (int s = 0; s < SIDES; s++) {
-		index->inodes[s] = xcalloc(changes->count, sizeof(uint64_t));
+		struct gone_inode *gone = xcalloc(changes->count, sizeof(*gone));
+		size_t count = 0;
+
 		for (size_t i = 0; i < changes->count; i++) {
 			const struct change *change = &changes->items[i];
 
 			if (change_is_gone(change, (enum side)s, ENTRY_FILE))
-				index->inodes[s][index->inode_count[s]++] =
-					change->base->side[s].ino;
+				gone[count++] =
+					(struct gone_inode){ change->base->side[s].ino, change };
 		}
-		qsort(index->inodes[s], index->inode_count[s], sizeof(uint64_t), size_cmp);
+		qsort(gone, count, sizeof(*gone), gone_inode_cmp);
+		index->gone[s] = gone;
+		index->gone_count[s] = count;
 	}
 }
 
@@ -120,33 +135,54 @@ void moves_index_free(struct move_index *index)
 		return;
 	for (int s = 0; s < SIDES; s++) {
 		free(index->sizes[s]);
-		free(index->inodes[s]);
+		free(index->gone[s]);
 	}
 	free(index);
 }
 
-/*
- * It has no history of its own, and its inode was that of a file that has gone: a folder that is followed, or
- * that both sides have moved (model/moved.h), would give it that one's. Its stat key must not be all that is
- * known of it then, as it may be another file's on a file system that numbers them anew (tree/inodes.h).
- */
-static bool has_gone_inode(const struct move_index *index, const struct change *change,
-			   enum side side)
+/* The first of the gone files that had this inode, or a higher one. */
+static size_t first_gone_inode(const struct move_index *index, enum side side, uint64_t ino)
 {
+	size_t low = 0;
+	size_t high = index->gone_count[side];
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (index->gone[side][mid].ino < ino)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/*
+ * It has no history of its own, and may get that of a file that has gone: of one whose inode it has, where both
+ * sides have moved it (model/moved.h), or of one that had its stat key, with a folder that is followed. That key
+ * must not be all that is known of it then: it may be another file's where they are numbered anew (tree/inodes.h).
+ */
+static bool may_be_gone_file(const struct move_index *index, const struct change *change,
+			     enum side side)
+{
+	const struct gone_inode *gone = index->gone[side];
 	const struct entry *now = change->now[side];
 
-	return index->inode_count[side] > 0 &&
-	       (!change->base || change->base->type == ENTRY_ABSENT) && now &&
-	       now->type == ENTRY_FILE &&
-	       bsearch(&now->ino, index->inodes[side], index->inode_count[side], sizeof(uint64_t),
-		       size_cmp) != NULL;
+	if ((change->base && change->base->type != ENTRY_ABSENT) || !now || now->type != ENTRY_FILE)
+		return false;
+	for (size_t at = first_gone_inode(index, side, now->ino);
+	     at < index->gone_count[side] && gone[at].ino == now->ino; at++)
+		if (moved_is_gone(gone[at].change) ||
+		    entry_same_content_key(&gone[at].change->base->side[side], now))
+			return true;
+	return false;
 }
 
 bool moves_wants_digest(const struct move_index *index, const struct change *change, enum side side)
 {
 	if (change->now[side] && (change->now[side]->flags & ENTRY_HAS_DIGEST))
 		return false;
-	if (has_gone_inode(index, change, side))
+	if (may_be_gone_file(index, change, side))
 		return true;
 	if (!is_new(change, side, ENTRY_FILE))
 		return false;

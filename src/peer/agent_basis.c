@@ -20,9 +20,10 @@
 
 enum {
 	PIECE_BYTES = 64 * 1024,      /* read at once */
-	STEP_BYTES = 4 * 1024 * 1024, /* read between two looks at the input, */
+	STEP_BYTES = 4 * 1024 * 1024, /* read here alone between two looks at the input, */
 	SUMS_BYTES = 32 * 1024,	      /* or enough for one SUMS frame; one piece may be above */
-	BOTH_BYTES = WORTHWHILE(8 * 1024 * 1024, 2 * BLOCK_MAX), /* worth a second processor */
+	/* Worth a second processor: read between two looks then. */
+	BOTH_BYTES = WORTHWHILE(8 * 1024 * 1024, 2 * BLOCK_MAX),
 };
 
 _Static_assert((int)BOTH_BYTES % (2 * (int)BLOCK_MAX) == 0 && (int)BOTH_BYTES % PIECE_BYTES == 0,
@@ -185,7 +186,7 @@ static int sum_both(struct job *job, uint64_t offset, uint32_t *sums, struct err
 	return -1;
 }
 
-/* BOTH_BYTES further. READER_END: that is not to be had here. */
+/* BOTH_BYTES further, in one step. READER_END: nothing was done, there is a hole or too little is left. */
 static enum reader_piece sum_much(struct job *job, struct buf *out, struct err *err)
 {
 	const uint64_t count = BOTH_BYTES / job->run.block;

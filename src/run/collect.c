@@ -464,7 +464,7 @@ int collect(struct session *session, struct changes *changes, struct census *cen
 		[SIDE_INITIATOR] = session->saved.list != NULL,
 		[SIDE_TARGET] = may_list_delta(session),
 	};
-	bool trusted[SIDES];
+	bool trusted[SIDES] = { false, false };
 
 	if (collect_once(session, delta, changes, census, trusted, err) < 0)
 		return -1;

@@ -4,8 +4,8 @@
  *
  * On most disks it is one file's for as long as that exists. Where a file system has none
  * of its own (vfat, most of FUSE), its driver numbers the files as it meets them: after the next
- * mount a number may be another file's.  So does overlayfs with its folders, and with the files of its layers two may
- * have one.  No call tells, so those that are good for it are known by name.
+ * mount a number may be another file's.  So does overlayfs with its folders, and two files of different layers may
+ * show one number there.  No call tells, so the file systems that are good for it are known by name.
  */
 #ifndef TREE_INODES_H
 #define TREE_INODES_H

@@ -87,6 +87,7 @@ def test_i49_of_a_renamed_folder_only_what_was_edited_is_read(pair, side):
     content = os.urandom(SIZE)
     edited.write_bytes(content)
     os.utime(edited, ns=(then.st_atime_ns, then.st_mtime_ns))
+    pair.write(side, "new/added")
     result = pair.run()
     assert SIZE <= result.summary["hashed_bytes"] < 4 * SIZE
     assert pair.both("new/1/4") == content

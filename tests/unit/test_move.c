@@ -187,6 +187,32 @@ static void test_digest_is_wanted_where_something_of_that_size_has_gone(void **s
 	end(&f);
 }
 
+/* The other side has made it a folder: nothing of that size is to be looked for. */
+static void test_digest_is_wanted_of_what_has_the_stat_key_of_a_gone_file(void **state)
+{
+	const struct entry dir = an_entry(ENTRY_DIR, 9);
+	struct fixture f;
+
+	begin(&f);
+	for (int what = 0; what < 3; what++) {
+		struct change *old = a_change(&f.changes, "old", ENTRY_FILE, 1, 0, 0);
+		struct change *new = NULL;
+		struct move_index *index = NULL;
+
+		old->now[SIDE_TARGET] = changes_copy_entry(&f.changes, &dir);
+		new = a_change(&f.changes, "new", ENTRY_FILE, 0, 1, 0);
+		new->now[SIDE_INITIATOR]->flags = 0;
+		/* Inodes are used again. */
+		new->now[SIDE_INITIATOR]->ctime_ns += what == 1;
+		new->now[SIDE_INITIATOR]->ino += what == 2;
+		index = moves_index_new(&f.changes);
+		assert_int_equal(moves_wants_digest(index, new, SIDE_INITIATOR), what == 0);
+		moves_index_free(index);
+		changes_release(&f.changes);
+	}
+	end(&f);
+}
+
 static void test_index_of_no_changes_wants_nothing(void **state)
 {
 	struct fixture f;
@@ -558,6 +584,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_followed_that_could_not_be_renamed),
 		cmocka_unit_test(test_unread_file_is_not_guessed),
 		cmocka_unit_test(test_digest_is_wanted_where_something_of_that_size_has_gone),
+		cmocka_unit_test(test_digest_is_wanted_of_what_has_the_stat_key_of_a_gone_file),
 		cmocka_unit_test(test_index_of_no_changes_wants_nothing),
 		cmocka_unit_test(test_renamed_folder_carries_what_is_in_it),
 		cmocka_unit_test(test_file_taken_out_of_a_renamed_folder_is_followed_too),
