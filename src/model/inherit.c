@@ -8,62 +8,17 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/change.h"
+#include "model/gone.h"
 
 /* One side of a set of changes, gone through in path order. */
 struct heir {
 	const struct changes *changes;
 	enum side side;
-	const struct change **folders; /* that have gone, sorted by the inode they had */
-	size_t folder_count;
-	const char *path; /* of the last file whose folder was looked for, */
+	struct gone folders; /* that have gone */
+	const char *path;    /* of the last file whose folder was looked for, */
 	size_t folder_len;
 	const char *old_folder; /* and what that was called before */
 };
-
-static const struct entry *then(const struct change *change, enum side side)
-{
-	return &change->base->side[side];
-}
-
-static int folder_cmp(const void *a, const void *b, void *side)
-{
-	uint64_t one = then(*(const struct change *const *)a, *(enum side *)side)->ino;
-	uint64_t two = then(*(const struct change *const *)b, *(enum side *)side)->ino;
-
-	return (one > two) - (one < two);
-}
-
-static void find_gone_folders(struct heir *heir)
-{
-	heir->folders = xcalloc(heir->changes->count, sizeof(const struct change *));
-	for (size_t i = 0; i < heir->changes->count; i++)
-		if (change_is_gone(&heir->changes->items[i], heir->side, ENTRY_DIR))
-			heir->folders[heir->folder_count++] = &heir->changes->items[i];
-	qsort_r(heir->folders, heir->folder_count, sizeof(const struct change *), folder_cmp,
-		&heir->side);
-}
-
-/* Where the folders that have gone and had this inode, or a higher one, begin. */
-static size_t first_gone(const struct heir *heir, uint64_t ino)
-{
-	size_t first = 0;
-	size_t end = heir->folder_count;
-
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-
-		if (then(heir->folders[middle], heir->side)->ino < ino)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first;
-}
-
-static bool had_inode(const struct heir *heir, size_t at, uint64_t ino)
-{
-	return at < heir->folder_count && then(heir->folders[at], heir->side)->ino == ino;
-}
 
 /* The one folder that has gone and had this one's inode, or NULL. Two that had it vouch for nothing. */
 static const struct change *gone_as(const struct heir *heir, const struct change *folder)
@@ -72,18 +27,18 @@ static const struct change *gone_as(const struct heir *heir, const struct change
 
 	if (!now || now->type != ENTRY_DIR || now->ino == 0)
 		return NULL;
-	size_t at = first_gone(heir, now->ino);
+	size_t at = gone_first(&heir->folders, now->ino);
 
-	if (!had_inode(heir, at, now->ino) || had_inode(heir, at + 1, now->ino))
+	if (!gone_has(&heir->folders, at, now->ino) || gone_has(&heir->folders, at + 1, now->ino))
 		return NULL;
-	return heir->folders[at];
+	return heir->folders.items[at];
 }
 
 /* A rename leaves a new ctime, as a change in the folder does; an image that was built anew does not show one. */
 static bool was_renamed(const struct heir *heir, const struct change *folder,
 			const struct change *gone)
 {
-	return folder->now[heir->side]->ctime_ns != then(gone, heir->side)->ctime_ns;
+	return folder->now[heir->side]->ctime_ns != gone->base->side[heir->side].ctime_ns;
 }
 
 /* What is below a renamed folder has its old name there. */
@@ -135,7 +90,7 @@ static const struct base *agreed(struct heir *heir, const struct change *change)
 {
 	if (change->base && change->base->type != ENTRY_ABSENT)
 		return change->base;
-	const char *folder = heir->folder_count > 0 ? old_folder(heir, change->path) : NULL;
+	const char *folder = heir->folders.count > 0 ? old_folder(heir, change->path) : NULL;
 
 	if (!folder)
 		return NULL;
@@ -165,7 +120,7 @@ void inherit_digests(struct changes *changes, const bool inodes_last[SIDES])
 		struct heir heir = { .changes = changes, .side = (enum side)s };
 
 		if (inodes_last[s])
-			find_gone_folders(&heir);
+			heir.folders = gone_find(changes, heir.side, ENTRY_DIR);
 		for (size_t i = 0; i < changes->count; i++) {
 			const struct change *change = &changes->items[i];
 			struct entry *now = change->now[s];
@@ -177,6 +132,6 @@ void inherit_digests(struct changes *changes, const bool inodes_last[SIDES])
 			if (base)
 				inherit(&heir, now, base);
 		}
-		free(heir.folders);
+		gone_release(&heir.folders);
 	}
 }

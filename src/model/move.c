@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "model/change.h"
+#include "model/gone.h"
 #include "model/moved.h"
 #include "model/structure.h"
 
@@ -65,18 +66,11 @@ static bool can_arrive(const struct changes *changes, const struct change *found
 	return !above || above->now[side_other(side)]->type == ENTRY_DIR;
 }
 
-/* A file that has gone, by the inode it had. */
-struct gone_inode {
-	uint64_t ino;
-	const struct change *change;
-};
-
 /* What may have been moved, sorted, for moves_wants_digest. Of a set that does not change meanwhile. */
 struct move_index {
 	uint64_t *sizes[SIDES]; /* of the files that have gone from one side */
 	size_t count[SIDES];
-	struct gone_inode *gone[SIDES]; /* all files that are not on one side any more */
-	size_t gone_count[SIDES];
+	struct gone gone[SIDES]; /* all files that are not on one side any more */
 };
 
 static int size_cmp(const void *a, const void *b)
@@ -85,30 +79,6 @@ static int size_cmp(const void *a, const void *b)
 	uint64_t two = *(const uint64_t *)b;
 
 	return (one > two) - (one < two);
-}
-
-static int gone_inode_cmp(const void *a, const void *b)
-{
-	return size_cmp(&((const struct gone_inode *)a)->ino, &((const struct gone_inode *)b)->ino);
-}
-
-static void index_gone_files(struct move_index *index, const struct changes *changes)
-{
-	for (int s = 0; s < SIDES; s++) {
-		struct gone_inode *gone = xcalloc(changes->count, sizeof(*gone));
-		size_t count = 0;
-
-		for (size_t i = 0; i < changes->count; i++) {
-			const struct change *change = &changes->items[i];
-
-			if (change_is_gone(change, (enum side)s, ENTRY_FILE))
-				gone[count++] =
-					(struct gone_inode){ change->base->side[s].ino, change };
-		}
-		qsort(gone, count, sizeof(*gone), gone_inode_cmp);
-		index->gone[s] = gone;
-		index->gone_count[s] = count;
-	}
 }
 
 struct move_index *moves_index_new(const struct changes *changes)
@@ -124,8 +94,8 @@ struct move_index *moves_index_new(const struct changes *changes)
 				index->sizes[s][index->count[s]++] = change->base->side[s].size;
 		}
 		qsort(index->sizes[s], index->count[s], sizeof(uint64_t), size_cmp);
+		index->gone[s] = gone_find(changes, (enum side)s, ENTRY_FILE);
 	}
-	index_gone_files(index, changes);
 	return index;
 }
 
@@ -135,26 +105,9 @@ void moves_index_free(struct move_index *index)
 		return;
 	for (int s = 0; s < SIDES; s++) {
 		free(index->sizes[s]);
-		free(index->gone[s]);
+		gone_release(&index->gone[s]);
 	}
 	free(index);
-}
-
-/* The first of the gone files that had this inode, or a higher one. */
-static size_t first_gone_inode(const struct move_index *index, enum side side, uint64_t ino)
-{
-	size_t low = 0;
-	size_t high = index->gone_count[side];
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (index->gone[side][mid].ino < ino)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
 }
 
 /*
@@ -165,15 +118,14 @@ static size_t first_gone_inode(const struct move_index *index, enum side side, u
 static bool may_be_gone_file(const struct move_index *index, const struct change *change,
 			     enum side side)
 {
-	const struct gone_inode *gone = index->gone[side];
+	const struct gone *gone = &index->gone[side];
 	const struct entry *now = change->now[side];
 
 	if ((change->base && change->base->type != ENTRY_ABSENT) || !now || now->type != ENTRY_FILE)
 		return false;
-	for (size_t at = first_gone_inode(index, side, now->ino);
-	     at < index->gone_count[side] && gone[at].ino == now->ino; at++)
-		if (moved_is_gone(gone[at].change) ||
-		    entry_same_content_key(&gone[at].change->base->side[side], now))
+	for (size_t at = gone_first(gone, now->ino); gone_has(gone, at, now->ino); at++)
+		if (moved_is_gone(gone->items[at]) ||
+		    entry_same_content_key(gone_then(gone, at), now))
 			return true;
 	return false;
 }
